@@ -1,0 +1,227 @@
+"""The one definition of config.yaml: which datasets, which preset, and the numbers that differ from it.
+
+`workflow/schemas/config.schema.json` is generated from these models (`python -m fewstain.config`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from annotated_types import Ge
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator
+
+from fewstain.errors import UserError
+from fewstain.settings import (
+    PRESETS,
+    DiffusionSettings,
+    PixelSettings,
+    Preset,
+    SegmentSettings,
+    Settings,
+    Strict,
+)
+from fewstain.validation import nearest, validate
+
+__all__ = [
+    "PRESETS",
+    "Config",
+    "DatasetSettings",
+    "DiffusionSettings",
+    "PixelSettings",
+    "Preset",
+    "SegmentSettings",
+    "Settings",
+    "cli_options",
+    "config_schema",
+    "dataset_settings",
+    "load_config",
+    "parse_config",
+    "parse_set",
+    "resolve",
+]
+
+SECTIONS = tuple(Settings.model_fields)
+
+
+class DatasetSettings(Strict):
+    """What is particular to one dataset.
+
+    Of its three sections only the keys that were written count; the others come from the preset.
+    """
+
+    preset: Preset | None = Field(None, description="this dataset's own preset")
+    channels: tuple[Annotated[int, Ge(0)], ...] | None = Field(
+        None, min_length=1, description="channels to segment, counted from 0; all are measured"
+    )
+    pixel_size_um: float | None = Field(None, gt=0, description="where the files do not tell")
+    n_labels: int | None = Field(None, ge=1, description="use only the first n label files, by name")
+    retrain: bool = Field(False, description="train the denoiser anew when the pool of images has changed")
+    diffusion: DiffusionSettings = Field(DiffusionSettings(), description="numbers that differ from the preset's")
+    pixels: PixelSettings = Field(PixelSettings(), description="numbers that differ from the preset's")
+    segment: SegmentSettings = Field(SegmentSettings(), description="numbers that differ from the preset's")
+
+    @field_validator("channels")
+    @classmethod
+    def _each_channel_once(cls, channels: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if channels is not None and len(set(channels)) < len(channels):
+            raise ValueError("names a channel twice")
+        return channels
+
+    def overrides(self) -> dict[str, dict[str, Any]]:
+        """Return the keys that were written, section by section."""
+        return {section: getattr(self, section).model_dump(mode="json", exclude_unset=True) for section in SECTIONS}
+
+
+# a name becomes a folder under data/ and results/, so it must not be able to leave them
+DatasetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+# "demo:" with nothing after it is YAML for null, and means a dataset with nothing particular to it
+_MaybeEmpty = BeforeValidator(lambda v: {} if v is None else v, json_schema_input_type=DatasetSettings | None)
+
+
+class Config(Strict):
+    """config.yaml."""
+
+    datasets: dict[DatasetName, Annotated[DatasetSettings, _MaybeEmpty]] = Field(
+        min_length=1, description="a name for each folder data/<name>"
+    )
+    preset: Preset = Field(Preset.demo, description="demo: minutes on 2 cores; cpu: under an hour; gpu: an evening")
+    seed: int = Field(0, ge=0, description="of every random number: the same seed gives the same results")
+    data: str = Field("data", min_length=1, description="folder that holds the datasets")
+    results: str = Field("results", min_length=1, description="folder that results are written to")
+
+    def dataset(self, name: str) -> DatasetSettings:
+        """Return what is particular to one dataset; UserError if config.yaml does not have it."""
+        if name not in self.datasets:
+            raise UserError(f"config: no dataset {name!r}; {nearest(name, self.datasets)}")
+        return self.datasets[name]
+
+    def preset_of(self, name: str) -> Preset:
+        """Return the preset that holds for one dataset: its own, or else that of the whole config."""
+        return self.dataset(name).preset or self.preset
+
+
+def load_config(path: str | Path) -> Config:
+    """Read and check a config.yaml.
+
+    Raises
+    ------
+    UserError
+        Naming the file and every unknown key (with the nearest valid one) and every bad value (with its range).
+    """
+    try:
+        loader = _UniqueKeyLoader(Path(path).read_text(encoding="utf-8"))
+        content = loader.get_single_data()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); `fewstain init DIR` writes one") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: is no valid YAML; correct this place: {error}") from error
+    return parse_config(content, str(path))
+
+
+def parse_config(content: Any, source: str = "config.yaml") -> Config:
+    """Check the content of a config.yaml that was read already; `source` names it in messages."""
+    if not isinstance(content, Mapping):
+        raise UserError(f"{source}: holds no keys; it needs at least `datasets:` with one name under it")
+    config = validate(Config, content, source)
+    for name in config.datasets:
+        dataset_settings(config, name, source)
+    return config
+
+
+def dataset_settings(config: Config, name: str, source: str = "config.yaml") -> Settings:
+    """Return all numbers for one dataset: its preset's, changed by its own."""
+    return resolve(config.preset_of(name), config.dataset(name).overrides(), f"{source}: datasets.{name}")
+
+
+def resolve(
+    preset: Preset | str, overrides: Mapping[str, Mapping[str, Any]] | None = None, source: str = "settings"
+) -> Settings:
+    """Return a preset's numbers with some of them replaced.
+
+    Parameters
+    ----------
+    preset
+        One of `Preset`.
+    overrides
+        For each section ("diffusion", "pixels", "segment") the keys to replace.
+    source
+        Named in messages.
+
+    Raises
+    ------
+    UserError
+        For an unknown preset, an unknown key, or a value out of range.
+    """
+    if preset not in PRESETS:
+        raise UserError(f"{source}: no preset {str(preset)!r}; {nearest(str(preset), list(PRESETS))}")
+    numbers: dict[str, Any] = PRESETS[Preset(preset)].model_dump(mode="json")
+    for section, changed in (overrides or {}).items():
+        known = numbers.get(section)
+        numbers[section] = {**known, **changed} if known and isinstance(changed, Mapping) else changed
+    return validate(Settings, numbers, source)
+
+
+def cli_options(settings: Settings, preset: Preset | str) -> list[str]:
+    """Return the command line options that give `settings` again: the preset and only what differs from it."""
+    options = ["--preset", str(Preset(preset))]
+    base = PRESETS[Preset(preset)].model_dump(mode="json")
+    for section, numbers in settings.model_dump(mode="json").items():
+        for key, value in numbers.items():
+            if value != base[section][key]:
+                options += ["--set", f"{section}.{key}={json.dumps(value, separators=(',', ':'))}"]
+    return options
+
+
+def parse_set(items: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Read `--set` options: "diffusion.steps=200" becomes {"diffusion": {"steps": 200}}; the last one counts.
+
+    Values are JSON; a bare word (`diffusion.betas=cosine`) is taken as text.
+    """
+    overrides: dict[str, dict[str, Any]] = {}
+    for item in items:
+        name, equals, text = item.partition("=")
+        section, dot, key = name.strip().partition(".")
+        if not (equals and dot and key):
+            raise UserError(f"--set {item}: cannot be read; write it as section.key=value, as in diffusion.steps=200")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError as error:
+            if not text.isidentifier():
+                raise UserError(f"--set {item}: {text!r} is no JSON value; lists are written [16,32]") from error
+            value = text
+        overrides.setdefault(section, {})[key] = value
+    return overrides
+
+
+def config_schema() -> dict[str, Any]:
+    """Return the JSON schema of config.yaml."""
+    schema = Config.model_json_schema()
+    dataset = schema["$defs"]["DatasetSettings"]["properties"]
+    for section in SECTIONS:
+        # what stands here when nothing is written is the preset's number, which a schema cannot tell
+        dataset[section].pop("default", None)
+        for key in schema["$defs"][Settings.model_fields[section].annotation.__name__]["properties"].values():  # type: ignore[union-attr]
+            key.pop("default", None)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Safe YAML in which a key written twice is an error, where PyYAML would drop the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.MarkedYAMLError(problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+if __name__ == "__main__":
+    target = Path("workflow/schemas/config.schema.json")
+    target.write_text(json.dumps(config_schema(), indent=2) + "\n", encoding="utf-8")

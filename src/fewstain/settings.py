@@ -1,0 +1,167 @@
+"""The numbers of one run: every setting, its range, its meaning, and the presets."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from annotated_types import Ge
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+
+class Preset(StrEnum):
+    """How much computing a run may take: minutes on two cores, under an hour, or an evening on a GPU."""
+
+    demo = "demo"
+    cpu = "cpu"
+    gpu = "gpu"
+
+
+class Strict(BaseModel):
+    """A model that knows all its keys, never changes, and takes yes or no for no number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # YAML reads yes, no, on and off as booleans, and pydantic would read those as the numbers 1 and 0
+        if isinstance(value, bool) and info.field_name and cls.model_fields[info.field_name].annotation is not bool:
+            raise ValueError("true, false, yes and no are no values for this key")
+        return value
+
+
+class DiffusionSettings(Strict):
+    """The denoiser: its network, its objective and its training."""
+
+    unshuffle: Literal[1, 2, 4] = Field(2, description="pixels of a k x k block become channels before the first layer")
+    channels: tuple[Annotated[int, Field(ge=8, multiple_of=8)], ...] = Field(
+        (48, 96, 96), min_length=1, max_length=6, description="width of each resolution level; multiples of 8"
+    )
+    layers_per_block: int = Field(1, ge=1, le=4)
+    betas: Literal["linear", "cosine"] = "linear"
+    prediction: Literal["epsilon", "v_prediction"] = "epsilon"
+    train_timesteps: int = Field(1000, ge=10, description="length T of the noise schedule")
+    small_timestep_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="share of training steps whose timestep is drawn from the lowest third of the schedule",
+    )
+    crop: int = Field(64, ge=16, description="side of a training crop, pixels")
+    batch_size: int = Field(16, ge=1)
+    steps: int = Field(1500, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    warmup_steps: int = Field(100, ge=0)
+    weight_decay: float = Field(0.01, ge=0)
+    ema_decay: float = Field(0.995, ge=0, lt=1)
+    checkpoint_seconds: float = Field(60, ge=0, description="time between two saved training states")
+    samples: int = Field(16, ge=0, description="images painted for the report when training ends")
+    sample_steps: int = Field(30, ge=1)
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the image to one cell of the network's coarsest map."""
+        return int(self.unshuffle) * 2 ** (len(self.channels) - 1)
+
+
+class PixelSettings(Strict):
+    """The ensemble of pixel MLPs on the denoiser's features, and how it is chosen."""
+
+    timesteps: tuple[Annotated[int, Ge(0)], ...] = Field(
+        (20, 80, 160), min_length=1, description="candidates; the choice among them is made out-of-fold"
+    )
+    noise_draws: int = Field(1, ge=1, le=16, description="features are averaged over this many draws of noise")
+    members: int = Field(5, ge=1, le=50)
+    hidden: tuple[Annotated[int, Ge(1)], Annotated[int, Ge(1)]] = Field(
+        (128, 32), description="width of the two hidden layers of each member"
+    )
+    steps: int = Field(800, ge=1)
+    batch_pixels: int = Field(4096, ge=64)
+    learning_rate: float = Field(3e-3, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    folds: int = Field(4, ge=2, le=10)
+    decoder_trials: int = Field(60, ge=1, description="parameter sets of the decoder tried out-of-fold")
+
+
+class SegmentSettings(Strict):
+    """How whole images are run."""
+
+    tile: int = Field(256, ge=32, description="side of the part of a tile that is kept, pixels")
+    overlap: int = Field(32, ge=0, description="context around it, pixels")
+    flips: bool = Field(False, description="average the maps over the image and its mirror images: 4 times the work")
+
+
+class Settings(Strict):
+    """All numbers of one run."""
+
+    diffusion: DiffusionSettings = DiffusionSettings()
+    pixels: PixelSettings = PixelSettings()
+    segment: SegmentSettings = SegmentSettings()
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        """Check what no single key can tell."""
+        stride = self.diffusion.stride
+        for key, pixels in (
+            ("diffusion.crop", self.diffusion.crop),
+            ("segment.tile", self.segment.tile),
+            ("segment.overlap", self.segment.overlap),
+        ):
+            if pixels % stride:
+                raise ValueError(
+                    f"{key} is {pixels}, but must be a multiple of {stride} "
+                    "(diffusion.unshuffle times 2 for every level of diffusion.channels after the first)"
+                )
+        timesteps = self.pixels.timesteps
+        if len(set(timesteps)) < len(timesteps):
+            raise ValueError(f"pixels.timesteps names a timestep twice: {list(timesteps)}")
+        if max(timesteps) >= self.diffusion.train_timesteps:
+            raise ValueError(
+                f"pixels.timesteps has {max(timesteps)}, but must stay below "
+                f"diffusion.train_timesteps = {self.diffusion.train_timesteps}"
+            )
+        return self
+
+
+_DEMO = Settings(
+    diffusion=DiffusionSettings(
+        channels=(32, 64, 64),
+        steps=250,
+        warmup_steps=25,
+        ema_decay=0.98,
+        checkpoint_seconds=20,
+        samples=8,
+        sample_steps=20,
+    ),
+    pixels=PixelSettings(members=3, steps=300, folds=3, decoder_trials=30),
+)
+
+_GPU = Settings(
+    diffusion=DiffusionSettings(
+        channels=(64, 128, 256),
+        layers_per_block=2,
+        crop=128,
+        batch_size=32,
+        steps=20_000,
+        learning_rate=4e-4,
+        warmup_steps=500,
+        ema_decay=0.999,
+        samples=64,
+        sample_steps=50,
+    ),
+    pixels=PixelSettings(
+        timesteps=(10, 20, 50, 80, 120, 160, 250),
+        noise_draws=2,
+        members=10,
+        steps=2000,
+        batch_pixels=16_384,
+        folds=5,
+        decoder_trials=200,
+    ),
+    segment=SegmentSettings(tile=1024, overlap=64, flips=True),
+)
+
+# cpu is what the fields' defaults say; the other two name only what differs from it
+PRESETS: dict[Preset, Settings] = {Preset.demo: _DEMO, Preset.cpu: Settings(), Preset.gpu: _GPU}

@@ -1,0 +1,169 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fewstain.config import (
+    PRESETS,
+    Preset,
+    cli_options,
+    config_schema,
+    dataset_settings,
+    load_config,
+    parse_config,
+    parse_set,
+    resolve,
+)
+from fewstain.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+
+
+def read(tmp_path: Path, text: str):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    return load_config(path)
+
+
+def test_the_projects_own_config_is_valid_and_runs_only_the_demo():
+    config = load_config(ROOT / "config.yaml")
+    assert list(config.datasets) == ["demo"]
+    assert dataset_settings(config, "demo") == PRESETS[Preset.demo]
+
+
+def test_every_commented_out_example_of_the_projects_config_is_valid(tmp_path):
+    # an example is "#key" or "#  key" at the margin; prose is "# Prose"
+    text = re.sub(r"^#(?=  |\w)", "", (ROOT / "config.yaml").read_text(), flags=re.MULTILINE)
+    config = read(tmp_path, text)
+    assert len(config.datasets) == 2
+    overridden = next(dataset.overrides() for name, dataset in config.datasets.items() if name != "demo")
+    assert all(overridden.values())
+
+
+def test_schema_file_is_the_generated_one():
+    text = (ROOT / "workflow/schemas/config.schema.json").read_text()
+    assert text == json.dumps(config_schema(), indent=2) + "\n", "run `python -m fewstain.config`"
+
+
+def test_schema_forbids_unknown_keys_at_every_depth_and_fills_in_no_presets_number():
+    schema = config_schema()
+    models = [schema, *(part for part in schema["$defs"].values() if part["type"] == "object")]
+    assert len(models) == 5
+    assert all(model["additionalProperties"] is False for model in models)
+    assert "default" not in json.dumps(schema["$defs"]["DiffusionSettings"])
+
+
+def test_a_dataset_without_particulars_gets_the_preset(tmp_path):
+    config = read(tmp_path, "preset: cpu\ndatasets:\n  a:\n  b:\n    preset: gpu\n")
+    assert dataset_settings(config, "a") == PRESETS[Preset.cpu]
+    assert dataset_settings(config, "b") == PRESETS[Preset.gpu]
+    assert config.preset_of("b") is Preset.gpu
+
+
+def test_only_written_numbers_replace_the_presets(tmp_path):
+    config = read(tmp_path, "preset: gpu\ndatasets:\n  a:\n    diffusion: {steps: 7, learning_rate: 1e-3}\n")
+    settings = dataset_settings(config, "a")
+    assert (settings.diffusion.steps, settings.diffusion.learning_rate) == (7, 1e-3)
+    assert settings.diffusion.batch_size == PRESETS[Preset.gpu].diffusion.batch_size
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("datasets: {a: }\npresett: cpu", "unknown key 'presett'; did you mean 'preset'?"),
+        ("datasets: {a: {chanels: [0]}}", "unknown key 'datasets.a.chanels'; did you mean 'channels'?"),
+        (
+            "datasets: {a: {diffusion: {stepps: 3}}}",
+            "unknown key 'datasets.a.diffusion.stepps'; did you mean 'steps'?",
+        ),
+        ("datasets: {a: {batch_size: 3}}", "unknown key 'datasets.a.batch_size'; it belongs under 'diffusion'"),
+        ("datasets: {a: }\nquux: 1", "unknown key 'quux'; valid are: datasets, preset, seed, data, results"),
+        ("datasets: {a: {n_labels: 0}}", "datasets.a.n_labels: "),
+        ("datasets: {a: {n_labels: 0}}", "not 0; allowed: ≥ 1"),
+        ("datasets: {a: {diffusion: {ema_decay: 1.5}}}", "not 1.5; allowed: ≥ 0 and < 1"),
+        ("datasets: {a: {diffusion: {channels: [12]}}}", "not 12; allowed: each ≥ 8 and multiples of 8"),
+        ("datasets: {a: {diffusion: {betas: cosin}}}", "input should be 'linear' or 'cosine', not 'cosin'"),
+        ("datasets: {a: {diffusion: {steps: yes}}}", "datasets.a.diffusion.steps: true, false, yes and no are no"),
+        ("datasets: {a: {diffusion: 3}}", "datasets.a.diffusion: "),
+        ("datasets: {a: {diffusion: {crop: 50}}}", "datasets.a: diffusion.crop is 50, but must be a multiple of 8"),
+        ("datasets: {a: {pixels: {timesteps: [1000]}}}", "must stay below diffusion.train_timesteps = 1000"),
+        ("datasets: {a: {pixels: {timesteps: [5, 5]}}}", "pixels.timesteps names a timestep twice"),
+        ("datasets: {a: {channels: [1, 1]}}", "datasets.a.channels: names a channel twice"),
+        ("datasets: {../a: }", "datasets.../a: "),
+        ("datasets: {}", "datasets: "),
+        ("datasets: {a: }\npreset: fast", "preset: input should be 'demo', 'cpu' or 'gpu', not 'fast'"),
+        ("datasets: {a: }\ndatasets: {b: }", "key 'datasets' stands twice"),
+        ("datasets: [", "is no valid YAML"),
+        ("", "holds no keys"),
+    ],
+)
+def test_a_fault_names_file_key_and_remedy(tmp_path, text, told):
+    with pytest.raises(UserError) as caught:
+        read(tmp_path, text)
+    assert told in str(caught.value)
+    assert str(tmp_path / "config.yaml") in str(caught.value)
+
+
+def test_all_faults_are_told_at_once(tmp_path):
+    with pytest.raises(UserError) as caught:
+        read(tmp_path, "datasets: {a: {n_labels: 0}}\nsead: 3\n")
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere\.yaml: cannot be read"):
+        load_config(tmp_path / "nowhere.yaml")
+
+
+def test_an_unknown_dataset_is_told():
+    with pytest.raises(UserError, match="did you mean 'nuclei'"):
+        dataset_settings(parse_config({"datasets": {"nuclei": {}}}), "nuclie")
+
+
+def test_resolve_tells_unknown_presets_sections_and_keys():
+    with pytest.raises(UserError, match="did you mean 'gpu'"):
+        resolve("gpuu")
+    with pytest.raises(UserError, match="unknown key 'difusion'; did you mean 'diffusion'"):
+        resolve("cpu", {"difusion": {"steps": 1}})
+    with pytest.raises(UserError, match="unknown key 'pixels.member'; did you mean 'members'"):
+        resolve("cpu", {"pixels": {"member": 1}})
+
+
+def test_set_options_are_json_or_a_bare_word():
+    assert parse_set(["diffusion.steps=200", "diffusion.channels=[16,32]", "diffusion.betas=cosine"]) == {
+        "diffusion": {"steps": 200, "channels": [16, 32], "betas": "cosine"}
+    }
+    assert parse_set(["pixels.steps=1", "pixels.steps=2", "segment.flips=true"]) == {
+        "pixels": {"steps": 2},
+        "segment": {"flips": True},
+    }
+
+
+@pytest.mark.parametrize("item", ["steps=3", "diffusion.steps", "diffusion.=3", "diffusion.channels=[16,"])
+def test_unreadable_set_options_are_told(item):
+    with pytest.raises(UserError, match="--set"):
+        parse_set([item])
+
+
+@given(
+    preset=st.sampled_from(Preset),
+    steps=st.integers(1, 10**6),
+    rate=st.floats(1e-6, 1),
+    flips=st.booleans(),
+    widths=st.lists(st.integers(1, 32).map(lambda width: 8 * width), min_size=1, max_size=3),
+)
+def test_command_line_options_give_the_same_settings_again(preset, steps, rate, flips, widths):
+    overrides = {"diffusion": {"steps": steps, "learning_rate": rate, "channels": widths}, "segment": {"flips": flips}}
+    settings = resolve(preset, overrides)
+    options = cli_options(settings, preset)
+    assert options[:2] == ["--preset", preset.value]
+    assert set(options[2::2]) <= {"--set"}
+    assert resolve(preset, parse_set(options[3::2])) == settings
+
+
+def test_a_preset_needs_no_options():
+    for preset in Preset:
+        assert cli_options(PRESETS[preset], preset) == ["--preset", preset.value]
