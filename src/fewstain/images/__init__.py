@@ -1,0 +1,1 @@
+"""Files <-> arrays: read, normalise, tile, write."""

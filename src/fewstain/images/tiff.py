@@ -1,0 +1,153 @@
+"""TIFF files: strips and tiles, BigTIFF, OME and ImageJ axes, any compression imagecodecs reads."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from fewstain.errors import UserError
+from fewstain.images.plane import Header, Plane, plane_axes
+
+_UM = {"pm": 1e-6, "å": 1e-4, "nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0,
+       "micrometer": 1.0, "\\u00b5m": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6, "inch": 25400.0, "in": 25400.0}  # fmt: skip
+# A plain TIFF's dots per inch or cm describe paper (72-1200 dpi, above 20 µm) unless a microscope wrote them.
+_PLAUSIBLE_UM = (0.005, 10.0)
+_ALPHA = (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
+
+
+def header(path: Path) -> Header:
+    """Read the header of the file's first image; see `images.read.read_header`."""
+    with _open(path) as tif:
+        return _layout(path, tif, indices=False)[0]
+
+
+def read(path: Path, indices: bool = False) -> Plane:
+    """Read the file's first image; `indices` keeps a palette's indices (labels) instead of its colours."""
+    with _open(path) as tif:
+        head, axes = _layout(path, tif, indices)
+        series = tif.series[0]
+        page = series.keyframe
+        pixels = series.asarray(squeeze=True, maxworkers=1)
+        pixels = pixels.reshape([size for axis, size in zip(series.axes, series.shape, strict=True)
+                                 if axis in "YX" or size > 1])  # fmt: skip
+        pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+        channel = next((axis for axis in axes if axis not in "YX"), None)
+        if channel is None:
+            pixels = pixels[..., None]
+            axes += "C"
+        pixels = np.moveaxis(pixels, [axes.index("Y"), axes.index("X")], [0, 1])
+        if page.photometric == tifffile.PHOTOMETRIC.PALETTE and not indices and not tif.is_imagej:
+            pixels = _coloured(pixels[:, :, 0], page.colormap)
+        elif page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and not indices and pixels.dtype.kind == "u":
+            pixels = np.iinfo(pixels.dtype).max - pixels
+        return Plane(pixels[:, :, : head.channels], head)
+
+
+def _open(path: Path) -> tifffile.TiffFile:
+    # Planes in other files are never followed: one file, one image, nothing read from outside the dataset.
+    return tifffile.TiffFile(path, _multifile=False)
+
+
+def _layout(path: Path, tif: tifffile.TiffFile, indices: bool) -> tuple[Header, str]:
+    """Header, and the axes of the first series without those of length one."""
+    if not tif.series:
+        raise UserError(f"{path}: no image in it; copy or export the file again")
+    series = tif.series[0]
+    _refuse_missing_data(path, tif)
+    page = series.keyframe
+    axes, shape = plane_axes(path, series.axes, series.shape)
+    channel = next((axis for axis in axes if axis not in "YX"), None)
+    channels = 1 if channel is None else shape[axes.index(channel)]
+    if series.dtype is None or series.dtype.kind not in "uifb":
+        raise UserError(f"{path}: pixels of type {series.dtype}; save integers or float32")
+    head = Header(
+        shape[axes.index("Y")],
+        shape[axes.index("X")],
+        channels,
+        np.dtype(np.uint8) if series.dtype.kind == "b" and not indices else series.dtype.newbyteorder("="),
+        _pixel_size(tif),
+    )
+    if len(tif.series) > 1:
+        head = head.noted(f"the first of {len(tif.series)} images in the file is used")
+    return _colours(path, tif, page, head, channel, indices), axes
+
+
+def _colours(
+    path: Path, tif: tifffile.TiffFile, page: tifffile.TiffPage, head: Header, channel: str | None, indices: bool
+) -> Header:
+    """Account for alpha, palettes and other colour models in the header."""
+    photometric = page.photometric
+    if photometric == tifffile.PHOTOMETRIC.SEPARATED:
+        raise UserError(f"{path}: CMYK colours, made for printing; save it as RGB")
+    if photometric == tifffile.PHOTOMETRIC.MINISWHITE and not indices:
+        head = head.noted("stored with 0 as white; inverted")
+    if photometric == tifffile.PHOTOMETRIC.PALETTE and not indices:
+        if tif.is_imagej:
+            return head.noted("colour table (LUT) ignored: intensities are used")
+        colours = np.asarray(page.colormap)
+        grey = bool((colours == colours[:1]).all())
+        return Header(head.height, head.width, 1 if grey else 3, np.dtype(np.uint8), head.pixel_size_um, head.notes)
+    if channel == "S":
+        rgb = photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
+        alpha = head.channels in (2, 4) and (any(extra in _ALPHA for extra in page.extrasamples)
+                                             or (rgb and head.channels == 4))  # fmt: skip
+        if alpha:
+            return Header(head.height, head.width, head.channels - 1, head.dtype, head.pixel_size_um, head.notes).noted(
+                "alpha channel dropped"
+            )
+    return head
+
+
+def _coloured(values: np.ndarray, colormap: np.ndarray | None) -> np.ndarray:
+    """(H, W) palette indices -> (H, W, 3) uint8; the caller keeps one channel of a grey palette."""
+    return np.moveaxis((np.asarray(colormap) >> 8).astype(np.uint8)[:, values], 0, -1)
+
+
+def _refuse_missing_data(path: Path, tif: tifffile.TiffFile) -> None:
+    """Raise where tifffile would fill pixels that it cannot find with zeros."""
+    size = tif.filehandle.size
+    for page in tif.series[0].pages:
+        if page is None:
+            raise UserError(f"{path}: refers to planes in other files; save it as one file")
+        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
+            if offset + count > size:
+                raise UserError(f"{path}: truncated, {offset + count - size} bytes are missing; copy the file again")
+        if not page.dataoffsets:
+            raise UserError(f"{path}: truncated, no pixels in it; copy the file again")
+
+
+def _pixel_size(tif: tifffile.TiffFile) -> float | None:
+    """Side of a pixel in µm from OME, ImageJ, or a plausible plain resolution tag."""
+    if tif.is_ome and tif.ome_metadata:
+        return _ome_pixel_size(tif.ome_metadata)
+    tags = tif.pages.first.tags
+    resolution = tags.get("XResolution")
+    if resolution is None or not all(resolution.value) or resolution.value[0] == 0:
+        return None
+    per_unit = resolution.value[0] / resolution.value[1]
+    if tif.is_imagej:
+        unit = str((tif.imagej_metadata or {}).get("unit", "")).strip().lower()
+        return _UM[unit] / per_unit if unit in _UM else None
+    tag = tags.get("ResolutionUnit")
+    scale = {2: _UM["inch"], 3: _UM["cm"]}.get(int(tag.value) if tag else 1)
+    size = scale / per_unit if scale else None
+    return size if size and _PLAUSIBLE_UM[0] <= size <= _PLAUSIBLE_UM[1] else None
+
+
+def _ome_pixel_size(xml: str) -> float | None:
+    try:
+        root = ElementTree.fromstring(xml)
+    except ElementTree.ParseError:
+        return None
+    pixels = next((node for node in root.iter() if node.tag.rsplit("}", 1)[-1] == "Pixels"), None)
+    if pixels is None or "PhysicalSizeX" not in pixels.attrib:
+        return None
+    scale = _UM.get(pixels.attrib.get("PhysicalSizeXUnit", "µm").strip().lower())
+    try:
+        size = float(pixels.attrib["PhysicalSizeX"])
+    except ValueError:
+        return None
+    return size * scale if scale and 0 < size < float("inf") else None
