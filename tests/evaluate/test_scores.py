@@ -69,7 +69,7 @@ def test_no_objects_at_all_leave_the_scores_undefined():
 
 def test_no_image_at_all():
     found = scores()
-    assert found["AP50"] is None and found["mIoU"] is None and found["count_bias"] is None
+    assert [found[key] for key in ("AP50", "mIoU", "count_bias", "count_limits_95")] == [None] * 4
     assert found["n_images"] == 0
 
 

@@ -163,7 +163,7 @@ def left_out(
     ignore_edge: bool = False,
     ignore: np.ndarray | None = None,
 ) -> LeftOut | None:
-    """The objects that touch the array's edge or the mask `ignore`; None when nothing is to be ignored."""
+    """Find the objects that touch the array's edge or the mask `ignore`; None when nothing is to be ignored."""
     if ignore is not None and (ignore.shape != truth.shape or ignore.dtype != bool):
         raise ValueError(f"ignore must be a bool array of shape {truth.shape}")
     if not ignore_edge and ignore is None:

@@ -93,7 +93,8 @@ class ScoreSum:
             TP / (TP + FP + FN) at IoU 0.5, and its mean over `THRESHOLDS` (as in the 2018 Data Science Bowl and
             stardist's "accuracy").
         PQ
-            Panoptic quality at IoU 0.5: summed IoU of the matched / (TP + FP/2 + FN/2); Kirillov et al., CVPR 2019, eq. 1.
+            Panoptic quality at IoU 0.5: summed IoU of the matched / (TP + FP/2 + FN/2); Kirillov et al., CVPR 2019,
+            eq. 1.
         AJI
             Aggregated Jaccard index; Kumar et al., IEEE TMI 2017, algorithm 1.
         F1
@@ -116,7 +117,7 @@ class ScoreSum:
         }
 
     def image_scores(self) -> Scores:
-        """The scores that a single image has: those of `scores` without count_bias, count_limits_95 and n_images."""
+        """Score what a single image can be scored by: `scores` without count_bias, count_limits_95 and n_images."""
         return {**self._instance_scores(), **self._counted()}
 
     def _instance_scores(self) -> Scores:
