@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -15,6 +16,9 @@ _UM = {"pm": 1e-6, "å": 1e-4, "nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "m
        "micrometer": 1.0, "\\u00b5m": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6, "inch": 25400.0, "in": 25400.0}  # fmt: skip
 # A plain TIFF's dots per inch or cm describe paper (72-1200 dpi, above 20 µm) unless a microscope wrote them.
 _PLAUSIBLE_UM = (0.005, 10.0)
+# struct formats of the TIFF standard's tag types (and BigTIFF's 16-18), one letter a value
+_TAG_FORMATS = {1: "B", 2: "B", 3: "H", 4: "I", 5: "Q", 6: "b", 7: "B", 8: "h", 9: "i", 10: "q", 11: "f", 12: "d",
+                13: "I", 16: "Q", 17: "q", 18: "Q"}  # fmt: skip
 _ALPHA = (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
 
 
@@ -82,7 +86,7 @@ def _colours(
     photometric = page.photometric
     if photometric == tifffile.PHOTOMETRIC.SEPARATED:
         raise UserError(f"{path}: CMYK colours, made for printing; save it as RGB")
-    if photometric == tifffile.PHOTOMETRIC.MINISWHITE and not indices:
+    if photometric == tifffile.PHOTOMETRIC.MINISWHITE and not indices and page.dtype.kind == "u":
         head = head.noted("stored with 0 as white; inverted")
     if photometric == tifffile.PHOTOMETRIC.PALETTE and not indices:
         if tif.is_imagej:
@@ -107,16 +111,43 @@ def _coloured(values: np.ndarray, colormap: np.ndarray | None) -> np.ndarray:
 
 
 def _refuse_missing_data(path: Path, tif: tifffile.TiffFile) -> None:
-    """Raise where tifffile would fill pixels that it cannot find with zeros."""
+    """Raise where tifffile would fill pixels that it cannot find with zeros, or forget pages and tags."""
     size = tif.filehandle.size
-    for page in tif.series[0].pages:
+    series = tif.series[0]
+    ends = [_directory_end(tif)]
+    if series.dataoffset is not None:
+        ends.append(series.dataoffset + series.nbytes)
+    for page in series.pages:
         if page is None:
             raise UserError(f"{path}: refers to planes in other files; save it as one file")
-        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
-            if offset + count > size:
-                raise UserError(f"{path}: truncated, {offset + count - size} bytes are missing; copy the file again")
         if not page.dataoffsets:
             raise UserError(f"{path}: truncated, no pixels in it; copy the file again")
+        ends += [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)]
+    if max(ends) > size:
+        raise UserError(f"{path}: truncated, at least {max(ends) - size} bytes are missing; copy the file again")
+
+
+def _directory_end(tif: tifffile.TiffFile) -> int:
+    """Where the values of the first page's tags end, or the page that the last one points to but that is not there.
+
+    tifffile only logs both, and goes on without the tag or the pages.
+    """
+    layout, file = tif.tiff, tif.filehandle
+    end = 0
+    for page in (tif.pages.first, tif.pages[-1]):
+        file.seek(page.offset)
+        (count,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
+        entries = file.read(count * layout.tagsize)
+        for start in range(0, len(entries), layout.tagsize):
+            entry = entries[start : start + layout.tagsize]
+            kind = struct.unpack(layout.tagformat1, entry[:4])[1]
+            number = struct.unpack(layout.tagformat2, entry[4:])[0]
+            length = number * struct.calcsize(_TAG_FORMATS.get(kind, "B"))
+            if length > layout.offsetsize:
+                end = max(end, length + struct.unpack(layout.offsetformat, entry[-layout.offsetsize :])[0])
+    pointer = file.read(layout.offsetsize)
+    following = struct.unpack(layout.offsetformat, pointer)[0] if len(pointer) == layout.offsetsize else 0
+    return max(end, following + 1 if following else 0, file.size + 1 if following else 0)
 
 
 def _pixel_size(tif: tifffile.TiffFile) -> float | None:
