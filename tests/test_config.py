@@ -128,7 +128,7 @@ def test_resolve_tells_unknown_presets_sections_and_keys():
         resolve("gpuu")
     with pytest.raises(UserError, match="unknown key 'difusion'; did you mean 'diffusion'"):
         resolve("cpu", {"difusion": {"steps": 1}})
-    with pytest.raises(UserError, match="unknown key 'pixels.member'; did you mean 'members'"):
+    with pytest.raises(UserError, match=r"unknown key 'pixels\.member'; did you mean 'members'"):
         resolve("cpu", {"pixels": {"member": 1}})
 
 

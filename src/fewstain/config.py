@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from annotated_types import Ge
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
 from fewstain.errors import UserError
@@ -54,7 +53,7 @@ class DatasetSettings(Strict):
     """
 
     preset: Preset | None = Field(None, description="this dataset's own preset")
-    channels: tuple[Annotated[int, Ge(0)], ...] | None = Field(
+    channels: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
         None, min_length=1, description="channels to segment, counted from 0; all are measured"
     )
     pixel_size_um: float | None = Field(None, gt=0, description="where the files do not tell")

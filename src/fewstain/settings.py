@@ -5,7 +5,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from annotated_types import Ge
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 
@@ -68,12 +67,12 @@ class DiffusionSettings(Strict):
 class PixelSettings(Strict):
     """The ensemble of pixel MLPs on the denoiser's features, and how it is chosen."""
 
-    timesteps: tuple[Annotated[int, Ge(0)], ...] = Field(
+    timesteps: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         (20, 80, 160), min_length=1, description="candidates; the choice among them is made out-of-fold"
     )
     noise_draws: int = Field(1, ge=1, le=16, description="features are averaged over this many draws of noise")
     members: int = Field(5, ge=1, le=50)
-    hidden: tuple[Annotated[int, Ge(1)], Annotated[int, Ge(1)]] = Field(
+    hidden: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = Field(
         (128, 32), description="width of the two hidden layers of each member"
     )
     steps: int = Field(800, ge=1)

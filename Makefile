@@ -1,0 +1,50 @@
+# make install   an environment in .venv with fewstain in it
+# make run       the whole workflow on the datasets of config.yaml (by default data/demo)
+# make test      the tests
+# make lint      what .ci/run checks beside the tests;  make format  mends what can be mended
+# make clean     removes the environment and caches, never data or results
+
+PYTHON ?= python3
+CORES ?= all
+VENV := .venv
+BIN := $(VENV)/bin
+EXTRAS := demo,import,dev
+
+# the environment first on the path: snakemake's shell commands find `fewstain` there
+export PATH := $(abspath $(BIN)):$(PATH)
+# and nothing from elsewhere may get into it
+unexport PYTHONPATH
+export PYTHONNOUSERSITE := 1
+
+.PHONY: install run test lint format clean
+
+install: $(VENV)/installed
+
+# written last, so a broken installation is begun again
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("fewstain needs Python 3.11 or later; try: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	touch $@
+
+run: install
+	$(BIN)/snakemake --cores $(CORES)
+
+test: install
+	$(BIN)/pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/*.egg-info
+	find src tests workflow -type d -name __pycache__ -prune -exec rm -rf {} +
