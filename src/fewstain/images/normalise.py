@@ -50,7 +50,7 @@ class Normaliser:
         -------
         low, high : (C,) float64 arrays with low < high
         """
-        low, high, _ = _percentiles(pixels, (self.low, self.high, 50.0), self.joint)
+        low, high = _percentiles(pixels, (self.low, self.high), self.joint)
         width = np.maximum(high - low, np.broadcast_to(self.floor, low.shape))
         width = np.maximum(width, np.maximum(np.abs(high), 1.0) * 1e-6)  # a constant image without any floor
         low = low - self.anchor * (width - (high - low))
@@ -104,30 +104,45 @@ def fit_normaliser(images: Iterable[np.ndarray], low: float = 1.0, high: float =
     low, high : float
         Percentiles.
     """
-    widths, medians, joint = [], [], False
+    widths, backgrounds, joint = [], [], False
     for pixels in images:
         joint = pixels.dtype == np.uint8 and pixels.shape[-1] == 3
-        below, above, median = _percentiles(pixels, (low, high, 50.0), joint)
+        below, above = _percentiles(pixels, (low, high), joint)
         widths.append(above - below)
-        medians.append((median - below) / np.maximum(above - below, 1e-12))
+        if np.any(above > below):
+            backgrounds.append(_commonest_level(pixels, below, above))
     if not widths:
         return Normaliser(low, high)
     width = np.percentile(np.stack(widths), 90, axis=0)
-    bright = np.median(np.stack(medians)[np.stack(widths).sum(axis=1) > 0]) if np.any(widths) else 0.0
+    # Measured on five stains: fluorescence 0.02-0.11, phase contrast 0.30, sections and brightfield 0.89-0.95.
+    background = np.median(backgrounds) if backgrounds else 0.0
     return Normaliser(
         low,
         high,
         floor=tuple(float(value) for value in _FLOOR_SHARE * width),
-        anchor=0.0 if bright < 1 / 3 else 1.0 if bright > 2 / 3 else 0.5,
+        anchor=0.0 if background < 0.2 else 1.0 if background > 2 / 3 else 0.5,
         joint=bool(joint),
     )
 
 
+def _commonest_level(pixels: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+    """Place of the most frequent intensity, which is the background's, within the range: 0 dark, 1 bright."""
+    step = _step(pixels)
+    sample = pixels[::step, ::step].astype(np.float64)
+    counts, edges = np.histogram((sample - low) / np.maximum(high - low, 1e-12), bins=32, range=(0.0, 1.0))
+    return float(edges[counts.argmax()] + edges[1] / 2)
+
+
 def _percentiles(pixels: np.ndarray, percentiles: tuple[float, ...], joint: bool) -> np.ndarray:
     """(P, C) float64 percentiles of each channel, or of all channels together, of at most `_SAMPLE` pixels each."""
-    height, width, channels = pixels.shape
-    step = max(1, int(np.ceil(np.sqrt(height * width / _SAMPLE))))
+    channels = pixels.shape[-1]
+    step = _step(pixels)
     sample = pixels[::step, ::step].reshape(-1, channels)
     if joint:
         return np.repeat(np.percentile(sample, percentiles)[:, None], channels, axis=1)
     return np.stack([np.percentile(sample[:, channel], percentiles) for channel in range(channels)], axis=1)
+
+
+def _step(pixels: np.ndarray) -> int:
+    """Take every how many-th row and column for at most `_SAMPLE` pixels."""
+    return max(1, int(np.ceil(np.sqrt(pixels.shape[0] * pixels.shape[1] / _SAMPLE))))

@@ -86,7 +86,12 @@ def _colours(
     photometric = page.photometric
     if photometric == tifffile.PHOTOMETRIC.SEPARATED:
         raise UserError(f"{path}: CMYK colours, made for printing; save it as RGB")
-    if photometric == tifffile.PHOTOMETRIC.MINISWHITE and not indices and page.dtype.kind == "u":
+    if (
+        photometric == tifffile.PHOTOMETRIC.MINISWHITE
+        and not indices
+        and head.dtype.kind == "u"
+        and page.bitspersample > 1
+    ):
         head = head.noted("stored with 0 as white; inverted")
     if photometric == tifffile.PHOTOMETRIC.PALETTE and not indices:
         if tif.is_imagej:
