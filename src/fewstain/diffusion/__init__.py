@@ -1,0 +1,1 @@
+"""p(image): the network, its noise schedule, its training and its samplers."""

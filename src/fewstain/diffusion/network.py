@@ -1,0 +1,127 @@
+"""The denoiser: a diffusers U-Net behind a pixel-unshuffle stem, and the folder it is kept in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from diffusers import DDPMScheduler, UNet2DConditionModel
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fewstain.errors import UserError
+from fewstain.settings import DiffusionSettings
+
+NORM_GROUPS = 8
+
+
+class Denoiser(nn.Module):
+    """Predicts the noise (or the velocity) in a noised image.
+
+    The U-Net is a UNet2DConditionModel even though nothing conditions it: only that class takes the residuals of a
+    ControlNet. With `unshuffle` k > 1 it works on k x k blocks of pixels as channels (Shi et al., CVPR 2016), which
+    gives about k² times the pixels per second.
+
+    Parameters
+    ----------
+    unet
+        Network on (B, C k², H/k, W/k).
+    scheduler
+        Its betas and kind of prediction.
+    unshuffle
+        Side k of the block of pixels that becomes k² channels.
+    """
+
+    def __init__(self, unet: UNet2DConditionModel, scheduler: DDPMScheduler, unshuffle: int) -> None:
+        super().__init__()
+        self.unet = unet
+        self.scheduler = scheduler
+        self.unshuffle = unshuffle
+
+    @property
+    def image_channels(self) -> int:
+        """Number of channels of the images the denoiser was made for."""
+        return int(self.unet.config["in_channels"]) // self.unshuffle**2
+
+    @property
+    def multiple(self) -> int:
+        """Height and width of an input must be multiples of this many pixels."""
+        levels = len(self.unet.config["block_out_channels"])
+        return int(self.unshuffle * 2 ** (levels - 1))
+
+    def forward(self, noisy: Tensor, timestep: Tensor) -> Tensor:
+        """Predict what `scheduler.config.prediction_type` names.
+
+        Parameters
+        ----------
+        noisy
+            (B, C, H, W) noised images; H and W multiples of `multiple`.
+        timestep
+            (B,) int64 in [0, T).
+
+        Returns
+        -------
+        Tensor
+            (B, C, H, W) predicted epsilon or velocity.
+        """
+        blocks = functional.pixel_unshuffle(noisy, self.unshuffle)
+        predicted = self.unet(blocks, timestep, encoder_hidden_states=None, return_dict=False)[0]
+        return functional.pixel_shuffle(predicted, self.unshuffle)
+
+    def save(self, folder: Path) -> None:
+        """Write `folder`/unet and `folder`/scheduler in diffusers' layout, safetensors only, and `folder`/stem.json."""
+        self.unet.save_pretrained(folder / "unet", safe_serialization=True)
+        self.scheduler.save_pretrained(folder / "scheduler")
+        (folder / "stem.json").write_text(json.dumps({"unshuffle": self.unshuffle}) + "\n")
+
+
+def build_denoiser(settings: DiffusionSettings, image_channels: int) -> Denoiser:
+    """Make an untrained denoiser for images of `image_channels` channels."""
+    levels = len(settings.channels)
+    unet = UNet2DConditionModel(
+        in_channels=image_channels * settings.unshuffle**2,
+        out_channels=image_channels * settings.unshuffle**2,
+        down_block_types=("DownBlock2D",) * levels,
+        mid_block_type="UNetMidBlock2D",
+        up_block_types=("UpBlock2D",) * levels,
+        block_out_channels=settings.channels,
+        layers_per_block=settings.layers_per_block,
+        norm_num_groups=NORM_GROUPS,
+    )
+    scheduler = DDPMScheduler(
+        num_train_timesteps=settings.train_timesteps,
+        beta_schedule={"linear": "linear", "cosine": "squaredcos_cap_v2"}[settings.betas],
+        prediction_type=settings.prediction,
+        clip_sample=True,
+    )
+    return Denoiser(unet, scheduler, settings.unshuffle)
+
+
+def load_denoiser(folder: Path) -> Denoiser:
+    """Read a denoiser that `Denoiser.save` wrote.
+
+    Raises
+    ------
+    UserError
+        If the folder holds no denoiser, or its weights are damaged or belong to another network.
+    """
+    for part in (
+        "stem.json",
+        "unet/config.json",
+        "unet/diffusion_pytorch_model.safetensors",
+        "scheduler/scheduler_config.json",
+    ):
+        if not (folder / part).is_file():
+            raise UserError(f"{folder / part}: no such file, so {folder} holds no denoiser; run train-diffusion first")
+    try:
+        unet = UNet2DConditionModel.from_pretrained(
+            folder / "unet", use_safetensors=True, low_cpu_mem_usage=False, local_files_only=True
+        )
+        scheduler = DDPMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
+        unshuffle = int(json.loads((folder / "stem.json").read_text())["unshuffle"])
+    except Exception as fault:  # diffusers, safetensors and json each raise their own kinds
+        raise UserError(
+            f"{folder}: the denoiser's weights are damaged or not its own ({type(fault).__name__}: {fault}); "
+            "delete the folder and train again, or restore it from a backup"
+        ) from fault
+    return Denoiser(unet, scheduler, unshuffle).eval()

@@ -1,0 +1,198 @@
+"""What the denoiser's folder tells about its training, and how that folder is written."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as imageio
+import numpy as np
+import torch
+from torch import Tensor
+
+import fewstain
+from fewstain.diffusion.pool import PoolIndex
+from fewstain.diffusion.progress import peak_memory_bytes
+from fewstain.diffusion.sampling import sample
+from fewstain.diffusion.state import Training
+from fewstain.errors import UserError
+from fewstain.images.normalise import Normaliser
+from fewstain.settings import DiffusionSettings
+from fewstain.storage import read_json, write_errors_named, write_json
+
+RECORD_FILE, LOSS_FILE, SAMPLES_FILE = "fewstain.json", "loss.csv", "samples.png"
+CONTENTS = {"unet", "scheduler", "stem.json", RECORD_FILE, LOSS_FILE, SAMPLES_FILE, ".snakemake_timestamp"}
+
+
+@dataclass(frozen=True)
+class DenoiserRecord:
+    """fewstain.json in a denoiser's folder.
+
+    Attributes
+    ----------
+    normaliser
+        How raw intensities became [-1, 1].
+    channels
+        Which of the files' channels the denoiser sees, counted from 0.
+    image_channels
+        How many it sees.
+    dtype
+        The pool files' dtype, "uint8" or the like.
+    pool
+        {"name", "sha256"} of each image trained on.
+    settings
+        The `diffusion` section.
+    seed, steps
+        As trained.
+    wall_seconds, images_per_second
+        Time with set-up and samples included; rate of the training loop alone.
+    peak_memory_bytes
+        Of the GPU where there is one, else resident; of the last session.
+    device, precision, version
+        Where and how it was trained, by which fewstain.
+    """
+
+    normaliser: Normaliser
+    channels: tuple[int, ...]
+    image_channels: int
+    dtype: str
+    pool: tuple[dict[str, str], ...]
+    settings: dict[str, Any]
+    seed: int
+    steps: int
+    wall_seconds: float
+    images_per_second: float
+    peak_memory_bytes: int
+    device: str
+    precision: str
+    version: str
+
+    def write(self, folder: Path) -> None:
+        """Write `folder`/fewstain.json."""
+        write_json(folder / RECORD_FILE, asdict(self) | {"normaliser": self.normaliser.as_dict()})
+
+
+def read_record(folder: Path) -> DenoiserRecord:
+    """Read `folder`/fewstain.json.
+
+    Raises
+    ------
+    UserError
+        If it is missing, damaged or of another kind.
+    """
+    values = read_json(folder / RECORD_FILE)
+    try:
+        return DenoiserRecord(
+            **values
+            | {
+                "normaliser": Normaliser.from_dict(values["normaliser"]),
+                "channels": tuple(values["channels"]),
+                "pool": tuple(values["pool"]),
+            }
+        )
+    except (KeyError, TypeError, ValueError) as fault:
+        raise UserError(
+            f"{folder / RECORD_FILE}: not a denoiser's record ({fault!r}); train again, or restore it from a backup"
+        ) from fault
+
+
+def write_denoiser(
+    out: Path,
+    training: Training,
+    index: PoolIndex,
+    settings: DiffusionSettings,
+    seed: int,
+    *,
+    session_seconds: float,
+) -> None:
+    """Write the trained denoiser, with averaged weights, and its report in place of the folder `out`."""
+    start = time.monotonic()
+    denoiser = training.network.eval()
+    training.ema.copy_to(denoiser.parameters())
+    device = next(denoiser.parameters()).device
+    with replaced_folder(out) as folder:
+        denoiser.save(folder)
+        write_losses(folder, training.losses.tolist())
+        if settings.samples:
+            steps = min(settings.sample_steps, settings.train_timesteps)
+            size = (settings.crop, settings.crop)
+            write_samples(folder, sample(denoiser, settings.samples, size, steps=steps, seed=seed))
+        DenoiserRecord(
+            normaliser=index.normaliser,
+            channels=index.channels,
+            image_channels=len(index.channels),
+            dtype=index.dtype,
+            pool=tuple({"name": image.name, "sha256": image.sha256} for image in index.images),
+            settings=settings.model_dump(mode="json"),
+            seed=seed,
+            steps=training.step,
+            wall_seconds=max(session_seconds, training.seconds) + time.monotonic() - start,
+            images_per_second=training.step * settings.batch_size / max(training.seconds, 1e-9),
+            peak_memory_bytes=peak_memory_bytes(device),
+            device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+            precision=training.precision.mixed,
+            version=fewstain.__version__,
+        ).write(folder)
+
+
+def write_losses(folder: Path, losses: Sequence[float]) -> None:
+    """Write loss.csv: step (from 1) and loss."""
+    with (folder / LOSS_FILE).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("step", "loss"))
+        writer.writerows((step, f"{loss:.6g}") for step, loss in enumerate(losses, start=1))
+
+
+def write_samples(folder: Path, images: Tensor) -> None:
+    """Write samples.png: images (n, C, H, W) in [-1, 1] in a grid; the first 3 channels as RGB, fewer as grey."""
+    pixels = ((images.float().numpy() + 1) * 127.5).round().astype(np.uint8)
+    pixels = np.moveaxis(pixels[:, :3] if pixels.shape[1] >= 3 else pixels[:, :1], 1, -1)
+    n, height, width, channels = pixels.shape
+    columns = int(np.ceil(np.sqrt(n)))
+    rows = -(-n // columns)
+    grid = np.zeros((rows * columns, height, width, channels), np.uint8)
+    grid[:n] = pixels
+    grid = grid.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+    grid = grid.reshape(rows * height, columns * width, channels)
+    imageio.imwrite(folder / SAMPLES_FILE, grid if channels == 3 else grid[..., 0])
+
+
+def check_replaceable(out: Path) -> None:
+    """Refuse to write over a folder that holds anything but a denoiser."""
+    if out.is_dir():
+        foreign = sorted({path.name for path in out.iterdir()} - CONTENTS)
+        if foreign:
+            raise UserError(f"{out}: holds {foreign[0]!r}, which is no part of a denoiser; choose another folder")
+    elif out.exists():
+        raise UserError(f"{out}: is a file; choose a folder's name")
+
+
+@contextlib.contextmanager
+def replaced_folder(out: Path) -> Iterator[Path]:
+    """Give an empty folder that takes the name and place of `out` when the block ends well, and else vanishes."""
+    token = secrets.token_hex(4)
+    fresh, old = out.with_name(f".{out.name}.{token}.part"), out.with_name(f".{out.name}.{token}.old")
+    with write_errors_named(out):
+        try:
+            for stale in out.parent.glob(f".{out.name}.*.part"):  # of a session that was killed while writing
+                shutil.rmtree(stale, ignore_errors=True)
+            fresh.mkdir(parents=True)
+            yield fresh
+            for path in fresh.rglob("*"):
+                if path.is_file():
+                    with path.open("r+b") as file:
+                        os.fsync(file.fileno())
+            if out.exists():
+                out.rename(old)
+            fresh.rename(out)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
