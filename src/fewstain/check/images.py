@@ -1,0 +1,137 @@
+"""Checks of image files: readable, one kind, large enough, no duplicates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fewstain.check.report import CheckReport
+from fewstain.dataset import list_files
+from fewstain.errors import UserError
+from fewstain.images.read import content_hash, extension, read_image, stem
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What remains of an image once it was read; its pixels are not kept."""
+
+    path: Path
+    height: int
+    width: int
+    channels: int
+    dtype: str
+    pixel_size_um: float | None
+    hash: str
+    constant: bool
+
+    @property
+    def kind(self) -> tuple[int, str]:
+        """Channels and dtype, which all images of a dataset share."""
+        return self.channels, self.dtype
+
+
+def unique_files(folder: Path, extensions: tuple[str, ...], report: CheckReport) -> dict[str, Path]:
+    """Stem -> file of every file with one of the extensions; strangers, dead links and equal stems are reported."""
+    found: dict[str, Path] = {}
+    if not folder.is_dir():
+        return found
+    usable = list_files(folder, extensions)
+    for path in usable:
+        other = found.setdefault(stem(path), path)
+        if other is not path:
+            report.error(path, f"has the same name as {other.name} but for the extension", "rename one of the two")
+    for path in sorted(set(folder.iterdir()) - set(usable)):
+        if path.name.startswith(".") or path.name in ("Thumbs.db", "desktop.ini", "classes.csv", "README.md"):
+            continue
+        if path.is_symlink() and not path.exists():
+            report.error(path, "a link to a file that is not there", "mend or remove the link")
+        elif path.is_dir():
+            report.warn(path, "a folder, not read", f"move its files to {folder} if they belong to the dataset")
+        elif extension(path) not in extensions:
+            report.warn(path, "not a format that is read here, left out", "save it as TIFF, or remove it")
+    return found
+
+
+def read_facts(path: Path, report: CheckReport) -> ImageFacts | None:
+    """Read one image whole; None, and an error in the report, when it cannot be read."""
+    try:
+        image = read_image(path)
+    except UserError as error:
+        report.refuse(path, error)
+        return None
+    report.note(path, image.notes)
+    pixels = image.pixels
+    height, width, channels = pixels.shape
+    constant = bool(np.all(pixels == pixels[:1, :1])) if pixels.size else True
+    return ImageFacts(
+        path, height, width, channels, str(pixels.dtype), image.pixel_size_um, content_hash(pixels), constant
+    )
+
+
+def check_kinds(pool: Sequence[ImageFacts], test: Sequence[ImageFacts], report: CheckReport) -> None:
+    """Mixed channel counts or bit depths: every file that differs from the commonest kind of the pool."""
+    if not pool:
+        return
+    kinds = Counter(facts.kind for facts in pool)
+    common, count = kinds.most_common(1)[0]
+    report.channels, report.dtype = common
+    for facts in (*pool, *test):
+        if facts.kind != common:
+            report.error(
+                facts.path,
+                f"{_kind(facts.kind)}, where {count} of {len(pool)} images in the pool have {_kind(common)}",
+                "convert it, or put each kind into a dataset of its own",
+            )
+
+
+def check_sizes(images: Sequence[ImageFacts], least_side: int, report: CheckReport) -> None:
+    """Images too small for the model, and constant ones."""
+    for facts in images:
+        if min(facts.height, facts.width) < least_side:
+            report.error(
+                facts.path,
+                f"{facts.height} × {facts.width} pixels, too small for the model",
+                f"use images of at least {least_side} × {least_side}",
+            )
+        if facts.constant:
+            report.warn(facts.path, "every pixel has the same value", "remove it if it is a failed exposure")
+
+
+def check_pixel_sizes(pool: Sequence[ImageFacts], report: CheckReport) -> None:
+    """Pool images of clearly different magnification (more than 10 % from the median)."""
+    known = [facts for facts in pool if facts.pixel_size_um]
+    if not known:
+        return
+    median = float(np.median([facts.pixel_size_um or 0.0 for facts in known]))
+    for facts in known:
+        if facts.pixel_size_um and abs(facts.pixel_size_um / median - 1) > 0.1:
+            report.warn(
+                facts.path,
+                f"{facts.pixel_size_um:.4g} µm a pixel, where the median of the pool is {median:.4g}",
+                "label windows of every magnification, or put each into a dataset of its own",
+            )
+
+
+def check_duplicates(pool: Sequence[ImageFacts], test: Sequence[ImageFacts], report: CheckReport) -> None:
+    """Equal pixels twice in the pool (a warning), or in the test and the pool (an error)."""
+    seen: dict[str, Path] = {}
+    for facts in pool:
+        first = seen.setdefault(facts.hash, facts.path)
+        if first is not facts.path:
+            report.warn(facts.path, f"has the same pixels as {first.name}", "remove one of the two")
+    for facts in test:
+        if facts.hash in seen:
+            report.error(
+                facts.path,
+                f"has the same pixels as {seen[facts.hash]} in the pool, so its score would not be honest",
+                "remove one of the two",
+            )
+
+
+def _kind(kind: tuple[int, str]) -> str:
+    channels, dtype = kind
+    return f"{channels} channel{'s' if channels != 1 else ''} of {dtype}"

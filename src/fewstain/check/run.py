@@ -1,0 +1,125 @@
+"""The whole check, file by file; it never stops at the first problem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from fewstain.check import images as of_images
+from fewstain.check import labels as of_labels
+from fewstain.check.images import ImageFacts
+from fewstain.check.labels import LabelFacts
+from fewstain.check.report import CheckReport
+from fewstain.images.read import IMAGE_EXTENSIONS, LABEL_EXTENSIONS
+from fewstain.suggest import suggest_windows
+
+LEAST_SIDE = 32  # pixels; the network halves an image up to four times, after a 2 x 2 stem
+LEAST_LABELS = 2  # labeled windows: choices are made out-of-fold, which takes two folds
+RECOMMENDED_LABELS = 20
+
+
+def check_dataset(
+    root: Path | str,
+    channels: Sequence[int] | None = None,
+    pixel_size_um: float | None = None,
+    least_side: int = LEAST_SIDE,
+    n_suggestions: int = 24,
+) -> CheckReport:
+    """Read every file of a dataset folder and report all problems; one image is in memory at a time.
+
+    Parameters
+    ----------
+    root : Path
+        The dataset folder, with images/ and maybe labels/ and test/.
+    channels : sequence of int, optional
+        The channels that are to be segmented, checked against the images.
+    pixel_size_um : float, optional
+        What the configuration says, compared with what the files say.
+    least_side : int
+        Least height and width of an image, pixels.
+    n_suggestions : int
+        How many windows to suggest for labeling when there are no labels yet.
+    """
+    root = Path(root)
+    report = CheckReport()
+    if not (root / "images").is_dir():
+        report.error(root, "no folder images/ in it", f"make it with `fewstain init {root}` and put images there")
+        return report
+    images = of_images.unique_files(root / "images", IMAGE_EXTENSIONS, report)
+    if not images:
+        report.error(root / "images", "no images", "put TIFF, PNG or JPEG files there")
+    pool = _read_all(images, report)
+    test_images = of_images.unique_files(root / "test" / "images", IMAGE_EXTENSIONS, report)
+    test = _read_all(test_images, report)
+    of_images.check_kinds(list(pool.values()), list(test.values()), report)
+    of_images.check_sizes([*pool.values(), *test.values()], least_side, report)
+    of_images.check_pixel_sizes(list(pool.values()), report)
+    of_images.check_duplicates(list(pool.values()), list(test.values()), report)
+    _check_settings(root, pool, channels, pixel_size_um, report)
+
+    files = of_images.unique_files(root / "labels", LABEL_EXTENSIONS, report)
+    labels = of_labels.check_pool_labels(files, images, pool, report)
+    of_labels.check_overlaps(labels, report)
+    of_labels.check_classes(root / "labels", labels, report)
+    test_files = of_images.unique_files(root / "test" / "labels", LABEL_EXTENSIONS, report)
+    test_labels = of_labels.check_test_labels(test_files, test_images, test, report)
+    of_labels.check_classes(root / "test" / "labels", test_labels, report)
+
+    report.n_images, report.n_labels = len(pool), len(labels)
+    report.n_objects = sum(len(facts.values) for facts in labels.values())
+    report.n_test, report.n_test_labeled = len(test), len(test_labels)
+    for path, facts in pool.items():
+        report.sizes[path.name] = [facts.height, facts.width]
+        report.pixel_sizes_um[path.name] = facts.pixel_size_um
+        report.hashes[path.name] = facts.hash
+    if files:
+        _check_enough(root / "labels", labels, report)
+    elif report.ok:
+        report.suggestions = [
+            f"{window.name}.tif" for window in suggest_windows(list(pool), n_suggestions, channels=channels)
+        ]
+        report.notes.append(f"{root / 'labels'}: no labels yet; now label some windows, for example the suggested ones")
+    return report
+
+
+def _read_all(images: Mapping[str, Path], report: CheckReport) -> dict[Path, ImageFacts]:
+    read = ((path, of_images.read_facts(path, report)) for path in images.values())
+    return {path: facts for path, facts in read if facts is not None}
+
+
+def _check_settings(
+    root: Path,
+    pool: Mapping[Path, ImageFacts],
+    channels: Sequence[int] | None,
+    pixel_size_um: float | None,
+    report: CheckReport,
+) -> None:
+    """Compare the configured channels and pixel size with the files."""
+    if channels is not None and report.channels is not None:
+        absent = [channel for channel in channels if not 0 <= channel < report.channels]
+        if absent:
+            report.error(
+                root / "images",
+                f"no channel {', '.join(map(str, absent))}: the images have {report.channels}",
+                f"choose channels from 0 to {report.channels - 1} in config.yaml",
+            )
+    for path, facts in pool.items():
+        if pixel_size_um and facts.pixel_size_um and abs(facts.pixel_size_um / pixel_size_um - 1) > 0.01:
+            report.warn(
+                path,
+                f"says {facts.pixel_size_um:.4g} µm a pixel, config.yaml {pixel_size_um:.4g}",
+                "the file's value is used; correct pixel_size_um or the file",
+            )
+
+
+def _check_enough(folder: Path, labels: Mapping[str, LabelFacts], report: CheckReport) -> None:
+    """Count the label files that teach something."""
+    useful = sum(len(facts.values) >= 2 for facts in labels.values())
+    if len(labels) < LEAST_LABELS or not useful:
+        report.error(
+            folder,
+            f"usable label files: {len(labels)}, with two objects or more: {useful}; choices are made out-of-fold, which takes {LEAST_LABELS} label files",
+            "label more windows: 5 work, 20-50 are recommended (a large labeled image can be cut into windows)",
+        )
+    elif len(labels) < RECOMMENDED_LABELS:
+        report.warn(folder, f"{len(labels)} label files", "this works from 5 on, but 20-50 are recommended; label more")
