@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+import torch
+
+from fewstain.baselines.unet import (
+    CLASSES,
+    UNLABELED,
+    UNetSegmenter,
+    augmentation,
+    cosine_with_warmup,
+    segmentation_loss,
+)
+from fewstain.pixels.targets import pixel_targets
+from fewstain.pixels.windows import LabeledWindow
+
+SMALL = {"features": (8, 8, 8, 8, 8, 8), "crop": 32, "batch_size": 2, "window": 32}
+
+
+def disk():
+    y, x = np.mgrid[:40, :40]
+    labels = ((y - 20) ** 2 + (x - 18) ** 2 < 81).astype(np.int32)
+    return np.where(labels > 0, 0.7, -0.7)[None].astype(np.float32), labels
+
+
+def window(margin=2):
+    image, labels = disk()
+    labels = labels[margin:-margin, margin:-margin]
+    return LabeledWindow("a", "a", torch.from_numpy(image), margin, margin, (0, 0), labels, pixel_targets(labels))
+
+
+def test_a_few_steps_find_a_bright_disk():
+    image, labels = disk()
+    unet = UNetSegmenter(steps=40, learning_rate=1e-2, **SMALL).fit([window()])
+    maps = unet.predict(image)
+    assert unet.steps_done == 40
+    assert maps.probabilities.shape == (1, 3, 40, 40)
+    assert ((maps.probabilities[0, 0].numpy() < 0.5) == (labels > 0)).mean() > 0.9
+
+
+def test_equal_seeds_give_equal_maps():
+    image, _ = disk()
+    first, second = (UNetSegmenter(steps=2, **SMALL).fit([window()]).predict(image) for _ in range(2))
+    assert torch.equal(first.probabilities, second.probabilities)
+
+
+def test_predicts_images_smaller_than_its_window_and_of_odd_size():
+    image, _ = disk()
+    unet = UNetSegmenter(steps=1, **SMALL).fit([window()])
+    assert unet.predict(image[:, :17, :37]).distance.shape == (1, 17, 37)
+
+
+def test_a_time_budget_ends_training():
+    assert UNetSegmenter(seconds=0.2, **SMALL).fit([window()]).steps_done >= 1
+
+
+@pytest.mark.parametrize("budget", [{}, {"steps": 1, "seconds": 1}])
+def test_needs_one_budget(budget):
+    with pytest.raises(ValueError, match="either steps or seconds"):
+        UNetSegmenter(**budget).fit([window()])
+
+
+def test_augmentation_keeps_image_and_targets_together():
+    _, labels = disk()
+    plane = torch.from_numpy(labels.astype(np.float32))[None]
+    sample = {"image": plane.clone(), "classes": plane, "distance": plane, "known": plane}
+    augment = augmentation(32).set_random_state(1)
+    for _ in range(5):
+        drawn = augment(sample)
+        assert drawn["image"].shape == (1, 32, 32)
+        assert set(np.unique(drawn["classes"])) <= {0.0, 1.0}
+        assert torch.equal(drawn["classes"], drawn["known"])
+        assert (drawn["distance"] - drawn["classes"]).abs().mean() < 0.05
+
+
+def test_loss_ignores_unknown_distances():
+    targets = {key: torch.zeros(1, 1, 4, 4) for key in ("classes", "distance", "known")}
+    output = torch.zeros(1, CLASSES + 1, 4, 4)
+    output[:, 0] = 20
+    assert segmentation_loss(output, targets) == pytest.approx(0, abs=1e-6)
+    targets["classes"][..., 1, 1] = UNLABELED
+    output[:, :CLASSES, 1, 1] = torch.tensor([0.0, 0, 20])
+    assert segmentation_loss(output, targets) == pytest.approx(0, abs=1e-6)
+    targets["known"][..., 0, 0] = 1
+    assert segmentation_loss(output, targets) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_the_learning_rate_rises_and_falls_to_zero():
+    values = [cosine_with_warmup(progress) for progress in (0, 0.05, 0.5, 1)]
+    assert values[0] < 0.05
+    assert values[1] == pytest.approx(1)
+    assert 0 < values[2] < 1
+    assert values[3] == pytest.approx(0)
