@@ -118,7 +118,8 @@ def _check_enough(folder: Path, labels: Mapping[str, LabelFacts], report: CheckR
     if len(labels) < LEAST_LABELS or not useful:
         report.error(
             folder,
-            f"usable label files: {len(labels)}, with two objects or more: {useful}; choices are made out-of-fold, which takes {LEAST_LABELS} label files",
+            f"usable label files: {len(labels)}, with two objects or more: {useful}; "
+            f"choices are made out-of-fold, which takes {LEAST_LABELS} files",
             "label more windows: 5 work, 20-50 are recommended (a large labeled image can be cut into windows)",
         )
     elif len(labels) < RECOMMENDED_LABELS:

@@ -1,0 +1,135 @@
+"""Files of other programs -> label files of a dataset: all of them, or none with a message for each fault."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fewstain.dataset import CLASSES_FILE, list_files, parse_window, read_classes
+from fewstain.errors import UserError
+from fewstain.images.read import LABEL_EXTENSIONS, extension, image_size, read_labels, stem
+from fewstain.images.write import write_labels
+from fewstain.labels_import.geojson import read_geojson
+from fewstain.labels_import.imagej import read_rois
+from fewstain.labels_import.outlines import Drawn, draw
+from fewstain.storage import atomic_path
+
+# What programs add to the image's name.
+_ADDITIONS = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_RoiSet", "-RoiSet", "_rois", "_annotations")
+_PICKLES = (".npy", ".npz", ".pkl", ".pickle")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """One file that became a label file."""
+
+    source: Path
+    labels: Path
+    n_objects: int
+    notes: tuple[str, ...] = ()
+
+
+def import_labels(
+    files: Sequence[Path | str], out: Path | str, images_dir: Path | str | None = None, overwrite: bool = False
+) -> list[Imported]:
+    """Import label images, ImageJ ROIs and QuPath GeoJSON into the labels/ of a dataset.
+
+    A file belongs to the image of the same name, what its program adds to it ("_cp_masks", "_RoiSet", ".geojson") cut
+    off; or to a window of it, "<image>__y<row>_x<col>". Classes of GeoJSON go to labels/classes.csv.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        TIFF or PNG masks (Cellpose's among them), .roi, .zip, .geojson or .json.
+    out : Path
+        The dataset folder.
+    images_dir : Path, optional
+        Where the images are; out/images when absent.
+    overwrite : bool
+        Replace label files that exist.
+
+    Raises
+    ------
+    UserError
+        One line a file at fault; then nothing is written.
+    """
+    out = Path(out)
+    folder = Path(images_dir) if images_dir is not None else out / "images"
+    images = {stem(path): path for path in list_files(folder)}
+    faults: list[str] = []
+    ready: dict[Path, tuple[Path, Drawn]] = {}
+    for source in map(Path, files):
+        try:
+            name, drawn = _convert(source, images, folder)
+            target = out / "labels" / f"{name}.tif"
+            if target in ready:
+                raise UserError(f"{source}: labels the same image as {ready[target][0].name}; import one of them")
+            existing = [path for path in list_files(out / "labels", LABEL_EXTENSIONS) if stem(path) == name]
+            if existing and not overwrite:
+                raise UserError(f"{source}: {existing[0]} exists; remove it, or import with --overwrite")
+            if any(path != target for path in existing):
+                raise UserError(f"{source}: {existing[0]} labels this image already; remove it first")
+            ready[target] = (source, drawn)
+        except UserError as error:
+            faults.append(str(error))
+    if faults:
+        raise UserError("\n".join(faults))
+    classes = read_classes(out / "labels" / CLASSES_FILE)
+    imported = []
+    for target, (source, drawn) in ready.items():
+        write_labels(target, drawn.labels)
+        classes.pop(stem(target), None)
+        if drawn.classes:
+            classes[stem(target)] = drawn.classes
+        objects = len(np.unique(drawn.labels[drawn.labels > 0]))
+        imported.append(Imported(source, target, objects, drawn.notes))
+    if classes or (out / "labels" / CLASSES_FILE).exists():
+        _write_classes(out / "labels" / CLASSES_FILE, classes)
+    return imported
+
+
+def _convert(source: Path, images: Mapping[str, Path], folder: Path) -> tuple[str, Drawn]:
+    """Stem of the label file, and the labels."""
+    suffix = source.suffix.lower()
+    if suffix in _PICKLES:
+        raise UserError(
+            f"{source}: a pickle, which can run any program when opened, and so is never read; "
+            "save the masks as TIFF instead (Cellpose: File > Save masks as PNG/tif, or --save_tif)"
+        )
+    if not source.is_file():
+        raise UserError(f"{source}: no such file")
+    outlines = {".roi": read_rois, ".zip": read_rois, ".geojson": read_geojson, ".json": read_geojson}.get(suffix)
+    if outlines is None and extension(source) not in LABEL_EXTENSIONS:
+        raise UserError(f"{source}: not a format that is imported; give TIFF or PNG masks, .roi, .zip or .geojson")
+    name, image = _match(source, images, folder)
+    if outlines is None:
+        return name, Drawn(read_labels(source), {})
+    if name not in images:
+        raise UserError(f"{source}: outlines count from the image's corner; rename it to {stem(image)}{suffix}")
+    found, notes = outlines(source)
+    drawn = draw(found, image_size(image)[:2])
+    return name, Drawn(drawn.labels, drawn.classes, (*notes, *drawn.notes))
+
+
+def _match(source: Path, images: Mapping[str, Path], folder: Path) -> tuple[str, Path]:
+    """Stem of the label file, and the image it belongs to."""
+    name = stem(source) if extension(source) else source.stem
+    candidates = [name, stem(name)]
+    candidates += [stem(name[: -len(added)]) for added in _ADDITIONS if name.lower().endswith(added.lower())]
+    for candidate in candidates:
+        place = parse_window(candidate, images)
+        if place is not None:
+            return candidate, place[0]
+    raise UserError(f"{source}: no image of this name in {folder}; rename it as its image, or add the image")
+
+
+def _write_classes(path: Path, classes: Mapping[str, Mapping[int, str]]) -> None:
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(("file", "label", "class"))
+        for name in sorted(classes):
+            rows.writerows((name, label, kind) for label, kind in sorted(classes[name].items()))
