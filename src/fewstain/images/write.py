@@ -93,11 +93,12 @@ def write_tiles(
     ValueError
         More or fewer tiles than the image has.
     """
+    remaining = iter(tiles)
     expected = -(-shape[0] // tile) * -(-shape[1] // tile)
     with atomic_path(path) as temporary:
         tifffile.imwrite(
             temporary,
-            _padded(tiles, tile, np.dtype(dtype), expected),
+            _padded(remaining, tile, np.dtype(dtype), expected),
             shape=shape,
             dtype=dtype,
             tile=(tile, tile),
@@ -105,14 +106,14 @@ def write_tiles(
             photometric="minisblack",
             maxworkers=1,
         )
+        if next(remaining, None) is not None:
+            raise ValueError(f"more than {expected} tiles")
 
 
-def _padded(tiles: Iterable[np.ndarray], tile: int, dtype: np.dtype, expected: int) -> Iterator[np.ndarray]:
+def _padded(tiles: Iterator[np.ndarray], tile: int, dtype: np.dtype, expected: int) -> Iterator[np.ndarray]:
     count = 0
     for values in tiles:
         count += 1
-        if count > expected:
-            raise ValueError(f"more than {expected} tiles")
         full = np.zeros((tile, tile), dtype)
         full[: values.shape[0], : values.shape[1]] = values
         yield full

@@ -107,7 +107,14 @@ def _convert(source: Path, images: Mapping[str, Path], folder: Path) -> tuple[st
         raise UserError(f"{source}: not a format that is imported; give TIFF or PNG masks, .roi, .zip or .geojson")
     name, image = _match(source, images, folder)
     if outlines is None:
-        return name, Drawn(read_labels(source), {})
+        labels = read_labels(source)
+        size = image_size(image)[:2]
+        if name in images and labels.shape != size:
+            raise UserError(
+                f"{source}: masks of {labels.shape[0]} × {labels.shape[1]} for an image of {size[0]} × {size[1]}; "
+                "a window is named <image>__y<row>_x<column>"
+            )
+        return name, Drawn(labels, {})
     if name not in images:
         raise UserError(f"{source}: outlines count from the image's corner; rename it to {stem(image)}{suffix}")
     found, notes = outlines(source)
