@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from diffusers import DDPMScheduler, UNet2DConditionModel
@@ -13,6 +14,7 @@ from fewstain.errors import UserError
 from fewstain.settings import DiffusionSettings
 
 NORM_GROUPS = 8
+WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
 class Denoiser(nn.Module):
@@ -71,6 +73,8 @@ class Denoiser(nn.Module):
     def save(self, folder: Path) -> None:
         """Write `folder`/unet and `folder`/scheduler in diffusers' layout, safetensors only, and `folder`/stem.json."""
         self.unet.save_pretrained(folder / "unet", safe_serialization=True)
+        # safetensors makes files only their owner can read; the results of a lab are everybody's
+        shutil.copymode(folder / "unet" / "config.json", folder / "unet" / WEIGHTS)
         self.scheduler.save_pretrained(folder / "scheduler")
         (folder / "stem.json").write_text(json.dumps({"unshuffle": self.unshuffle}) + "\n")
 
@@ -108,15 +112,22 @@ def load_denoiser(folder: Path) -> Denoiser:
     for part in (
         "stem.json",
         "unet/config.json",
-        "unet/diffusion_pytorch_model.safetensors",
+        f"unet/{WEIGHTS}",
         "scheduler/scheduler_config.json",
     ):
         if not (folder / part).is_file():
             raise UserError(f"{folder / part}: no such file, so {folder} holds no denoiser; run train-diffusion first")
     try:
-        unet = UNet2DConditionModel.from_pretrained(
-            folder / "unet", use_safetensors=True, low_cpu_mem_usage=False, local_files_only=True
+        unet, loading = UNet2DConditionModel.from_pretrained(
+            folder / "unet",
+            use_safetensors=True,
+            low_cpu_mem_usage=False,
+            local_files_only=True,
+            output_loading_info=True,
         )
+        for fault in ("missing_keys", "unexpected_keys"):  # diffusers only warns of them
+            if loading[fault]:
+                raise KeyError(f"{fault}: {', '.join(sorted(loading[fault])[:3])}")
         scheduler = DDPMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
         unshuffle = int(json.loads((folder / "stem.json").read_text())["unshuffle"])
     except Exception as fault:  # diffusers, safetensors and json each raise their own kinds

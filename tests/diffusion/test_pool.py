@@ -1,0 +1,144 @@
+import subprocess
+import sys
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+import tifffile
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fewstain.diffusion.pool import Pool, build_pool, open_pool_index, read_index, reflect, remove_pixels
+from fewstain.errors import UserError
+from fewstain.storage import sha256_file
+
+CPU = torch.device("cpu")
+
+
+def save(path, pixels):
+    tifffile.imwrite(path, pixels)
+    return path
+
+
+def ramp(height, width):
+    return (np.arange(height * width, dtype=np.uint16).reshape(height, width)) * 10
+
+
+def test_pool_holds_each_image_normalised(tmp_path):
+    paths = (save(tmp_path / "a.tif", ramp(4, 6)), save(tmp_path / "b.tif", ramp(5, 3)))
+    index = build_pool(tmp_path / "state", paths, None)
+    values = np.fromfile(tmp_path / "state" / "pool.f16", np.float16)
+    assert [(image.name, image.height, image.width, image.offset) for image in index.images] == [
+        ("a.tif", 4, 6, 0),
+        ("b.tif", 5, 3, 24),
+    ]
+    assert index.size == len(values) == 39
+    expected = index.normaliser.apply(ramp(5, 3)[..., None])[0]
+    np.testing.assert_allclose(values[24:].reshape(5, 3), expected, atol=1e-3)
+    assert read_index(tmp_path / "state") == index
+
+
+def test_crops_are_the_eight_symmetries_of_the_image(tmp_path):
+    index = build_pool(tmp_path, (save(tmp_path / "a.tif", ramp(2, 2)),), None)
+    crops = Pool(tmp_path, index, CPU).crops(200, 2, np.random.default_rng(0))
+    corner = torch.from_numpy(index.normaliser.apply(ramp(2, 2)[..., None])).half().float()[0]
+    found = {tuple(crop.flatten().tolist()) for crop in crops}
+    turned = [torch.rot90(image, k) for image in (corner, corner.flip(0)) for k in range(4)]
+    assert found == {tuple(image.flatten().tolist()) for image in turned}
+
+
+def test_crops_keep_channels_together(tmp_path):
+    colours = np.stack([ramp(40, 30), ramp(40, 30)[::-1], ramp(40, 30)], axis=-1)
+    path = tmp_path / "a.png"
+    imageio.imwrite(path, (colours // 50).astype(np.uint8))
+    index = build_pool(tmp_path, (path,), (0, 2))
+    crops = Pool(tmp_path, index, CPU).crops(5, 16, np.random.default_rng(0))
+    assert crops.shape == (5, 2, 16, 16)
+    assert torch.equal(crops[:, 0], crops[:, 1])
+
+
+def test_small_images_are_continued_by_reflection(tmp_path):
+    index = build_pool(tmp_path, (save(tmp_path / "a.tif", ramp(1, 3)),), None)
+    crops = Pool(tmp_path, index, CPU).crops(20, 8, np.random.default_rng(0))
+    values = np.fromfile(tmp_path / "pool.f16", np.float16).astype(np.float32)
+    assert set(crops.flatten().tolist()) == set(values.tolist())
+
+
+@given(st.integers(-50, 50), st.integers(1, 9))
+def test_reflect_is_numpys(position, length):
+    expected = np.pad(np.arange(length), 60, mode="reflect")[position + 60]
+    assert reflect(np.array(position), np.array(length)) == expected
+
+
+def test_large_images_do_not_drown_small_ones(tmp_path):
+    small = save(tmp_path / "a.tif", np.full((10, 10), 0, np.uint16))
+    large = save(tmp_path / "b.tif", np.full((90, 90), 9, np.uint16) + ramp(90, 90))
+    index = build_pool(tmp_path, (small, large), None)
+    crops = Pool(tmp_path, index, CPU).crops(2000, 4, np.random.default_rng(0))
+    constant = (crops.flatten(1).std(1) < 1e-6).float().mean()
+    assert float(constant) == pytest.approx(0.1, abs=0.03)  # sqrt(100) / (sqrt(100) + sqrt(8100))
+
+
+def test_crops_are_a_function_of_the_generator(tmp_path):
+    index = build_pool(tmp_path, (save(tmp_path / "a.tif", ramp(50, 60)),), None)
+    pool = Pool(tmp_path, index, CPU)
+    first, again = (pool.crops(4, 16, np.random.default_rng((7, 3))) for _ in range(2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, pool.crops(4, 16, np.random.default_rng((7, 4))))
+
+
+def test_pool_is_built_once_and_again_when_pixels_are_gone(tmp_path):
+    paths = (save(tmp_path / "a.tif", ramp(8, 8)),)
+    files = (("a.tif", sha256_file(paths[0])),)
+    state = tmp_path / "state"
+    index = open_pool_index(state, paths, files, None, pixels_needed=True)
+    built = (state / "pool.f16").stat().st_mtime_ns
+    assert open_pool_index(state, paths, files, None, pixels_needed=True) == index
+    assert (state / "pool.f16").stat().st_mtime_ns == built
+    remove_pixels(state)
+    assert open_pool_index(state, paths, files, None, pixels_needed=False) == index
+    assert not (state / "pool.f16").exists()
+    assert open_pool_index(state, paths, files, None, pixels_needed=True) == index
+    assert (state / "pool.f16").stat().st_size == 128
+
+
+def test_mixed_channel_counts_and_absent_channels_are_told(tmp_path):
+    grey = save(tmp_path / "grey.tif", ramp(8, 8))
+    colour = tmp_path / "colour.png"
+    imageio.imwrite(colour, np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(UserError, match=r"colour\.png: 3 channels"):
+        build_pool(tmp_path / "s", (grey, colour), None)
+    with pytest.raises(UserError, match="channel 2 is not there"):
+        build_pool(tmp_path / "s", (grey,), (2,))
+    with pytest.raises(UserError, match="no images"):
+        build_pool(tmp_path / "s", (), None)
+    assert not list((tmp_path / "s").glob("*pool*"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_resident_memory_does_not_grow_with_the_pool(tmp_path):
+    """A pool of 96 MB is drawn from all over; what stays resident is far less."""
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        save(tmp_path / f"{number}.tif", rng.integers(0, 255, (2000, 2000), np.uint8))
+    code = """
+import sys, numpy as np, torch
+from pathlib import Path
+from fewstain.diffusion.pool import Pool, build_pool
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+folder = Path(sys.argv[1])
+index = build_pool(folder / "state", tuple(sorted(folder.glob("*.tif"))), None)
+pool = Pool(folder / "state", index, torch.device("cpu"))
+rng = np.random.default_rng(0)
+pool.crops(16, 64, rng)
+before = resident()
+for _ in range(300):
+    pool.crops(16, 64, rng)
+print(index.size * 2, resident() - before)
+"""
+    run = subprocess.run([sys.executable, "-c", code, tmp_path], check=True, capture_output=True, text=True)
+    size, growth = map(int, run.stdout.split())
+    assert size == 96_000_000
+    assert growth < size / 10

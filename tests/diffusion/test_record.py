@@ -1,0 +1,91 @@
+import csv
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+import torch
+
+from fewstain.diffusion.record import (
+    DenoiserRecord,
+    check_replaceable,
+    read_record,
+    replaced_folder,
+    write_losses,
+    write_samples,
+)
+from fewstain.errors import UserError
+from fewstain.images.normalise import Normaliser
+
+RECORD = DenoiserRecord(
+    normaliser=Normaliser(floor=(3.0, 4.0)),
+    channels=(0, 2),
+    image_channels=2,
+    dtype="uint16",
+    pool=({"name": "a.tif", "sha256": "12"},),
+    settings={"steps": 3},
+    seed=0,
+    steps=3,
+    wall_seconds=1.5,
+    images_per_second=32.0,
+    peak_memory_bytes=10**9,
+    device="cpu",
+    precision="no",
+    version="0.1.0",
+)
+
+
+def test_record_comes_back(tmp_path):
+    RECORD.write(tmp_path)
+    assert read_record(tmp_path) == RECORD
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"normaliser": 3}', "not json"])
+def test_a_foreign_record_is_told(tmp_path, content):
+    (tmp_path / "fewstain.json").write_text(content)
+    with pytest.raises(UserError, match=r"fewstain\.json"):
+        read_record(tmp_path)
+
+
+def test_losses_count_from_one(tmp_path):
+    write_losses(tmp_path, [0.5, 0.25])
+    assert list(csv.reader((tmp_path / "loss.csv").open())) == [["step", "loss"], ["1", "0.5"], ["2", "0.25"]]
+
+
+@pytest.mark.parametrize(("channels", "shape"), [(1, (4, 4)), (2, (4, 4)), (3, (4, 4, 3)), (5, (4, 4, 3))])
+def test_samples_are_a_grid(tmp_path, channels, shape):
+    images = torch.stack([torch.full((channels, 2, 2), value) for value in (-1.0, 0.0, 1.0)])
+    write_samples(tmp_path, images)
+    grid = imageio.imread(tmp_path / "samples.png")
+    assert grid.shape == shape
+    corners = grid.reshape(4, 4, -1)[::2, ::2, 0]
+    np.testing.assert_array_equal(corners, [[0, 128], [255, 0]])
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    out = tmp_path / "diffusion"
+    with replaced_folder(out) as folder:
+        (folder / "a").write_text("old")
+    (tmp_path / ".diffusion.12ab.part").mkdir()
+    with replaced_folder(out) as folder:
+        (folder / "b").write_text("new")
+        assert (out / "a").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["diffusion"]
+    assert [path.name for path in out.iterdir()] == ["b"]
+
+
+def test_nothing_half_written_stays(tmp_path):
+    with pytest.raises(KeyboardInterrupt), replaced_folder(tmp_path / "diffusion") as folder:
+        (folder / "a").write_text("half")
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_folders_are_not_written_over(tmp_path):
+    check_replaceable(tmp_path / "none")
+    (tmp_path / "fewstain.json").write_text("{}")
+    check_replaceable(tmp_path)
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(UserError, match=r"thesis\.tex"):
+        check_replaceable(tmp_path)
+    with pytest.raises(UserError, match="is a file"):
+        check_replaceable(tmp_path / "thesis.tex")
