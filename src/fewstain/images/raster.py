@@ -56,7 +56,10 @@ def read(path: Path, indices: bool = False) -> Plane:
 def _open(path: Path) -> Pillow.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)  # large images are our daily bread
-        image = Pillow.open(path, formats=("PNG", "JPEG"))
+        try:
+            image = Pillow.open(path, formats=("PNG", "JPEG"))
+        except Pillow.DecompressionBombError:
+            raise UserError(f"{path}: more than 178 million pixels in a PNG or JPEG; save it as tiled TIFF") from None
     if getattr(image, "n_frames", 1) > 1:
         image.close()
         raise UserError(f"{path}: an animation of several frames; choose a frame and save that")

@@ -1,0 +1,187 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from fewstain.check import check_dataset
+from fewstain.images.read import read_image, read_labels, stem
+
+SIDE = 40
+
+
+def picture(seed: int, shape=(SIDE, SIDE), dtype=np.uint8) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 200, shape).astype(dtype)
+
+
+def two_objects(shape=(SIDE, SIDE)) -> np.ndarray:
+    labels = np.zeros(shape, np.uint16)
+    labels[2:8, 2:8], labels[12:18, 2:8] = 1, 2
+    return labels
+
+
+def put(path: Path, array: np.ndarray, **options) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tifffile.imwrite(path, array, **options)
+    return path
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A sound dataset: three images, 20 labels."""
+    for seed, name in enumerate("abc"):
+        put(tmp_path / "images" / f"{name}.tif", picture(seed, (200, 100)))
+    for y in range(0, 200, 40):
+        for x in range(0, 80, 40):
+            for name in "ab":
+                put(tmp_path / "labels" / f"{name}__y{y}_x{x}.tif", two_objects())
+    put(tmp_path / "test" / "images" / "t.tif", picture(9))
+    put(tmp_path / "test" / "labels" / "t.tif", two_objects())
+    return tmp_path
+
+
+def faults(problems, name):
+    return [problem.fault for problem in problems if Path(problem.file).name == name]
+
+
+def test_a_sound_dataset(root):
+    report = check_dataset(root)
+    assert (report.errors, report.warnings, report.notes) == ([], [], [])
+    assert (report.n_images, report.n_labels, report.n_objects, report.n_test, report.n_test_labeled) == (
+        3,
+        20,
+        40,
+        1,
+        1,
+    )
+    assert (report.channels, report.dtype) == (1, "uint8")
+    assert set(report.hashes) == {"a.tif", "b.tif", "c.tif"}
+    assert json.loads(json.dumps(report.as_dict()))["ok"]
+
+
+def test_every_problem_is_told_at_once(root):
+    images, labels, test = root / "images", root / "labels", root / "test"
+    put(images / "cut.tif", picture(20, (200, 100)))
+    (images / "cut.tif").write_bytes((images / "cut.tif").read_bytes()[:5000])
+    put(images / "rgb.tif", picture(21, (200, 100, 3)), photometric="rgb")
+    put(images / "deep.tif", picture(22, (200, 100), np.uint16))
+    put(images / "stack.tif", picture(23, (4, 200, 100)), metadata={"axes": "ZYX"}, photometric="minisblack")
+    put(images / "tiny.tif", picture(24, (8, 100)))
+    put(images / "nan.tif", np.full((200, 100), np.nan, np.float32))
+    put(images / "a.tiff", picture(25, (200, 100)))
+    (images / "dead.tif").symlink_to(root / "nowhere.tif")
+    put(labels / "stranger.tif", two_objects())
+    put(labels / "c.tif", two_objects())
+    put(labels / "c__y190_x0.tif", two_objects())
+    put(labels / "c__y0_x0.tif", two_objects().astype(np.float32))
+    put(labels / "c__y0_x1.tif", np.stack([two_objects().astype(np.uint8)] * 3, -1), photometric="rgb")
+    put(labels / "c__y0_x2.tif", two_objects().astype(np.int16) - 1)
+    put(test / "images" / "leak.tif", read_image(images / "b.tif").pixels[..., 0], compression="zlib")
+    put(test / "labels" / "leak.tif", two_objects())
+    (labels / "classes.csv").write_text("file,label,class\na__y0_x0,1,x\na__y0_x0,9,x\nghost,1,x\n")
+    report = check_dataset(root)
+    expected = {
+        "cut.tif": "truncated",
+        "rgb.tif": "3 channels of uint8, where",
+        "deep.tif": "1 channel of uint16, where",
+        "stack.tif": "a Z stack of 4 planes",
+        "tiny.tif": "too small for the model",
+        "nan.tif": "NaN",
+        "a.tiff": "same name as a.tif",
+        "dead.tif": "a link to a file that is not there",
+        "stranger.tif": "no image stranger",
+        "c.tif": "labels of 40 × 40 for an image of 200 × 100",
+        "c__y190_x0.tif": "reaches outside its image",
+        "c__y0_x0.tif": "float32, not integers",
+        "c__y0_x1.tif": "3 channels",
+        "c__y0_x2.tif": "negative",
+    }
+    told = {Path(problem.file).name: problem.fault for problem in report.errors}
+    for name, fault in expected.items():
+        assert fault in told[name], name
+    leaks = [str(problem) for problem in report.errors if problem.file.endswith("leak.tif")]
+    assert len(leaks) == 2
+    assert any("same pixels as" in text for text in leaks)
+    assert faults(report.errors, "classes.csv") == [
+        "a__y0_x0 has no object 9",
+        f"no usable label file ghost in {labels}",
+    ]
+    assert all(problem.remedy and problem.file.startswith(str(root)) for problem in report.errors + report.warnings)
+    assert report.n_images == 3 + 3
+
+
+def test_warnings(root):
+    put(root / "images" / "again.tif", read_image(root / "images" / "a.tif").pixels[..., 0], compression="zlib")
+    put(root / "images" / "flat.tif", np.full((200, 100), 7, np.uint8))
+    (root / "images" / "notes.txt").write_text("")
+    (root / "images" / "folder").mkdir()
+    pieces = two_objects()
+    pieces[30:33, 30:33] = 1
+    put(root / "labels" / "c__y0_x0.tif", pieces)
+    put(root / "labels" / "c__y100_x0.tif", np.eye(SIDE, dtype=np.uint8))
+    put(root / "labels" / "a__y0_x10.tif", two_objects())
+    report = check_dataset(root)
+    assert report.ok
+    assert faults(report.warnings, "again.tif") + faults(report.warnings, "a.tif") == ["has the same pixels as a.tif"]
+    assert faults(report.warnings, "flat.tif") == ["every pixel has the same value"]
+    assert faults(report.warnings, "notes.txt") == ["not a format that is read here, left out"]
+    assert faults(report.warnings, "folder") == ["a folder, not read"]
+    assert faults(report.warnings, "c__y0_x0.tif") == ["object 1 in several pieces"]
+    assert faults(report.warnings, "c__y100_x0.tif") == ["1 object in it"]
+    assert "overlaps a__y0_x0.tif" in faults(report.warnings, "a__y0_x10.tif")
+
+
+@pytest.mark.parametrize(
+    ("kept", "ok", "warned"), [(1, False, False), (2, True, True), (5, True, True), (20, True, False)]
+)
+def test_how_many_labels_are_enough(root, kept, ok, warned):
+    for path in sorted((root / "labels").iterdir())[kept:]:
+        path.unlink()
+    report = check_dataset(root)
+    assert report.ok == ok
+    assert bool(faults(report.warnings, "labels")) == warned
+
+
+def test_no_labels_suggest_some(root):
+    for path in (root / "labels").iterdir():
+        path.unlink()
+    report = check_dataset(root, n_suggestions=2)
+    assert report.ok
+    assert len(report.suggestions) == 2
+    assert all(stem(name).startswith(("a__y", "b__y", "c__y")) for name in report.suggestions)
+    assert "now label some windows" in report.notes[0]
+
+
+def test_settings_are_compared_with_the_files(root):
+    report = check_dataset(root, channels=[0, 3])
+    assert faults(report.errors, "images") == ["no channel 3: the images have 1"]
+    put(root / "images" / "d.tif", picture(30), resolution=(20000, 20000), resolutionunit="CENTIMETER")
+    report = check_dataset(root, pixel_size_um=0.25)
+    assert faults(report.warnings, "d.tif") == ["says 0.5 µm a pixel, config.yaml 0.25"]
+
+
+def test_absent_and_empty_folders(tmp_path):
+    assert "no folder images/" in check_dataset(tmp_path / "none").errors[0].fault
+    (tmp_path / "images").mkdir()
+    assert check_dataset(tmp_path).errors[0].fault == "no images"
+
+
+@pytest.mark.parametrize("stain", ["fluorescence", "histology", "brightfield", "tissue-dapi", "phase-contrast"])
+def test_real_stains_pass(shared_data, tmp_path, stain):
+    source = shared_data / stain
+    (tmp_path / "images").mkdir()
+    windows = json.loads((source / "few-labels.json").read_text())
+    chosen = windows["seeds"]["0"][:5]
+    names = {window["image"] for window in chosen}
+    for path in sorted((source / "images").iterdir()):
+        if stem(path) in names or len(list((tmp_path / "images").iterdir())) < 8:
+            (tmp_path / "images" / path.name).symlink_to(path)
+    for window in chosen:
+        y, x, side = window["y"], window["x"], windows["crop"]
+        labels = read_labels(source / "full-labels" / f"{window['image']}.tif")[y : y + side, x : x + side]
+        put(tmp_path / "labels" / f"{window['image']}__y{y}_x{x}.tif", labels.astype(np.uint16))
+    (tmp_path / "test").symlink_to(source / "test")
+    report = check_dataset(tmp_path)
+    assert report.errors == []
+    assert report.n_labels == 5
