@@ -94,10 +94,15 @@ def list_files(folder: Path, extensions: tuple[str, ...] = IMAGE_EXTENSIONS) -> 
     """Files of the folder with one of the extensions, sorted by name; names that start with a dot are skipped."""
     if not folder.is_dir():
         return []
-    return sorted(
-        path for path in folder.iterdir()
-        if not path.name.startswith(".") and extension(path) in extensions and path.is_file()
-    )  # fmt: skip
+    try:
+        entries = sorted(folder.iterdir())
+    except PermissionError as error:
+        raise UserError(f"{folder}: no permission to read this folder; change its permissions") from error
+    return [path for path in entries if _is_usable(path, extensions)]
+
+
+def _is_usable(path: Path, extensions: tuple[str, ...]) -> bool:
+    return not path.name.startswith(".") and extension(path) in extensions and path.is_file()
 
 
 def open_dataset(root: Path | str) -> Dataset:
