@@ -74,9 +74,13 @@ def test_a_folder_is_replaced_whole(tmp_path):
 
 
 def test_nothing_half_written_stays(tmp_path):
-    with pytest.raises(KeyboardInterrupt), replaced_folder(tmp_path / "diffusion") as folder:
-        (folder / "a").write_text("half")
-        raise KeyboardInterrupt
+    def interrupted():
+        with replaced_folder(tmp_path / "diffusion") as folder:
+            (folder / "a").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert not list(tmp_path.iterdir())
 
 

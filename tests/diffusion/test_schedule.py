@@ -41,7 +41,7 @@ def test_targets_give_back_image_and_noise(betas):
 
 
 def test_least_loss_on_gaussian_images_is_the_closed_form():
-    """For x_0 ~ N(0, s²) the best answer is the posterior mean of epsilon, whose error is abar s² / (abar s² + 1 - abar)."""
+    """For x_0 ~ N(0, s²) the best answer is E[epsilon | x_t]; its error is abar s² / (abar s² + 1 - abar)."""
     scheduler = DDPMScheduler(1000, beta_schedule="linear")
     generator = torch.Generator().manual_seed(0)
     deviation, timestep = 0.5, 200
