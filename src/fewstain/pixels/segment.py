@@ -1,0 +1,176 @@
+"""Whole folders of images -> masks, uncertainty maps and tables, one image and one tile at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import pandas as pd
+
+from fewstain.diffusion.progress import StepProgress
+from fewstain.errors import UserError
+from fewstain.images.read import read_header, read_image, stem
+from fewstain.images.write import label_dtype, write_labels, write_map, write_tiles
+from fewstain.pixels.blocks import decode_blocks
+from fewstain.pixels.measure import count_row, flag_images, measure, measurement_columns
+from fewstain.pixels.model import Model
+from fewstain.pixels.planes import Planes, zeros
+from fewstain.pixels.predict import ImageMaps
+from fewstain.pixels.tiling import count_tiles
+from fewstain.settings import SegmentSettings
+from fewstain.storage import atomic_path
+
+LARGE = 4096 * 4096  # pixels from which an image's maps lie on disk
+FILE_TILE = 256
+
+
+def segment_files(
+    model: Model,
+    paths: Sequence[Path],
+    out: Path,
+    settings: SegmentSettings,
+    *,
+    measurements: bool = True,
+    pixel_size_um: float | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Segment image files, holding one at a time.
+
+    Writes out/masks/<stem>.tif, out/uncertainty/<stem>.tif and, when all are done, out/measurements.csv and
+    out/counts.csv, in which `image` is the file's name without its extension.
+
+    Parameters
+    ----------
+    model
+        See `load`.
+    paths
+        Images of the kind the model was made for.
+    out
+        Folder, made where it is missing.
+    settings
+        Tiles and flips.
+    measurements
+        Whether to measure every object.
+    pixel_size_um
+        Where the files do not tell.
+    progress
+        Show it on standard error.
+
+    Returns
+    -------
+    pandas.DataFrame
+        counts.csv.
+
+    Raises
+    ------
+    UserError
+        Before anything is computed: no images, an unreadable header, images of another kind than the model was made
+        for, two images of one stem. Later: a truncated file, a full disk.
+    """
+    total = _check(model, paths, settings)
+    shown = StepProgress("segmenting", total, images_per_step=len(paths) / total) if progress else None
+    done = 0
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        if shown and shown.due(done):
+            shown.show(done)
+
+    with contextlib.ExitStack() as stack:
+        table = stack.enter_context(_measurements(out, model.record.file_channels)) if measurements else None
+        if shown:
+            stack.enter_context(shown)
+        rows = [_segment_file(model, path, out, settings, table, pixel_size_um, advance) for path in paths]
+    counts = flag_images(pd.DataFrame(rows))
+    with atomic_path(out / "counts.csv") as temporary:
+        counts.to_csv(temporary, index=False, float_format="%.10g")
+    return counts
+
+
+def _segment_file(
+    model: Model,
+    path: Path,
+    out: Path,
+    settings: SegmentSettings,
+    table: TextIO | None,
+    pixel_size_um: float | None,
+    advance: Callable[[], None],
+) -> dict[str, Any]:
+    """Segment one file; its row of counts.csv."""
+    image = read_image(path)
+    name, shape = stem(path), image.pixels.shape[:2]
+    scratch = out if shape[0] * shape[1] > LARGE else None
+    maps = ImageMaps.empty(shape, model.ensemble.classes, scratch)
+    labels = zeros(shape, np.int32, scratch)
+    model.predict(image.pixels, maps, settings, advance)
+    objects = area = 0
+    for block in decode_blocks(maps, model.record.decoder, labels):
+        objects = max(objects, int(block.labels.max(initial=0)))
+        area += int(np.count_nonzero(block.labels))
+        if table is not None:
+            measured = measure(
+                block.labels,
+                image.pixels[block.rows, block.columns],
+                block.maps.uncertainty,
+                image=name,
+                pixel_size_um=image.pixel_size_um or pixel_size_um,
+                classes=model.object_classes(block.labels, block.maps),
+                model_hash=model.record.model_hash,
+                offset=(block.rows.start, block.columns.start),
+                shape=shape,
+            )
+            measured.to_csv(table, header=False, index=False, float_format="%.10g")
+    uncertainty = sum(float(band[-1].sum(dtype=np.float64)) for band in maps.bands()) / (shape[0] * shape[1])
+    _write(out, name, maps, labels, objects)
+    return count_row(name, objects, area, shape, uncertainty)
+
+
+def _write(out: Path, name: str, maps: ImageMaps, labels: Planes, objects: int) -> None:
+    """Write mask and uncertainty; tile by tile where they lie on disk."""
+    mask, uncertainty = out / "masks" / f"{name}.tif", out / "uncertainty" / f"{name}.tif"
+    if labels.mapping is None:
+        write_labels(mask, labels.array)
+        write_map(uncertainty, maps.uncertainty)
+        return
+    write_tiles(mask, _file_tiles(labels, labels.array), maps.shape, label_dtype(objects), FILE_TILE)
+    write_tiles(uncertainty, _file_tiles(maps.planes, maps.uncertainty), maps.shape, np.float32, FILE_TILE)
+
+
+def _file_tiles(planes: Planes, plane: np.ndarray) -> Iterator[np.ndarray]:
+    for top in range(0, plane.shape[0], FILE_TILE):
+        for left in range(0, plane.shape[1], FILE_TILE):
+            yield plane[top : top + FILE_TILE, left : left + FILE_TILE]
+        planes.release()
+
+
+def _check(model: Model, paths: Sequence[Path], settings: SegmentSettings) -> int:
+    """Look at every header before anything is computed; the number of all tiles."""
+    if not paths:
+        raise UserError("no images to segment; give one image file or more")
+    stems: dict[str, Path] = {}
+    total = 0
+    for path in paths:
+        other = stems.setdefault(stem(path), path)
+        if other is not path:
+            raise UserError(f"{path}: its mask would have the same name as that of {other}; rename one of them")
+        header = read_header(path)
+        model.check_kind(str(path), header.channels, header.dtype)
+        shape = (header.height, header.width)
+        total += count_tiles(shape, settings.tile, settings.overlap, model.extractor.multiple)
+    return total
+
+
+@contextlib.contextmanager
+def _measurements(out: Path, channels: int) -> Iterator[TextIO]:
+    """measurements.csv, open for rows, which gets its name when all are written."""
+    with (
+        atomic_path(out / "measurements.csv") as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
+        csv.writer(file, lineterminator="\n").writerow(measurement_columns(channels))
+        yield file

@@ -1,0 +1,139 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.draw import ellipse
+
+from fewstain.pixels import blocks as blocks_module
+from fewstain.pixels.blocks import blocks, decode_blocks
+from fewstain.pixels.decode import DecoderParameters, decode
+from fewstain.pixels.planes import Planes
+from fewstain.pixels.predict import ImageMaps
+from fewstain.pixels.targets import normalised_distance
+
+# Smoothing is off: its levels depend on which other objects are seen along with one.
+LOCAL = DecoderParameters(smoothing=0, shape_weight=0, h=0.1, min_area=4, max_radius=6)
+
+
+@pytest.fixture(autouse=True)
+def _small_margin(monkeypatch):
+    monkeypatch.setattr(blocks_module, "LEAST_MARGIN", 4)
+
+
+def true_maps(labels):
+    """Perfect maps; a trace of noise decides between equal pixels, which the watershed would take in any order."""
+    planes = np.zeros((5, *labels.shape), np.float32)
+    noise = np.random.default_rng(0).uniform(0, 1e-4, labels.shape)
+    planes[0], planes[2], planes[3] = labels == 0, labels > 0, normalised_distance(labels) - noise
+    return ImageMaps(Planes(planes))
+
+
+def decode_whole(maps, parameters):
+    return decode(1 - maps.probabilities[0], maps.probabilities[1], maps.distance, parameters)
+
+
+def in_blocks(maps, parameters, core):
+    labels = Planes(np.zeros(maps.shape, np.int32))
+    parts = list(decode_blocks(maps, parameters, labels, core))
+    return labels.array, parts
+
+
+def partition(labels):
+    """Objects as sets of pixels, whatever their numbers."""
+    return {tuple(np.flatnonzero(labels == label)) for label in np.unique(labels) if label}
+
+
+def test_cores_tile_the_image_and_windows_add_a_margin():
+    found = list(blocks((10, 25), core=10, margin=4))
+    assert [each.core[1] for each in found] == [slice(0, 10), slice(10, 20), slice(20, 25)]
+    assert [each.window[1] for each in found] == [slice(0, 14), slice(6, 24), slice(16, 25)]
+    assert all(each.core[0] == each.window[0] == slice(0, 10) for each in found)
+    assert [each.last_in_row for each in found] == [False, False, True]
+    assert found[0].owns(9, 9)
+    assert not found[0].owns(9, 10)
+    assert found[1].comes_after(3, 9)
+    assert not found[1].comes_after(3, 10)
+
+
+def test_an_object_on_a_seam_comes_out_whole_and_once():
+    labels = np.zeros((20, 50), np.int32)
+    labels[8:13, 16:25] = 1  # straddles the seam at column 20
+    labels[0:4, 0:4] = 2
+    decoded, parts = in_blocks(true_maps(labels), LOCAL, core=20)
+    assert len(parts) == 2
+    assert partition(decoded) == partition(labels)
+    assert sorted(np.unique(decoded)) == [0, 1, 2]
+
+
+def test_an_object_on_the_corner_of_four_blocks():
+    labels = np.zeros((48, 48), np.int32)
+    labels[20:28, 20:28] = 1
+    decoded, parts = in_blocks(true_maps(labels), replace(LOCAL, max_radius=4), core=24)
+    assert len(parts) == 4
+    assert partition(decoded) == partition(labels)
+    assert sum(bool(part.labels.any()) for part in parts) == 1
+
+
+def test_blocks_hand_out_final_numbers():
+    rng = np.random.default_rng(0)
+    labels = draw(rng, (90, 100), 40)
+    decoded, parts = in_blocks(true_maps(labels), LOCAL, core=30)
+    assert len(parts) > 4
+    together = np.zeros_like(decoded)
+    for part in parts:
+        inside = part.labels > 0
+        assert not together[part.rows, part.columns][inside].any()
+        together[part.rows, part.columns][inside] = part.labels[inside]
+        assert part.maps.shape == part.labels.shape
+    assert (together == decoded).all()
+    assert np.unique(decoded).tolist() == list(range(decoded.max() + 1))
+
+
+def draw(rng, shape, n):
+    """Ellipses apart from each other."""
+    labels = np.zeros(shape, np.int32)
+    for label in range(1, n + 1):
+        rows, columns = ellipse(*rng.uniform(0, shape), *rng.uniform(2, 6, 2), shape=shape, rotation=rng.uniform(0, 3))
+        grown = labels[rows.min() - 1 if rows.min() else 0 : rows.max() + 2,
+                       columns.min() - 1 if columns.min() else 0 : columns.max() + 2]  # fmt: skip
+        if not grown.any():
+            labels[rows, columns] = label
+    return labels
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), core=st.sampled_from([24, 40, 64]))
+def test_true_maps_in_blocks_give_what_the_whole_gives(seed, core):
+    maps = true_maps(draw(np.random.default_rng(seed), (80, 100), 40))
+    assert partition(in_blocks(maps, LOCAL, core)[0]) == partition(decode_whole(maps, LOCAL))
+
+
+def test_touching_objects_are_split_alike():
+    labels = np.zeros((30, 90), np.int32)
+    for index in range(8):  # a chain of touching discs across three blocks
+        rows, columns = ellipse(15, 8 + 10 * index, 5.5, 5.5, shape=labels.shape)
+        labels[rows, columns] = index + 1
+    maps = true_maps(labels)
+    whole = decode_whole(maps, LOCAL)
+    assert whole.max() == 8
+    assert partition(in_blocks(maps, LOCAL, core=30)[0]) == partition(whole)
+
+
+def test_foreground_without_end_leaves_no_object_twice():
+    rng = np.random.default_rng(1)
+    planes = np.zeros((5, 120, 120), np.float32)
+    planes[2], planes[3] = 1, rng.random((120, 120))
+    maps = ImageMaps(Planes(planes))
+    decoded, parts = in_blocks(maps, replace(LOCAL, smoothing=0.3), core=40)
+    sizes = np.bincount(decoded.ravel())[1:]
+    assert sizes.min() >= LOCAL.min_area
+    assert np.unique(decoded[decoded > 0]).tolist() == list(range(1, decoded.max() + 1))
+    assert (decoded > 0).mean() > 0.9
+    assert sum(np.count_nonzero(part.labels) for part in parts) == np.count_nonzero(decoded)
+
+
+def test_empty_foreground_gives_no_objects():
+    decoded, _ = in_blocks(true_maps(np.zeros((50, 50), np.int32)), LOCAL, core=20)
+    assert decoded.max() == 0

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+import torch
+
+from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps
+from fewstain.pixels.predict import EnsemblePredictor, ImageMaps, predict_maps
+from fewstain.settings import SegmentSettings
+
+
+class Pointwise:
+    """A predictor without context: what it says of a pixel does not depend on the tile."""
+
+    multiple, classes = 8, 3
+
+    def __init__(self):
+        self.origins = []
+
+    def __call__(self, images, origin):
+        self.origins.append(origin)
+        value = images.mean(1)
+        return PixelMaps(torch.stack([value, value * 2, value * 3], 1), value * 4, value * 5)
+
+
+class Shifts:
+    """An extractor of two maps: the image, and its draw's number at a quarter of the resolution."""
+
+    multiple = 4
+
+    def maps(self, images, origin=(0, 0), draw=0):
+        small = torch.full((len(images), 1, images.shape[2] // 4, images.shape[3] // 4), float(draw))
+        return [images, small]
+
+
+@pytest.mark.parametrize("shape", [(100, 75), (30, 200), (5, 3)])
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_tiles_of_a_local_predictor_equal_the_whole(tmp_path, shape, on_disk):
+    pixels = np.random.default_rng(0).random((*shape, 2), np.float32)
+    maps = ImageMaps.empty(shape, 3, tmp_path if on_disk else None)
+    predictor, done = Pointwise(), []
+    predict_maps(
+        pixels,
+        lambda window: np.moveaxis(window, -1, 0),
+        predictor,
+        SegmentSettings(tile=32, overlap=8),
+        maps,
+        lambda: done.append(1),
+    )
+    value = pixels.mean(-1)
+    assert maps.planes.array == pytest.approx(np.stack([value * n for n in (1, 2, 3, 4, 5)]), abs=5e-3 * on_disk + 1e-5)
+    assert maps.uncertainty == pytest.approx(value * 5, abs=5e-3 * on_disk + 1e-5)
+    assert len(done) == len(predictor.origins)
+    assert predictor.origins[0] == (0, 0)
+    assert all(y % 8 == x % 8 == 0 for y, x in predictor.origins)
+
+
+def test_any_size_is_padded_and_cut_again():
+    torch.manual_seed(0)
+    predict = EnsemblePredictor(Shifts(), PixelEnsemble(2, 2, 3, hidden=(4, 4)).eval())
+    images = torch.rand(1, 1, 6, 7)
+    found = predict(images, (0, 0))
+    assert found.probabilities.shape == (1, 3, 6, 7)
+    assert found.distance.shape == found.uncertainty.shape == (1, 6, 7)
+    assert found.probabilities.sum(1) == pytest.approx(1, abs=1e-5)
+
+
+def test_flips_average_over_mirror_images_and_draws():
+    torch.manual_seed(0)
+    extractor, ensemble = Shifts(), PixelEnsemble(2, 2, 3, hidden=(4, 4)).eval()
+    images = torch.rand(1, 1, 8, 4)
+    expected = []
+    for draw, flip in enumerate([(), (-1,), (-2,), (-2, -1)]):
+        each = ensemble.predict(extractor.maps(images.flip(flip), draw=draw), (8, 4))
+        expected.append(each.probabilities.flip(flip))
+    found = EnsemblePredictor(extractor, ensemble, flips=True)(images, (0, 0))
+    assert torch.allclose(found.probabilities, torch.stack(expected).mean(0), atol=1e-6)
+
+
+def test_a_window_is_a_copy_in_float32(tmp_path):
+    maps = ImageMaps.empty((6, 6), 3, tmp_path)
+    maps.planes.array[3, 2, 2] = 0.5
+    window = maps.window(slice(2, 4), slice(2, 6))
+    assert window.shape == (2, 4)
+    assert window.distance.dtype == np.float32
+    assert window.distance[0, 0] == 0.5
+    assert [band.shape for band in maps.bands(4)] == [(5, 4, 6), (5, 2, 6)]
