@@ -76,7 +76,9 @@ class PixelSettings(Strict):
         (128, 32), description="width of the two hidden layers of each member"
     )
     steps: int = Field(800, ge=1)
-    batch_pixels: int = Field(4096, ge=64)
+    batch_pixels: int = Field(1024, ge=64, description="pixels a member sees in one step")
+    views: int = Field(8, ge=1, description="times the windows are turned, re-noised and sampled anew during training")
+    pixels_per_window: int = Field(2048, ge=64, description="pixels gathered from each window in one view")
     learning_rate: float = Field(3e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     dropout: float = Field(0.1, ge=0, lt=1)

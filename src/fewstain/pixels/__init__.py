@@ -1,0 +1,1 @@
+"""From the denoiser's features to instance masks: features, ensemble, decoder."""

@@ -1,0 +1,164 @@
+"""An ensemble of small pixel MLPs, trained as one batched network and applied without upsampling the features."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class PixelMaps:
+    """What the ensemble says of every pixel.
+
+    Attributes
+    ----------
+    probabilities
+        (B, K, H, W) mean over members: background, boundary, then the interior of each class of objects.
+    distance
+        (B, H, W) normalised distance to the object's border, [0, 1], mean over members.
+    uncertainty
+        (B, H, W) Jensen-Shannon divergence of the members, nats.
+    """
+
+    probabilities: Tensor
+    distance: Tensor
+    uncertainty: Tensor
+
+
+class PixelEnsemble(nn.Module):
+    """`members` MLPs F -> hidden[0] -> hidden[1] -> K class logits and a distance, as one batch of matrices.
+
+    Features are standardised with the buffers `mean` and `std`; applied to maps, that folds into the first layer.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, members: int, features: int, classes: int, hidden: tuple[int, int] = (128, 32), dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("std", torch.ones(features))
+        widths = (features, *hidden, classes + 1)
+        self.weights = nn.ParameterList()
+        self.biases = nn.ParameterList()
+        for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+            self.weights.append(nn.Parameter(torch.randn(members, fan_in, fan_out) * math.sqrt(2 / fan_in)))
+            self.biases.append(nn.Parameter(torch.zeros(members, 1, fan_out)))
+
+    @property
+    def members(self) -> int:
+        """Number of MLPs."""
+        return self.weights[0].shape[0]
+
+    @property
+    def classes(self) -> int:
+        """Number of pixel classes K."""
+        return self.weights[-1].shape[2] - 1
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Apply each member to its own pixels.
+
+        Parameters
+        ----------
+        features
+            (members, N, F), raw, not standardised.
+
+        Returns
+        -------
+        logits, distance_logit
+            (members, N, K) and (members, N).
+        """
+        hidden = (features - self.mean) / self.std
+        last = len(self.weights) - 1
+        for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            hidden = torch.baddbmm(bias, hidden, weight)
+            if index < last:
+                hidden = functional.dropout(functional.relu(hidden), self.dropout, self.training)
+        return hidden[..., :-1], hidden[..., -1]
+
+    def select(self, members: Sequence[int]) -> PixelEnsemble:
+        """Return the ensemble of some of the members only."""
+        index = torch.as_tensor(members)
+        hidden = (self.weights[0].shape[2], self.weights[1].shape[2])
+        chosen = PixelEnsemble(len(index), len(self.mean), self.classes, hidden, self.dropout)
+        every = {
+            name: value[index] if name.startswith(("weights", "biases")) else value
+            for name, value in self.state_dict().items()
+        }
+        chosen.load_state_dict(every)
+        return chosen.to(self.mean.device).eval()
+
+    @torch.inference_mode()
+    def predict(self, maps: Sequence[Tensor], size: tuple[int, int]) -> PixelMaps:
+        """Apply all members to every pixel of small maps.
+
+        A 1 x 1 layer and bilinear upsampling commute, W up([f1 .. fk]) = sum up(Wi fi): the first layer runs at each
+        map's own resolution, and only its outputs are upsampled.
+
+        Parameters
+        ----------
+        maps
+            (B, F_i, H_i, W_i) each, in the order of training.
+        size
+            (H, W) of the result.
+        """
+        weights = self.weights[0] / self.std[:, None]
+        biases = self.biases[0][:, 0] - torch.einsum("f,mfh->mh", self.mean, weights)
+        logits, distance = [], []
+        for member in range(self.members):
+            first = _first_layer(maps, weights[member], size) + biases[member][:, None, None]
+            hidden = functional.relu(first)
+            for weight, bias in zip(self.weights[1:-1], self.biases[1:-1], strict=True):
+                hidden = functional.relu(_pointwise(hidden, weight[member], bias[member]))
+            last = _pointwise(hidden, self.weights[-1][member], self.biases[-1][member])
+            logits.append(last[:, :-1])
+            distance.append(last[:, -1].sigmoid())
+        probabilities = torch.stack(logits).softmax(dim=2)
+        return PixelMaps(probabilities.mean(0), torch.stack(distance).mean(0), jensen_shannon(probabilities))
+
+
+def jensen_shannon(probabilities: Tensor) -> Tensor:
+    """Divergence of several predictions: entropy of their mean minus the mean of their entropies (Lin 1991, eq. 5.1).
+
+    Parameters
+    ----------
+    probabilities
+        (members, B, K, ...), summing to 1 over K.
+
+    Returns
+    -------
+    Tensor
+        (B, ...) in nats, between 0 and log(members).
+    """
+    mean_entropy = torch.special.entr(probabilities).sum(2).mean(0)
+    return (torch.special.entr(probabilities.mean(0)).sum(1) - mean_entropy).clamp_min(0)
+
+
+def _pointwise(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """1 x 1 convolution of (B, F, H, W) by (F, F') and (1, F')."""
+    return functional.conv2d(maps, weight.T[:, :, None, None], bias[0])
+
+
+def _first_layer(maps: Sequence[Tensor], weight: Tensor, size: tuple[int, int]) -> Tensor:
+    """Sum of up(Wi fi) over maps; maps of one resolution are added before they are upsampled."""
+    by_resolution: dict[tuple[int, int], Tensor] = {}
+    start = 0
+    for each in maps:
+        part = weight[start : start + each.shape[1]].T[:, :, None, None]
+        start += each.shape[1]
+        resolution = (each.shape[2], each.shape[3])
+        product = functional.conv2d(each, part)
+        by_resolution[resolution] = by_resolution[resolution] + product if resolution in by_resolution else product
+    upsampled = [
+        each if resolution == tuple(size) else functional.interpolate(each, size, mode="bilinear", align_corners=False)
+        for resolution, each in by_resolution.items()
+    ]
+    return torch.stack(upsampled).sum(0) if len(upsampled) > 1 else upsampled[0]

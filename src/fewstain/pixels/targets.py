@@ -1,0 +1,75 @@
+"""What the ensemble learns to predict at each pixel of a labeled window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.segmentation import clear_border, find_boundaries
+
+BACKGROUND, BOUNDARY, INTERIOR = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Targets of one window.
+
+    Attributes
+    ----------
+    classes
+        (H, W) int64: 0 background, 1 boundary (an object's outermost pixels), 2 + c interior of an object of class c.
+    distance
+        (H, W) float32 in [0, 1]: distance to the object's border over its maximum in that object; 0 in background.
+    distance_known
+        (H, W) bool: False inside objects that the window's edge may have cut, whose distance cannot be known.
+    """
+
+    classes: NDArray[np.int64]
+    distance: NDArray[np.float32]
+    distance_known: NDArray[np.bool_]
+
+
+def normalised_distance(labels: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Euclidean distance of each object's pixels to the object's border, divided by its maximum in the object.
+
+    Parameters
+    ----------
+    labels
+        (H, W) instance labels, 0 = background. Touching objects are kept apart.
+
+    Returns
+    -------
+    ndarray
+        (H, W) float32 in [0, 1].
+    """
+    distance = np.zeros(labels.shape, np.float32)
+    for label, box in enumerate(ndimage.find_objects(labels), start=1):
+        if box is None:
+            continue
+        inside = np.pad(labels[box] == label, 1)
+        depth = ndimage.distance_transform_edt(inside)[1:-1, 1:-1]
+        distance[box] += (depth / depth.max()).astype(np.float32)
+    return distance
+
+
+def pixel_targets(labels: NDArray[np.integer], classes: Mapping[int, int] | None = None) -> Targets:
+    """Turn instance labels into targets.
+
+    Parameters
+    ----------
+    labels
+        (H, W) instance labels of a window, 0 = background.
+    classes
+        Class index, from 0, of each label; None where there is one class only.
+    """
+    labels = np.asarray(labels, np.int64)
+    of_label = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
+    for label, index in (classes or {}).items():
+        if label < len(of_label):
+            of_label[label] = index
+    semantic = np.where(labels > 0, INTERIOR + of_label[labels], BACKGROUND)
+    semantic[find_boundaries(labels, mode="inner")] = BOUNDARY
+    return Targets(semantic, normalised_distance(labels), clear_border(labels) == labels)
