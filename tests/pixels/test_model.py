@@ -75,6 +75,15 @@ def test_tiles_and_flips_reach_the_network(grey_results):
     assert (flipped.probabilities != whole.probabilities).any()
 
 
+def test_a_decoder_edited_by_hand_changes_the_hash(copied):
+    before = load(copied).record
+    path = copied / "pixels" / "pixels.json"
+    path.write_text(path.read_text().replace('"min_area": 4', '"min_area": 9'))
+    after = load(copied).record
+    assert after.decoder.min_area == 9
+    assert after.model_hash != before.model_hash
+
+
 @pytest.mark.parametrize(
     ("image", "message"),
     [

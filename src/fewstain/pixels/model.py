@@ -188,7 +188,6 @@ def save_pixels(folder: Path, ensemble: PixelEnsemble, record: PixelsRecord, dif
     PixelsRecord
         With its hashes, as written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in ensemble.state_dict().items()}
     with atomic_path(folder / ENSEMBLE_FILE) as temporary:
         save_file(tensors, temporary)
@@ -240,7 +239,8 @@ def load(results_dir: Path | str, device: torch.device | str | None = None) -> M
         seed=record.seed,
         autocast=record.autocast,
     )
-    return Model(extractor, _load_ensemble(pixels_dir / ENSEMBLE_FILE, record).to(place).eval(), record)
+    ensemble = _load_ensemble(pixels_dir / ENSEMBLE_FILE, record).to(place).eval()
+    return Model(extractor, ensemble, replace(record, model_hash=record.compute_hash()))  # the decoder may be edited
 
 
 def _load_ensemble(path: Path, record: PixelsRecord) -> PixelEnsemble:

@@ -49,7 +49,7 @@ class PixelsRecord:
     denoiser_sha256, ensemble_sha256
         Of the two weight files; filled by `save_pixels`, checked by `load`.
     model_hash
-        SHA-256 over both and everything that changes the masks; filled by `save_pixels`.
+        SHA-256 over both and everything that changes the masks; filled by `save_pixels`, computed anew by `load`.
     """
 
     timesteps: tuple[int, ...]
