@@ -85,11 +85,21 @@ def test_nothing_half_written_stays(tmp_path):
 
 
 def test_other_folders_are_not_written_over(tmp_path):
-    check_replaceable(tmp_path / "none")
-    (tmp_path / "fewstain.json").write_text("{}")
-    check_replaceable(tmp_path)
-    (tmp_path / "thesis.tex").write_text("")
+    check_replaceable(tmp_path / "new" / "diffusion")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "fewstain.json").write_text("{}")
+    check_replaceable(out)
+    (out / "thesis.tex").write_text("")
     with pytest.raises(UserError, match=r"thesis\.tex"):
-        check_replaceable(tmp_path)
+        check_replaceable(out)
     with pytest.raises(UserError, match="is a file"):
-        check_replaceable(tmp_path / "thesis.tex")
+        check_replaceable(out / "thesis.tex")
+    with pytest.raises(UserError, match="file stands where a folder is needed"):
+        check_replaceable(out / "thesis.tex" / "diffusion")
+
+
+def test_an_unwritable_place_is_told_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(UserError, match="no permission to write"):
+        check_replaceable(tmp_path / "diffusion")

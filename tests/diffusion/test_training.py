@@ -61,6 +61,16 @@ def start(folder, settings=TINY):
     return process
 
 
+def kill_after_a_step(process, state, seconds):
+    """Send SIGKILL some time after the process has saved a state for the first time; a step takes about 0.03 s."""
+    before = state.stat().st_mtime_ns if state.exists() else None
+    while process.is_alive() and (not state.exists() or state.stat().st_mtime_ns == before):
+        time.sleep(0.001)
+    process.join(seconds)
+    process.kill()
+    process.join()
+
+
 def weights(folder):
     return (folder / "out" / "unet" / "diffusion_pytorch_model.safetensors").read_bytes()
 
@@ -73,29 +83,45 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(tmp_path):
     start(straight).join()  # also loads the server
     (straight / "out").rename(straight / "first")
     shutil.rmtree(straight / "state")
-    begin = time.monotonic()
     process = start(straight)
     process.join()
     assert process.exitcode == 0
-    duration = time.monotonic() - begin
     chance = random.Random(0)
-    steps = []
-    for _ in range(8):
+    steps = [0]
+    for _ in range(5):
         process = start(killed)
-        process.join(chance.uniform(0.05, 0.7) * duration)
-        process.kill()
-        process.join()
-        saved = read_state(killed / "state") if (killed / "state").exists() else None  # raises if it is damaged
-        steps.append(saved.step if saved else 0)
+        kill_after_a_step(process, killed / "state" / "state.safetensors", chance.uniform(0, 0.05))
+        steps.append(read_state(killed / "state").step)  # raises if it is damaged
+    assert steps == sorted(steps)
+    assert len(set(steps)) >= 4  # it was killed in the midst of training, more than once
     process = start(killed)
     process.join()
     assert process.exitcode == 0
-    assert steps == sorted(steps)
     for name in ("unet/diffusion_pytorch_model.safetensors", "loss.csv", "samples.png"):
         content = (straight / "out" / name).read_bytes()
         assert (straight / "first" / name).read_bytes() == content
         assert (killed / "out" / name).read_bytes() == content
     assert not list(killed.rglob(".*"))
+
+
+@on_linux
+def test_killed_while_starting_or_ending_it_leaves_nothing_half_written(tmp_path):
+    make_dataset(tmp_path)
+    settings = TINY.model_copy(update={"steps": 1})
+    chance = random.Random(0)
+    for _ in range(6):
+        process = start(tmp_path, settings)
+        process.join(chance.uniform(0, 1.0))
+        process.kill()
+        process.join()
+        if (tmp_path / "out").exists():
+            load_denoiser(tmp_path / "out")
+            read_record(tmp_path / "out")
+    process = start(tmp_path, settings)
+    process.join()
+    assert process.exitcode == 0
+    assert not list(tmp_path.rglob(".*"))
+    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["pool.json", "state.safetensors"]
 
 
 @on_linux

@@ -87,8 +87,6 @@ def open_pool_index(
     pixels_needed
         Whether the pixels are needed too, or the index alone will do.
     """
-    for leftover in folder.glob(f".*.part{Path(PIXELS_FILE).suffix}"):  # of a session that was killed while building
-        leftover.unlink(missing_ok=True)
     index = read_index(folder)
     if (
         index is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import os
 import secrets
 import shutil
@@ -166,7 +167,11 @@ def write_samples(folder: Path, images: Tensor) -> None:
 
 
 def check_replaceable(out: Path) -> None:
-    """Refuse to write over a folder that holds anything but a denoiser."""
+    """Refuse, before hours of training, a folder that cannot be written or holds anything but a denoiser."""
+    with write_errors_named(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(out.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(out))
     if out.is_dir():
         foreign = sorted({path.name for path in out.iterdir()} - CONTENTS)
         if foreign:

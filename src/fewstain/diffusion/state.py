@@ -141,7 +141,7 @@ def open_state(folder: Path, identity: Mapping[str, Any], *, restart: bool) -> S
     UserError
         If the state is damaged or of another identity, unless `restart`.
     """
-    for leftover in folder.glob(f".*.part{Path(STATE_FILE).suffix}"):  # of a session that was killed while saving
+    for leftover in folder.glob(".*.part.*"):  # of a session that was killed while it wrote a file
         leftover.unlink(missing_ok=True)
     try:
         saved = read_state(folder)

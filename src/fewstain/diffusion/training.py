@@ -140,7 +140,8 @@ def run(
     """Train up to the last step, saving the state now and then, at the end, and when asked to stop."""
     torch.backends.cudnn.deterministic = True  # so that a resumed training equals an uninterrupted one
     predict = _compiled(training, settings, accelerator.device)
-    saved_at = time.monotonic()
+    began = saved_at = time.monotonic()
+    seconds_before = training.seconds
     progress = StepProgress(
         "training", settings.steps, done=training.step, images_per_step=settings.batch_size, device=accelerator.device
     )
@@ -154,7 +155,7 @@ def run(
             last = training.step == settings.steps
             if last or stop.requested or time.monotonic() - saved_at >= settings.checkpoint_seconds:
                 _check_finite(training, state)
-                training.seconds += time.monotonic() - saved_at
+                training.seconds = seconds_before + time.monotonic() - began
                 training.save(state)
                 saved_at = time.monotonic()
             if stop.requested:
