@@ -1,0 +1,26 @@
+# From every dataset in config.yaml to its masks, scores and report:  snakemake --cores all
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/settings.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/check.smk"
+include: "workflow/rules/diffusion.smk"
+include: "workflow/rules/pixels.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+rule all:
+    default_target: True
+    input:
+        wanted_results(),
+
+
+onsuccess:
+    tell_what_to_label()

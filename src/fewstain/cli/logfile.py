@@ -1,0 +1,64 @@
+"""A log file that takes what is printed, while the terminal shows it all the same."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from fewstain import __version__
+from fewstain.errors import UserError
+from fewstain.storage import write_errors_named
+
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Tee:
+    """A text stream that passes everything on, and copies finished lines to a log.
+
+    A progress bar draws itself again and again over the same line; what does so is not copied.
+    """
+
+    def __init__(self, stream: TextIO, log: TextIO) -> None:
+        self._stream, self._log = stream, log
+
+    def write(self, text: str) -> int:
+        """Write to both."""
+        if "\r" not in text and "\x1b[1A" not in text:
+            self._log.write(_CONTROL.sub("", text))
+            self._log.flush()
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def tee_output(path: Path, title: str) -> Iterator[None]:
+    """Within the block, copy standard output and error to `path`, with an error that ends the block."""
+    with write_errors_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        log = path.open("w", encoding="utf-8")
+    out, err = sys.stdout, sys.stderr
+    with log:
+        log.write(f"# {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z}  fewstain {__version__} {title}\n")
+        log.write(f"# {shlex.join(sys.argv)}\n")
+        sys.stdout, sys.stderr = Tee(out, log), Tee(err, log)
+        try:
+            yield
+        except UserError as error:
+            log.write(f"fewstain: {error}\n")
+            raise
+        except KeyboardInterrupt:
+            log.write("fewstain: stopped\n")
+            raise
+        except Exception as error:
+            log.write(f"{type(error).__name__}: {error}\n")
+            raise
+        finally:
+            sys.stdout, sys.stderr = out, err

@@ -1,0 +1,80 @@
+"""Verbs of the pixel ensemble: fit-pixels, segment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fewstain.cli.options import (
+    DatasetDir,
+    PixelSizeOption,
+    PresetOption,
+    ResultsDir,
+    SeedOption,
+    SetOption,
+    say,
+    section_settings,
+    settings_help,
+)
+from fewstain.config import PixelSettings, Preset, SegmentSettings
+from fewstain.errors import UserError
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register these verbs."""
+    app.command("fit-pixels", epilog=settings_help(PixelSettings, "pixels"))(fit)
+    app.command("segment", epilog=settings_help(SegmentSettings, "segment"))(segment)
+
+
+def fit(
+    dataset: DatasetDir,
+    diffusion: Annotated[Path, typer.Option(help="The trained denoiser's folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for ensemble.safetensors and pixels.json.")],
+    preset: PresetOption = Preset.cpu,
+    changes: SetOption = None,
+    n_labels: Annotated[
+        int | None, typer.Option(min=1, help="Use only the first so many label files, by name.")
+    ] = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Fit the ensemble to the labels, choose timesteps, blocks and decoder out-of-fold, and report the scores."""
+    settings = section_settings(PixelSettings, "pixels", preset, changes)
+    from fewstain.dataset import open_dataset
+    from fewstain.pixels.fit import fit_pixels
+
+    fit_pixels(open_dataset(dataset), diffusion, out, settings, n_labels=n_labels, seed=seed)
+    say(f"wrote {out}")
+
+
+def segment(
+    results: ResultsDir,
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="Folder for masks/, uncertainty/, measurements.csv and counts.csv.")],
+    preset: PresetOption = Preset.cpu,
+    changes: SetOption = None,
+    pixel_size_um: PixelSizeOption = None,
+    masks: Annotated[Path | None, typer.Option(help="Folder for the masks, instead of masks/ in --out.")] = None,
+) -> None:
+    """Find and measure the objects of images. Images done before by the same model are not computed again."""
+    settings = section_settings(SegmentSettings, "segment", preset, changes)
+    paths = _image_files(images)
+    from fewstain.pixels.model import load
+    from fewstain.pixels.update import update_files
+
+    new = update_files(load(results), paths, out, settings, masks=masks, pixel_size_um=pixel_size_um)
+    say(f"{out}: {len(paths)} images, {new} of them segmented now")
+
+
+def _image_files(given: list[Path]) -> list[Path]:
+    """Replace folders by the images in them."""
+    from fewstain.dataset import list_files
+
+    files: list[Path] = []
+    for path in given:
+        found = list_files(path) if path.is_dir() else [path]
+        if not found:
+            raise UserError(f"{path}: no images in this folder; give TIFF, PNG or JPEG files")
+        files += found
+    return files

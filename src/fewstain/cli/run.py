@@ -1,0 +1,103 @@
+"""The application: its verbs, its exit codes and its log."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fewstain import __version__
+from fewstain.cli import check, diffusion, pixels, report, start
+from fewstain.cli.logfile import tee_output
+from fewstain.errors import UserError
+from fewstain.storage import write_error
+
+DONE, OURS, USERS, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="fewstain",
+    help="From a folder of microscope images and 20-50 labeled crops to instance masks of every image.",
+    epilog="Exit codes: 0 done, 2 your input is at fault, 1 a fault of fewstain's own, 130 stopped by you.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for group in (start, check, diffusion, pixels, report):
+    group.add_to(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fewstain {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    log: Annotated[
+        Path | None, typer.Option(help="Also write here what is printed; the terminal shows it all the same.")
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    if log is not None:
+        context.with_resource(tee_output(log, context.invoked_subcommand or ""))
+
+
+def main() -> None:
+    """Run the command line; the process ends with one of the exit codes above."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments
+        Without the program's name.
+
+    Returns
+    -------
+    int
+        0 done, 2 the user's input is at fault, 1 the program is, 130 interrupted.
+    """
+    try:
+        app(arguments, prog_name="fewstain")
+    except UserError as error:
+        print(f"fewstain: {error}", file=sys.stderr)
+        return USERS
+    except OSError as error:
+        told = write_error(Path(error.filename), error) if error.filename else None
+        if told is None:
+            return _our_fault()
+        print(f"fewstain: {told}", file=sys.stderr)
+        return USERS
+    except KeyboardInterrupt:
+        return _interrupted()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else (OURS if end.code else DONE)
+        return _interrupted() if code == INTERRUPTED else code
+    except Exception:
+        return _our_fault()
+    return DONE
+
+
+def _interrupted() -> int:
+    print("fewstain: stopped; run the same command again to go on", file=sys.stderr)
+    return INTERRUPTED
+
+
+def _our_fault() -> int:
+    traceback.print_exc()
+    print(
+        f"fewstain {__version__}: this is a fault of the program, not yours. "
+        "Please report it with the lines above and your command; CONTRIBUTING.md says where.",
+        file=sys.stderr,
+    )
+    return OURS

@@ -1,0 +1,85 @@
+"""dataset.json: which files a results folder comes from, by hash, and where they were."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fewstain.dataset import CLASSES_FILE, open_dataset
+from fewstain.errors import UserError
+from fewstain.storage import read_json, sha256_file, write_json
+
+RECORD_FILE = "dataset.json"
+
+
+def write_record(
+    path: Path, root: Path, pixel_sizes_um: Mapping[str, float | None], pixel_size_um: float | None = None
+) -> None:
+    """Write what is in a dataset folder.
+
+    Parameters
+    ----------
+    path
+        dataset.json; the dataset's place is told relative to its folder (absolute on another drive), with slashes.
+    root
+        The dataset folder.
+    pixel_sizes_um
+        Pool image's file name -> side of a pixel as the file tells.
+    pixel_size_um
+        For files that don't tell.
+
+    Raises
+    ------
+    UserError
+        The folder is no dataset, or `path` cannot be written.
+    """
+    dataset = open_dataset(root)
+    classes = [found for found in (root / "labels" / CLASSES_FILE,) if found.is_file()]
+    groups = {
+        "images": dataset.images,
+        "labels": (*(window.labels for window in dataset.windows), *classes),
+        "test/images": tuple(image.image for image in dataset.test),
+        "test/labels": tuple(image.labels for image in dataset.test if image.labels is not None),
+    }
+    sizes = {name: size or pixel_size_um for name, size in pixel_sizes_um.items()}
+    content: dict[str, Any] = {"path": _relative(root, path.parent), "pixel_size_um": pixel_size_um}
+    content["pixel_sizes_um"] = sizes
+    content["sha256"] = {group: {file.name: sha256_file(file) for file in files} for group, files in groups.items()}
+    write_json(path, content)
+
+
+def find_dataset(results: Path, given: Path | None = None) -> Path:
+    """Find the dataset that a results folder comes from.
+
+    Parameters
+    ----------
+    results
+        A results folder with a dataset.json.
+    given
+        What the user said with `--data`; taken as it is.
+
+    Raises
+    ------
+    UserError
+        No dataset.json, or nothing where it points to.
+    """
+    if given is not None:
+        return given
+    record = results / RECORD_FILE
+    content = read_json(record)
+    place = content.get("path") if isinstance(content, dict) else None
+    if not isinstance(place, str):
+        raise UserError(f"{record}: does not say where the dataset is; give its folder with --data")
+    root = results / place
+    if not root.is_dir():
+        raise UserError(f"{record}: the dataset was at {root}, where it no longer is; give its folder with --data")
+    return Path(os.path.normpath(root))
+
+
+def _relative(root: Path, start: Path) -> str:
+    try:
+        return Path(os.path.relpath(root.resolve(), start.resolve())).as_posix()
+    except ValueError:  # another drive, on Windows
+        return root.resolve().as_posix()

@@ -1,0 +1,1 @@
+"""Pictures and tables for Snakemake's report, and scores.json."""

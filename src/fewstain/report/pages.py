@@ -1,0 +1,93 @@
+"""The tables of a results folder, written as HTML pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fewstain.errors import UserError
+from fewstain.report.tables import count_table, page, score_table, time_table
+from fewstain.storage import atomic_path, read_json
+
+MOST_ROWS = 200
+SCORES_NOTE = (
+    "test: the images in test/, which nothing was trained, chosen or tuned on. out_of_fold: each labeled window "
+    "predicted by an ensemble that has not seen its image. AP50, PQ, F1: objects matched one to one at IoU 0.5; AP: "
+    "mean over IoU 0.5 to 0.95; count_bias: objects found minus objects drawn, mean of an image, with its 95 % limits. "
+    "Counts are summed over images before they are divided."
+)
+
+
+def write_tables(results: Path, out: Path) -> list[Path]:
+    """Write out/scores.html, out/choices.html and out/counts.html.
+
+    Raises
+    ------
+    UserError
+        scores.json, pixels/pixels.json or counts.csv is missing or damaged.
+    """
+    scores, record = read_json(results / "scores.json"), read_json(results / "pixels" / "pixels.json")
+    counts = _read_table(results / "counts.csv", ",")
+    facts = {key: value for key, value in scores.items() if key not in ("test", "out_of_fold")}
+    pages = {
+        "scores.html": page(
+            "Scores",
+            [
+                ("", SCORES_NOTE, score_table(scores)),
+                ("Test images", "", _image_rows(scores)),
+                ("Cost", "", _pairs(facts)),
+            ],
+        ),
+        "choices.html": page("Choices", list(_choices(record))),
+        "counts.html": page(
+            "Counts",
+            [("", "The images to look at first come first.", count_table(counts).head(MOST_ROWS))],
+        ),
+    }
+    for name, text in pages.items():
+        _write(out / name, text)
+    return [out / name for name in pages]
+
+
+def write_times(benchmarks: Sequence[Path], out: Path) -> None:
+    """Write Snakemake's benchmark files (tab-separated) as one HTML table."""
+    tables = {path.stem: _read_table(path, "\t") for path in benchmarks}
+    note = "Time of the last time each step was run; of a training that was interrupted, that of its last part."
+    _write(out, page("Run times", [("", note, time_table(tables))]))
+
+
+def _choices(record: Mapping[str, Any]) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Tell what was chosen, then every table behind it."""
+    chosen = {key: record.get(key) for key in ("timesteps", "blocks", "noise_draws", "members", "n_labels", "classes")}
+    yield "Chosen", "All choices were made out-of-fold, on the labels.", _pairs(chosen)
+    yield "Decoder", "How maps become objects.", _pairs(record.get("decoder") or {})
+    for name, rows in (record.get("choices") or {}).items():
+        if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
+            yield name, "", pd.DataFrame(rows, dtype=object).head(MOST_ROWS)
+        else:
+            yield name, "", _pairs(rows if isinstance(rows, dict) else {name: rows})
+
+
+def _image_rows(scores: Mapping[str, Any]) -> pd.DataFrame:
+    rows = (scores.get("test") or {}).get("images") or []
+    columns = [key for key in (rows[0] if rows else ()) if not isinstance(rows[0][key], dict)]
+    return pd.DataFrame(rows, columns=columns, dtype=object)
+
+
+def _pairs(values: Mapping[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame({"": list(values), "value": pd.Series(list(values.values()), dtype=object)})
+
+
+def _read_table(path: Path, separator: str) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, sep=separator, keep_default_na=separator == "\t")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not readable ({error}); run the step that writes it again") from error
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

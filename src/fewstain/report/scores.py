@@ -1,0 +1,66 @@
+"""scores.json: how good the results are, on the test images and out-of-fold, and at what price."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fewstain.dataset import CLASSES_FILE, list_files
+from fewstain.errors import UserError
+from fewstain.evaluate.folders import evaluate_folders
+from fewstain.images.read import LABEL_EXTENSIONS
+from fewstain.storage import read_json, write_json
+
+SCORES_FILE = "scores.json"
+COST = ("wall_seconds", "peak_memory_bytes", "device")
+
+
+def write_scores(results: Path, root: Path) -> dict[str, Any]:
+    """Score a results folder and write its scores.json.
+
+    Parameters
+    ----------
+    results
+        With diffusion/fewstain.json, pixels/pixels.json, and masks of the test images in test/.
+    root
+        The dataset's folder; without labeled test images, "test" is None.
+
+    Returns
+    -------
+    dict
+        "test", "out_of_fold" (both as `ScoreSum.scores` gives them), n_labels, seed; wall_seconds of both trainings
+        together, peak_memory_bytes of the hungrier one, device.
+    """
+    denoiser, pixels = read_json(results / "diffusion" / "fewstain.json"), read_json(results / "pixels" / "pixels.json")
+    truth = root / "test" / "labels"
+    test = None
+    if list_files(truth, LABEL_EXTENSIONS):
+        test = evaluate_folders(truth, results / "test", _classes(results / "test" / "measurements.csv", truth))
+    costs = [denoiser, pixels]
+    try:
+        scores = {
+            "test": test,
+            "out_of_fold": pixels["out_of_fold"],
+            "n_labels": pixels["n_labels"],
+            "seed": pixels["seed"],
+            "wall_seconds": sum(float(cost["wall_seconds"]) for cost in costs),
+            "peak_memory_bytes": max(int(cost["peak_memory_bytes"]) for cost in costs),
+            "device": pixels["device"],
+        }
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{results}: its fewstain.json or pixels.json lacks {error}; run the workflow again") from error
+    write_json(results / SCORES_FILE, scores)
+    return scores
+
+
+def _classes(measurements: Path, truth: Path) -> dict[str, dict[int, str]] | None:
+    """Classes of the predicted objects, where the true ones have some."""
+    if not (truth / CLASSES_FILE).is_file() or not measurements.is_file():
+        return None
+    table = pd.read_csv(measurements, usecols=["image", "label", "class"], dtype={"image": str, "class": str})
+    return {
+        str(image): dict(zip(rows["label"], rows["class"], strict=True))
+        for image, rows in table.dropna(subset=["class"]).groupby("image")
+    }

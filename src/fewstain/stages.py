@@ -1,0 +1,16 @@
+"""The version of each stage's code, which the workflow keeps beside the results.
+
+Snakemake sees when a command line changes, but not when the package behind it does. Raise a stage's number when it
+would give other results from the same input; every user's results of that stage, and what follows from them, are then
+made again. A change that leaves results as they are (speed, messages, names) raises nothing.
+"""
+
+CODE_VERSIONS = {
+    "data": 1,
+    "check": 1,
+    "diffusion": 1,
+    "pixels": 1,
+    "segment": 1,
+    "evaluate": 1,
+    "report": 1,
+}

@@ -1,0 +1,39 @@
+import pandas as pd
+
+from fewstain.report.tables import cell, count_table, page, score_table, time_table
+
+
+def test_cells_are_short_and_empty_for_nothing():
+    assert [cell(value) for value in (None, float("nan"), 0.123456, True, False, [1, 2.5], {"a": 1}, "x")] == [
+        *("", "", "0.1235", "yes", "", "1, 2.5", "a 1", "x"),
+    ]
+
+
+def test_page_escapes_what_comes_from_files():
+    text = page("<a>", [("", "", pd.DataFrame({"image": ["<script>"]})), ("empty", "", pd.DataFrame())])
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+    assert "none" in text
+
+
+def test_scores_stand_side_by_side_without_a_test_too():
+    scores = {"test": None, "out_of_fold": {"AP50": 0.5, "count_limits_95": [-1, 2], "AP": None}}
+    table = score_table(scores)
+    assert list(table["score"]) == ["AP50", "count_limits_95"]
+    assert list(table["out_of_fold"]) == [0.5, [-1, 2]]
+    assert list(table["test"]) == [None, None]
+
+
+def test_images_to_look_at_come_first():
+    counts = pd.DataFrame(
+        {"image": ["a", "b", "c"], "look_at_this_one": [False, True, False], "mean_uncertainty": [0.1, 0.2, 0.3]}
+    )
+    assert list(count_table(counts)["image"]) == ["b", "c", "a"]
+
+
+def test_times_add_up():
+    table = time_table(
+        {"check": pd.DataFrame({"s": [1.5], "max_rss": ["-"]}), "fit": pd.DataFrame({"s": [2.0], "max_rss": [90]})}
+    )
+    assert list(table["job"]) == ["check", "fit", "all"]
+    assert list(table["seconds"]) == [1.5, 2.0, 3.5]

@@ -1,0 +1,37 @@
+import json
+
+import numpy as np
+import pytest
+
+from fewstain.errors import UserError
+from fewstain.images.write import write_image
+from fewstain.provenance import find_dataset, write_record
+
+
+@pytest.fixture
+def places(tmp_path):
+    write_image(tmp_path / "data" / "cells" / "images" / "a.tif", np.zeros((4, 4), np.uint8))
+    results = tmp_path / "results" / "cells"
+    write_record(results / "dataset.json", tmp_path / "data" / "cells", {"a.tif": None}, 0.5)
+    return tmp_path / "data" / "cells", results
+
+
+def test_record_tells_place_hashes_and_pixel_size(places):
+    record = json.loads((places[1] / "dataset.json").read_text())
+    assert record["path"] == "../../data/cells"
+    assert record["pixel_sizes_um"] == {"a.tif": 0.5}
+    assert len(record["sha256"]["images"]["a.tif"]) == 64
+
+
+def test_dataset_is_found_from_anywhere(places, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path / "results")
+    assert find_dataset(places[1]) == places[0]
+    assert find_dataset(places[1], tmp_path) == tmp_path
+
+
+def test_a_dataset_that_was_moved_must_be_given(places):
+    places[0].rename(places[0].with_name("elsewhere"))
+    with pytest.raises(UserError, match="--data"):
+        find_dataset(places[1])
+    with pytest.raises(UserError, match=r"dataset\.json"):
+        find_dataset(places[0].with_name("elsewhere"))

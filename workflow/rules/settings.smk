@@ -1,0 +1,184 @@
+# What the rules need to know of config.yaml and of the files that are there. All of the workflow's Python is here.
+
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version, validate
+
+from fewstain.config import PRESETS, cli_options, dataset_settings, load_config, parse_config
+from fewstain.dataset import list_files
+from fewstain.errors import UserError
+from fewstain.images.read import LABEL_EXTENSIONS
+from fewstain.stages import CODE_VERSIONS
+
+min_version("9.10")
+
+try:
+    for path in workflow.configfiles:
+        load_config(path)  # tells what is lost once Snakemake has read it: keys that stand twice
+    CONFIG = parse_config(config)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+validate(config, "../schemas/config.schema.json", set_default=False)
+
+DATA, RESULTS = CONFIG.data, CONFIG.results
+NUMBERS = {name: dataset_settings(CONFIG, name) for name in CONFIG.datasets}
+
+
+wildcard_constraints:
+    dataset="|".join(re.escape(name) for name in CONFIG.datasets),
+    kind="labeled|test|pool",
+
+
+# Files are listed when the workflow starts. The demo's are known before they exist.
+def files_in(dataset, folder, extensions=None):
+    place = Path(DATA, dataset)
+    if not list_files(place / "images"):
+        known = [Path(file) for file in rules.demo_data.output]
+        found = [file for file in known if file.parent == place / folder]
+    else:
+        found = list_files(place / folder, *([extensions] if extensions else []))
+    return [file.as_posix() for file in found]
+
+
+def pool_images(wildcards):
+    return files_in(wildcards.dataset, "images")
+
+
+def label_files(wildcards):
+    chosen = files_in(wildcards.dataset, "labels", LABEL_EXTENSIONS)[: CONFIG.dataset(wildcards.dataset).n_labels]
+    return chosen + tables_of_classes(wildcards.dataset, "labels")
+
+
+def test_images(wildcards):
+    return files_in(wildcards.dataset, "test/images")
+
+
+def test_labels(wildcards):
+    found = files_in(wildcards.dataset, "test/labels", LABEL_EXTENSIONS)
+    return found + tables_of_classes(wildcards.dataset, "test/labels")
+
+
+def all_files(wildcards):
+    labels = files_in(wildcards.dataset, "labels", LABEL_EXTENSIONS)
+    rest = tables_of_classes(wildcards.dataset, "labels") + test_images(wildcards) + test_labels(wildcards)
+    return pool_images(wildcards) + labels + rest
+
+
+def tables_of_classes(dataset, folder):
+    table = Path(DATA, dataset, folder, "classes.csv")
+    return [table.as_posix()] if table.exists() else []
+
+
+def has_labels(dataset):
+    return bool(files_in(dataset, "labels", LABEL_EXTENSIONS))
+
+
+def has_test(dataset):
+    return bool(files_in(dataset, "test/images"))
+
+
+# Command line options of a stage, and no more: what only another stage reads must not make this one run again.
+def stage_options(stage):
+    def options(wildcards):
+        preset = CONFIG.preset_of(wildcards.dataset)
+        own = getattr(NUMBERS[wildcards.dataset], stage)
+        return cli_options(PRESETS[preset].model_copy(update={stage: own}), preset)
+
+    return options
+
+
+# A preset's numbers may change with a new version while the options stay the same, so they are kept as well.
+def stage_numbers(stage):
+    return lambda wildcards: getattr(NUMBERS[wildcards.dataset], stage).model_dump(mode="json")
+
+
+def channel_options(wildcards):
+    channels = CONFIG.dataset(wildcards.dataset).channels
+    return [] if channels is None else ["--channels", ",".join(str(channel) for channel in channels)]
+
+
+def pixel_size_options(wildcards):
+    size = CONFIG.dataset(wildcards.dataset).pixel_size_um
+    return [] if size is None else ["--pixel-size-um", str(size)]
+
+
+def n_labels_options(wildcards):
+    n_labels = CONFIG.dataset(wildcards.dataset).n_labels
+    return [] if n_labels is None else ["--n-labels", str(n_labels)]
+
+
+# With `retrain: true` a changed pool makes the denoiser train anew; else the pool it was trained on stays.
+def pool_hash(wildcards):
+    if not CONFIG.dataset(wildcards.dataset).retrain:
+        return "frozen"
+    digest = hashlib.sha256()
+    for name in pool_images(wildcards):
+        file = Path(name)
+        digest.update(hashlib.sha256(file.read_bytes() if file.exists() else b"").digest())
+    return digest.hexdigest()
+
+
+# Where the training state lies: a folder that Snakemake does not manage, or it would delete what a stopped training
+# goes on from. Trainings of different settings have different folders, so that they are never mixed, and one that was
+# stopped can be taken up again by changing the settings back. What changes no weight is left out of the name.
+def training_state(wildcards):
+    numbers = stage_numbers("diffusion")(wildcards)
+    numbers = {
+        key: value for key, value in numbers.items() if key not in ("checkpoint_seconds", "samples", "sample_steps")
+    }
+    facts = [numbers, channel_options(wildcards), pool_hash(wildcards), CONFIG.seed]
+    name = hashlib.sha256(json.dumps([CODE_VERSIONS["diffusion"], *facts]).encode()).hexdigest()[:12]
+    return f"{RESULTS}/{wildcards.dataset}/.training/{name}"
+
+
+def dataset_folder(wildcards):
+    return f"{DATA}/{wildcards.dataset}"
+
+
+def results_folder(wildcards):
+    return f"{RESULTS}/{wildcards.dataset}"
+
+
+def benchmarks_of(wildcards):
+    steps = ["check", "train-diffusion"]
+    if has_labels(wildcards.dataset):
+        steps += ["fit-pixels", "segment-pool"]
+        steps += ["segment-test"] if has_test(wildcards.dataset) else []
+    return [f"{RESULTS}/{wildcards.dataset}/.times/{step}.tsv" for step in steps]
+
+
+# Without labels there is a denoiser, and a list of windows to label; with labels, everything.
+def wanted_results():
+    wanted = []
+    for dataset in CONFIG.datasets:
+        parts = ["report/training", "report/run-times.html"]
+        if has_labels(dataset):
+            parts += ["report/tables", "report/labeled", "report/pool", "measurements.csv", "scores.json"]
+            parts += ["report/test"] if has_test(dataset) else []
+        wanted += [f"{RESULTS}/{dataset}/{part}" for part in parts]
+    return wanted
+
+
+def tell_what_to_label():
+    for dataset in CONFIG.datasets:
+        found = Path(RESULTS, dataset, "check.json")
+        if not has_labels(dataset) and found.exists():
+            print(f"{dataset}: the denoiser is trained; now label some windows, for example", file=sys.stderr)
+            suggestions = json.loads(found.read_text(encoding="utf-8"))["suggestions"]
+            for name in suggestions[:: max(1, len(suggestions) // 6)][:6]:
+                print(f"  {DATA}/{dataset}/labels/{name}", file=sys.stderr)
+            print("and run the same command again.", file=sys.stderr)
+
+
+PICTURES = {"labeled": "Labeled windows", "test": "Test images", "pool": "Pool images, to look at first"}
+
+
+def picture_sources(wildcards):
+    if wildcards.kind == "test":
+        return f"{RESULTS}/{wildcards.dataset}/test/counts.csv"
+    return f"{RESULTS}/{wildcards.dataset}/counts.csv"
