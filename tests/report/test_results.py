@@ -13,7 +13,7 @@ from fewstain.pixels.measure import count_row, flag_images
 from fewstain.report.kinds import Kind
 from fewstain.report.pages import write_tables, write_times
 from fewstain.report.pictures import write_pictures, write_training
-from fewstain.report.scores import write_scores
+from fewstain.report.scores import write_cost, write_scores
 
 
 def _labels():
@@ -44,19 +44,26 @@ def places(tmp_path):
             "out_of_fold": {"AP50": 0.75},
             "n_labels": 1,
             "seed": 0,
-            "wall_seconds": 1.0,
-            "peak_memory_bytes": 20,
-            "device": "cpu",
             "decoder": {"h": 0.1},
             "choices": {"timesteps": [{"timesteps": [20], "AP50": 0.5}]},
         },
     )
+    write_cost(results / "pixels", 1.0, 20, "cpu")
     return root, results
 
 
 def write_json(path, content):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content))
+
+
+def test_cost_is_kept_beside_the_pixels(tmp_path):
+    write_cost(tmp_path, 1.5, 2, "cuda")
+    assert json.loads((tmp_path / "cost.json").read_text()) == {
+        "wall_seconds": 1.5,
+        "peak_memory_bytes": 2,
+        "device": "cuda",
+    }
 
 
 def test_scores_of_test_and_out_of_fold(places):

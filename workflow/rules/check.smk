@@ -1,4 +1,6 @@
-rule check:
+# A checkpoint, so that what follows is looked at once more when the check is done: Snakemake takes all that follows from a
+# step that runs again as due or, where the link is ancient, as not due, whatever else has changed.
+checkpoint check:
     input:
         all_files,
     output:

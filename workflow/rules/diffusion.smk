@@ -2,7 +2,7 @@
 # reason; it only has to exist. See `retrain` in config.yaml.
 rule train_diffusion:
     input:
-        ancient(f"{RESULTS}/{{dataset}}/check.json"),
+        ancient(checked),
     output:
         directory(f"{RESULTS}/{{dataset}}/diffusion"),
     log:

@@ -1,6 +1,7 @@
 rule scores:
     input:
         record=f"{RESULTS}/{{dataset}}/pixels/pixels.json",
+        cost=f"{RESULTS}/{{dataset}}/pixels/cost.json",
         test=branch(
             lambda wildcards: has_test(wildcards.dataset), then=f"{RESULTS}/{{dataset}}/test/counts.csv", otherwise=[]
         ),

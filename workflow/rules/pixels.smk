@@ -1,11 +1,13 @@
 rule fit_pixels:
     input:
         labels=label_files,
+        images=labeled_images,
         diffusion=f"{RESULTS}/{{dataset}}/diffusion",
-        found=ancient(f"{RESULTS}/{{dataset}}/check.json"),
+        checked=ancient(checked),
     output:
         weights=f"{RESULTS}/{{dataset}}/pixels/ensemble.safetensors",
         record=f"{RESULTS}/{{dataset}}/pixels/pixels.json",
+        cost=f"{RESULTS}/{{dataset}}/pixels/cost.json",
     log:
         f"{RESULTS}/{{dataset}}/logs/fit-pixels.log",
     benchmark:
@@ -34,7 +36,7 @@ rule segment_pool:
         images=pool_images,
         weights=f"{RESULTS}/{{dataset}}/pixels/ensemble.safetensors",
         record=f"{RESULTS}/{{dataset}}/pixels/pixels.json",
-        found=ancient(f"{RESULTS}/{{dataset}}/check.json"),
+        checked=ancient(checked),
     output:
         measurements=f"{RESULTS}/{{dataset}}/measurements.csv",
         counts=f"{RESULTS}/{{dataset}}/counts.csv",
@@ -62,7 +64,7 @@ rule segment_test:
         images=test_images,
         weights=f"{RESULTS}/{{dataset}}/pixels/ensemble.safetensors",
         record=f"{RESULTS}/{{dataset}}/pixels/pixels.json",
-        found=ancient(f"{RESULTS}/{{dataset}}/check.json"),
+        checked=ancient(checked),
     output:
         measurements=f"{RESULTS}/{{dataset}}/test/measurements.csv",
         counts=f"{RESULTS}/{{dataset}}/test/counts.csv",

@@ -1,5 +1,6 @@
 # What the rules need to know of config.yaml and of the files that are there. All of the workflow's Python is here.
 
+import functools
 import hashlib
 import json
 import re
@@ -10,10 +11,11 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
 
 from fewstain.config import PRESETS, cli_options, dataset_settings, load_config, parse_config
-from fewstain.dataset import list_files
+from fewstain.dataset import list_files, parse_window
 from fewstain.errors import UserError
-from fewstain.images.read import LABEL_EXTENSIONS
+from fewstain.images.read import LABEL_EXTENSIONS, stem
 from fewstain.stages import CODE_VERSIONS
+from fewstain.storage import sha256_file
 
 min_version("9.10")
 
@@ -54,6 +56,12 @@ def label_files(wildcards):
     return chosen + tables_of_classes(wildcards.dataset, "labels")
 
 
+def labeled_images(wildcards):
+    images = {stem(file): Path(file) for file in pool_images(wildcards)}
+    places = [parse_window(stem(file), images) for file in label_files(wildcards)]
+    return sorted({place[0].as_posix() for place in places if place})
+
+
 def test_images(wildcards):
     return files_in(wildcards.dataset, "test/images")
 
@@ -67,6 +75,11 @@ def all_files(wildcards):
     labels = files_in(wildcards.dataset, "labels", LABEL_EXTENSIONS)
     rest = tables_of_classes(wildcards.dataset, "labels") + test_images(wildcards) + test_labels(wildcards)
     return pool_images(wildcards) + labels + rest
+
+
+# The record of the last check; it only has to be there, whenever it was made.
+def checked(wildcards):
+    return checkpoints.check.get(dataset=wildcards.dataset).output.found
 
 
 def tables_of_classes(dataset, folder):
@@ -114,13 +127,13 @@ def n_labels_options(wildcards):
 
 # With `retrain: true` a changed pool makes the denoiser train anew; else the pool it was trained on stays.
 def pool_hash(wildcards):
-    if not CONFIG.dataset(wildcards.dataset).retrain:
-        return "frozen"
-    digest = hashlib.sha256()
-    for name in pool_images(wildcards):
-        file = Path(name)
-        digest.update(hashlib.sha256(file.read_bytes() if file.exists() else b"").digest())
-    return digest.hexdigest()
+    return content_hash(tuple(pool_images(wildcards))) if CONFIG.dataset(wildcards.dataset).retrain else "frozen"
+
+
+@functools.cache
+def content_hash(files):
+    hashes = [sha256_file(file) for file in files if Path(file).exists()]
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 # Where the training state lies: a folder that Snakemake does not manage, or it would delete what a stopped training
@@ -156,7 +169,7 @@ def benchmarks_of(wildcards):
 def wanted_results():
     wanted = []
     for dataset in CONFIG.datasets:
-        parts = ["report/training", "report/run-times.html"]
+        parts = ["dataset.json", "report/training", "report/run-times.html"]
         if has_labels(dataset):
             parts += ["report/tables", "report/labeled", "report/pool", "measurements.csv", "scores.json"]
             parts += ["report/test"] if has_test(dataset) else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -41,10 +42,17 @@ def fit(
 ) -> None:
     """Fit the ensemble to the labels, choose timesteps, blocks and decoder out-of-fold, and report the scores."""
     settings = section_settings(PixelSettings, "pixels", preset, changes)
+    start = time.monotonic()
+    from accelerate.state import PartialState
+
     from fewstain.dataset import open_dataset
+    from fewstain.diffusion.progress import peak_memory_bytes
     from fewstain.pixels.fit import fit_pixels
+    from fewstain.report.scores import write_cost
 
     fit_pixels(open_dataset(dataset), diffusion, out, settings, n_labels=n_labels, seed=seed)
+    device = PartialState().device
+    write_cost(out, time.monotonic() - start, peak_memory_bytes(device), device.type)
     say(f"wrote {out}")
 
 

@@ -14,7 +14,7 @@ from fewstain.images.read import LABEL_EXTENSIONS
 from fewstain.storage import read_json, write_json
 
 SCORES_FILE = "scores.json"
-COST = ("wall_seconds", "peak_memory_bytes", "device")
+COST_FILE = "cost.json"
 
 
 def write_scores(results: Path, root: Path) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def write_scores(results: Path, root: Path) -> dict[str, Any]:
     Parameters
     ----------
     results
-        With diffusion/fewstain.json, pixels/pixels.json, and masks of the test images in test/.
+        With diffusion/fewstain.json, pixels/pixels.json, pixels/cost.json, and masks of the test images in test/.
     root
         The dataset's folder; without labeled test images, "test" is None.
 
@@ -33,12 +33,12 @@ def write_scores(results: Path, root: Path) -> dict[str, Any]:
         "test", "out_of_fold" (both as `ScoreSum.scores` gives them), n_labels, seed; wall_seconds of both trainings
         together, peak_memory_bytes of the hungrier one, device.
     """
-    denoiser, pixels = read_json(results / "diffusion" / "fewstain.json"), read_json(results / "pixels" / "pixels.json")
+    pixels = read_json(results / "pixels" / "pixels.json")
+    costs = [read_json(results / "diffusion" / "fewstain.json"), read_json(results / "pixels" / COST_FILE)]
     truth = root / "test" / "labels"
     test = None
     if list_files(truth, LABEL_EXTENSIONS):
         test = evaluate_folders(truth, results / "test", _classes(results / "test" / "measurements.csv", truth))
-    costs = [denoiser, pixels]
     try:
         scores = {
             "test": test,
@@ -47,12 +47,18 @@ def write_scores(results: Path, root: Path) -> dict[str, Any]:
             "seed": pixels["seed"],
             "wall_seconds": sum(float(cost["wall_seconds"]) for cost in costs),
             "peak_memory_bytes": max(int(cost["peak_memory_bytes"]) for cost in costs),
-            "device": pixels["device"],
+            "device": costs[1]["device"],
         }
     except (KeyError, TypeError) as error:
-        raise UserError(f"{results}: its fewstain.json or pixels.json lacks {error}; run the workflow again") from error
+        raise UserError(f"{results}: a file of diffusion/ or pixels/ lacks {error}; run the workflow again") from error
     write_json(results / SCORES_FILE, scores)
     return scores
+
+
+def write_cost(pixels: Path, wall_seconds: float, peak_memory_bytes: int, device: str) -> None:
+    """Write what fitting the pixels took to `pixels`/cost.json."""
+    content = {"wall_seconds": wall_seconds, "peak_memory_bytes": peak_memory_bytes, "device": device}
+    write_json(pixels / COST_FILE, content)
 
 
 def _classes(measurements: Path, truth: Path) -> dict[str, dict[int, str]] | None:
