@@ -36,9 +36,10 @@ from fewstain.evaluate.folders import evaluate_folders
 from fewstain.images.normalise import Normaliser, fit_normaliser
 from fewstain.images.read import read_image
 from fewstain.images.write import write_labels
-from fewstain.pixels.choose import assign_folds, tune_decoder
 from fewstain.pixels.decode import DecoderParameters, decode
 from fewstain.pixels.ensemble import PixelMaps
+from fewstain.pixels.folds import assign_folds
+from fewstain.pixels.tune import tune_decoder
 from fewstain.pixels.windows import LabeledWindow, read_windows
 
 

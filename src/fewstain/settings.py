@@ -71,14 +71,16 @@ class PixelSettings(Strict):
         (20, 80, 160), min_length=1, description="candidates; the choice among them is made out-of-fold"
     )
     noise_draws: int = Field(1, ge=1, le=16, description="features are averaged over this many draws of noise")
+    filters: bool = Field(True, description="classical filters as features beside the denoiser's")
+    components: int = Field(8, ge=0, description="principal components kept of each of the denoiser's maps; 0 keeps all")
     members: int = Field(5, ge=1, le=50)
     hidden: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = Field(
         (128, 32), description="width of the two hidden layers of each member"
     )
-    steps: int = Field(800, ge=1)
+    steps: int = Field(300, ge=1)
     batch_pixels: int = Field(1024, ge=64, description="pixels a member sees in one step")
-    views: int = Field(8, ge=1, description="times the windows are turned, re-noised and sampled anew during training")
-    pixels_per_window: int = Field(2048, ge=64, description="pixels gathered from each window in one view")
+    views: int = Field(6, ge=1, description="times the windows are turned, re-noised and sampled anew during training")
+    pixels_per_window: int = Field(1024, ge=64, description="pixels gathered from each window in one view")
     learning_rate: float = Field(3e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     dropout: float = Field(0.1, ge=0, lt=1)

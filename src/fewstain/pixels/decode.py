@@ -52,8 +52,8 @@ def decode(
 ) -> NDArray[np.int32]:
     """Split the foreground into objects by a watershed from the h-maxima of a seed map.
 
-    The seed map mixes the predicted distance, the foreground's own distance transform and the boundaries, and is smoothed
-    in proportion to the radius of the component it lies in: with fixed seeds large nuclei fall to pieces.
+    The seed map mixes the predicted distance, the foreground's own distance transform and the boundaries, and is
+    smoothed in proportion to the radius of the component it lies in: with fixed seeds large nuclei fall to pieces.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def _smooth(seed_map: NDArray, components: NDArray, sigmas: NDArray) -> NDArray:
 
 
 def _seeds(seed_map: NDArray, components: NDArray, n_components: int, h: float) -> NDArray[np.int32]:
-    """Label the h-maxima (Soille 2003, section 6.3.3); a component whose maxima are all lower than h is its own seed."""
+    """Label the h-maxima (Soille 2003, section 6.3.3); a component whose maxima all stay below h is its own seed."""
     h = max(h, 1e-3)
     domes = (seed_map - reconstruction(seed_map - h, seed_map, method="dilation")) >= h * (1 - 1e-6)
     seeds, n_seeds = ndimage.label(domes & (components > 0), structure=np.ones((3, 3)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -49,7 +50,7 @@ class PixelEnsemble(nn.Module):
         widths = (features, *hidden, classes + 1)
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
-        for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+        for fan_in, fan_out in pairwise(widths):
             self.weights.append(nn.Parameter(torch.randn(members, fan_in, fan_out) * math.sqrt(2 / fan_in)))
             self.biases.append(nn.Parameter(torch.zeros(members, 1, fan_out)))
 
@@ -62,6 +63,11 @@ class PixelEnsemble(nn.Module):
     def classes(self) -> int:
         """Number of pixel classes K."""
         return self.weights[-1].shape[2] - 1
+
+    @property
+    def hidden(self) -> tuple[int, int]:
+        """Widths of the two hidden layers."""
+        return self.weights[0].shape[2], self.weights[1].shape[2]
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Apply each member to its own pixels.
@@ -87,8 +93,7 @@ class PixelEnsemble(nn.Module):
     def select(self, members: Sequence[int]) -> PixelEnsemble:
         """Return the ensemble of some of the members only."""
         index = torch.as_tensor(members)
-        hidden = (self.weights[0].shape[2], self.weights[1].shape[2])
-        chosen = PixelEnsemble(len(index), len(self.mean), self.classes, hidden, self.dropout)
+        chosen = PixelEnsemble(len(index), len(self.mean), self.classes, self.hidden, self.dropout)
         every = {
             name: value[index] if name.startswith(("weights", "biases")) else value
             for name, value in self.state_dict().items()

@@ -95,7 +95,7 @@ class DiffusionFeatures:
         found: dict[str, Tensor] = {}
         modules = block_modules(self.denoiser)
         hooks = [
-            modules[name].register_forward_hook(lambda _module, _inputs, output, name=name: found.update({name: output}))
+            modules[name].register_forward_hook(lambda _, _inputs, output, name=name: found.update({name: output}))
             for name in self.blocks
         ]
         try:

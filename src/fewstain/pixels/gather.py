@@ -37,7 +37,9 @@ def gather(maps: Sequence[Tensor], rows: Tensor, columns: Tensor, size: tuple[in
     x = (columns.float() + 0.5) * (2.0 / size[1]) - 1
     grid = torch.stack([x, y], dim=-1)[None, None]
     sampled = [
-        functional.grid_sample(each, grid.to(each), mode="bilinear", padding_mode="border", align_corners=False)[0, :, 0]
+        functional.grid_sample(each, grid.to(each), mode="bilinear", padding_mode="border", align_corners=False)[
+            0, :, 0
+        ]
         for each in maps
     ]
     return torch.cat(sampled).T

@@ -18,7 +18,8 @@ from fewstain.errors import UserError
 from fewstain.images.read import read_image
 from fewstain.pixels.blocks import decode_blocks
 from fewstain.pixels.ensemble import PixelEnsemble
-from fewstain.pixels.features import DiffusionFeatures, FeatureExtractor, block_names
+from fewstain.pixels.extractor import build_extractor
+from fewstain.pixels.features import FeatureExtractor, block_names
 from fewstain.pixels.objects import object_classes, object_means
 from fewstain.pixels.planes import Planes
 from fewstain.pixels.predict import EnsemblePredictor, ImageMaps, predict_maps
@@ -231,10 +232,11 @@ def load(results_dir: Path | str, device: torch.device | str | None = None) -> M
     if unknown or len(record.channels) != denoiser.image_channels:
         raise UserError(f"{pixels_dir / RECORD_FILE}: does not fit {denoiser_dir}; run fit-pixels again")
     place = torch.device(device) if device is not None else PartialState().device
-    extractor = DiffusionFeatures(
+    extractor = build_extractor(
         denoiser.to(place),
         record.timesteps,
         record.blocks,
+        filters=record.filters,
         noise_draws=record.noise_draws,
         seed=record.seed,
         autocast=record.autocast,

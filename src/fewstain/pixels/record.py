@@ -26,6 +26,8 @@ class PixelsRecord:
     ----------
     timesteps, blocks, noise_draws, seed, autocast
         Of `DiffusionFeatures`.
+    filters
+        Whether `FilterFeatures` come before them.
     classes
         Names of the classes of objects; `ONE_CLASS` when none were given.
     decoder
@@ -55,6 +57,7 @@ class PixelsRecord:
     timesteps: tuple[int, ...]
     blocks: tuple[str, ...]
     noise_draws: int
+    filters: bool
     seed: int
     autocast: bool
     classes: tuple[str, ...]
@@ -85,6 +88,7 @@ class PixelsRecord:
             "timesteps",
             "blocks",
             "noise_draws",
+            "filters",
             "seed",
             "autocast",
             "classes",

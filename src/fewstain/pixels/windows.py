@@ -36,6 +36,10 @@ class LabeledWindow:
         Row and column of `image`'s top-left pixel in the source image.
     labels, targets
         (H, W) of the window itself.
+    class_of_label
+        Class index of each label; empty where objects have no classes.
+    source_rows, source_columns
+        (H, W) int64: where in the source image each of its pixels lies, also after turning.
     """
 
     name: str
@@ -46,6 +50,9 @@ class LabeledWindow:
     origin: tuple[int, int]
     labels: NDArray[np.int32]
     targets: Targets
+    class_of_label: Mapping[int, int]
+    source_rows: NDArray[np.int64]
+    source_columns: NDArray[np.int64]
 
     @property
     def inside(self) -> tuple[slice, slice]:
@@ -60,15 +67,21 @@ class LabeledWindow:
             rotated = np.rot90(plane, quarter_turns, axes=(-2, -1))
             return np.ascontiguousarray(rotated[..., ::-1] if mirrored else rotated)
 
-        position = np.zeros(self.image.shape[1:], np.bool_)
-        position[self.inside] = True
-        rows, columns = np.nonzero(turn(position))
-        targets = Targets(
-            turn(self.targets.classes), turn(self.targets.distance), turn(self.targets.distance_known)
+        height, width = self.image.shape[1:]
+        mask = np.zeros((height, width), np.bool_)
+        mask[self.inside] = True
+        top, left = (int(places.min()) for places in np.nonzero(turn(mask)))
+        targets = Targets(turn(self.targets.classes), turn(self.targets.distance), turn(self.targets.distance_known))
+        return replace(
+            self,
+            image=torch.from_numpy(turn(self.image.numpy())),
+            top=top,
+            left=left,
+            labels=turn(self.labels),
+            targets=targets,
+            source_rows=turn(self.source_rows),
+            source_columns=turn(self.source_columns),
         )
-        image = torch.from_numpy(turn(self.image.numpy()))
-        top, left = int(rows.min()), int(columns.min())
-        return replace(self, image=image, top=top, left=left, labels=turn(self.labels), targets=targets)
 
 
 def read_windows(
@@ -101,30 +114,64 @@ def read_windows(
     """
     for path in sorted({window.image for window in windows}):
         pixels = read_image(path).pixels
-        image = normaliser.apply(pixels)[list(channels)]
+        image = normaliser.apply(pixels[..., list(channels)])
         for window in (each for each in windows if each.image == path):
             labels = read_labels(window.labels)
             if window.y + labels.shape[0] > image.shape[1] or window.x + labels.shape[1] > image.shape[2]:
-                raise UserError(f"{window.labels}: the window reaches beyond {path.name}; correct the __y_x in its name")
-            targets = pixel_targets(labels, _class_of_labels(window, dataset, labels, classes))
-            context, top, left = _with_context(image, window, labels.shape, multiple)
-            origin = (window.y - top, window.x - left)
-            tensor = torch.from_numpy(np.ascontiguousarray(context))
-            yield LabeledWindow(window.name, stem(path), tensor, top, left, origin, labels, targets)
+                raise UserError(
+                    f"{window.labels}: the window reaches beyond {path.name}; correct the __y_x in its name"
+                )
+            of_label = _class_of_labels(window, dataset, labels, classes)
+            yield label_window(image, labels, (window.y, window.x), window.name, stem(path), multiple, of_label)
 
 
-def _with_context(
-    image: NDArray[np.float32], window: Window, shape: tuple[int, ...], multiple: int
-) -> tuple[NDArray[np.float32], int, int]:
-    """Cut the window and its surroundings; mirror at the image's lower and right edge up to a multiple."""
-    starts = [max(0, first - CONTEXT) // multiple * multiple for first in (window.y, window.x)]
+def label_window(
+    image: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    corner: tuple[int, int],
+    name: str,
+    group: str,
+    multiple: int,
+    class_of_label: Mapping[int, int] | None = None,
+) -> LabeledWindow:
+    """Cut a labeled window and its surroundings out of an image.
+
+    Parameters
+    ----------
+    image
+        (C, H, W) in [-1, 1], the whole source image.
+    labels
+        (h, w) instance labels.
+    corner
+        Row and column of their top-left pixel in the image.
+    name, group
+        Of the window and of the image.
+    multiple
+        Sides of the context become multiples of it, mirrored at the image's lower and right edge where need be.
+    class_of_label
+        Class index of each label, where objects have classes.
+    """
+    starts = [max(0, first - CONTEXT) // multiple * multiple for first in corner]
     stops = [
         min(limit, first + side + CONTEXT)
-        for first, side, limit in zip((window.y, window.x), shape, image.shape[1:], strict=True)
+        for first, side, limit in zip(corner, labels.shape, image.shape[1:], strict=True)
     ]
     cut = image[:, starts[0] : stops[0], starts[1] : stops[1]]
-    pad = [(0, 0), *((0, -side % multiple) for side in cut.shape[1:])]
-    return np.pad(cut, pad, mode="symmetric"), window.y - starts[0], window.x - starts[1]
+    cut = np.pad(cut, [(0, 0), *((0, -side % multiple) for side in cut.shape[1:])], mode="symmetric")
+    rows, columns = np.indices(labels.shape)
+    return LabeledWindow(
+        name,
+        group,
+        torch.from_numpy(np.ascontiguousarray(cut)),
+        corner[0] - starts[0],
+        corner[1] - starts[1],
+        (starts[0], starts[1]),
+        labels,
+        pixel_targets(labels, class_of_label),
+        class_of_label or {},
+        rows + corner[0],
+        columns + corner[1],
+    )
 
 
 def _class_of_labels(

@@ -1,0 +1,238 @@
+"""From a labeled dataset and a denoiser to a fitted ensemble, with every choice made out-of-fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from accelerate.state import PartialState
+
+from fewstain.dataset import Dataset
+from fewstain.diffusion.network import Denoiser, load_denoiser
+from fewstain.diffusion.progress import StepProgress
+from fewstain.diffusion.record import DenoiserRecord
+from fewstain.diffusion.record import read_record as read_denoiser_record
+from fewstain.errors import UserError
+from fewstain.images.read import read_header
+from fewstain.pixels.choose import (
+    Candidate,
+    FeatureChoice,
+    LabeledFeatures,
+    candidate_choices,
+    compare_choices,
+    fit_final,
+)
+from fewstain.pixels.decode import DecoderParameters
+from fewstain.pixels.ensemble import PixelEnsemble
+from fewstain.pixels.extractor import build_extractor
+from fewstain.pixels.features import block_names
+from fewstain.pixels.folds import assign_folds, spatially_blocked
+from fewstain.pixels.model import save_pixels
+from fewstain.pixels.nested import nested_scores
+from fewstain.pixels.record import ONE_CLASS, PixelsRecord
+from fewstain.pixels.table import sample_table, window_projection
+from fewstain.pixels.targets import INTERIOR
+from fewstain.pixels.windows import LabeledWindow, read_windows
+from fewstain.settings import PixelSettings
+
+LEAST_LABELS = 2
+LIBRARIES = ("fewstain", "torch", "diffusers", "scikit-image", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class FittedPixels:
+    """An ensemble on raw features, what was chosen for it, and why.
+
+    `choices` has the tables behind the choices: features, decoder, folds. `out_of_fold` are the nested scores.
+    """
+
+    ensemble: PixelEnsemble
+    choice: FeatureChoice
+    decoder: DecoderParameters
+    choices: dict[str, Any]
+    out_of_fold: dict[str, Any]
+
+
+def fit_pixels(
+    dataset: Dataset,
+    diffusion_dir: Path,
+    out: Path,
+    settings: PixelSettings,
+    *,
+    n_labels: int | None = None,
+    seed: int = 0,
+) -> PixelsRecord:
+    """Fit the ensemble to a dataset's labels and write it.
+
+    Parameters
+    ----------
+    dataset
+        With at least two labeled windows; test images are not looked at.
+    diffusion_dir
+        The trained denoiser.
+    out
+        Folder for ensemble.safetensors and pixels.json.
+    settings
+        Numbers of the fit, and the candidates of the choice.
+    n_labels
+        Only the first so many label files, by name.
+    seed
+        Of everything drawn.
+
+    Returns
+    -------
+    PixelsRecord
+        As written to pixels.json.
+
+    Raises
+    ------
+    UserError
+        Too few labels, labels with fewer than two objects, or images that do not fit the denoiser.
+    """
+    denoiser = load_denoiser(diffusion_dir).to(PartialState().device)
+    source = read_denoiser_record(diffusion_dir)
+    class_names = tuple(sorted({name for named in dataset.classes.values() for name in named.values()}))
+    windows = _labeled_windows(dataset, source, denoiser.multiple, class_names, n_labels)
+    autocast = source.precision.startswith("bf16")
+    with StepProgress("fitting pixels", count_steps(settings, denoiser)) as progress:
+        done = iter(range(1, 10**9))
+        fitted = fit_windows(
+            windows,
+            denoiser,
+            settings,
+            class_names=class_names,
+            seed=seed,
+            autocast=autocast,
+            advance=lambda: progress.show(next(done)),
+        )
+    record = PixelsRecord(
+        timesteps=fitted.choice.timesteps,
+        blocks=fitted.choice.blocks,
+        noise_draws=settings.noise_draws,
+        filters=settings.filters,
+        seed=seed,
+        autocast=autocast,
+        classes=class_names or ONE_CLASS,
+        decoder=fitted.decoder,
+        members=settings.members,
+        hidden=settings.hidden,
+        features=len(fitted.ensemble.mean),
+        normaliser=source.normaliser,
+        channels=source.channels,
+        file_channels=read_header(dataset.windows[0].image).channels,
+        dtype=source.dtype,
+        n_labels=len(windows),
+        choices=fitted.choices,
+        out_of_fold=fitted.out_of_fold,
+        versions={name: version(name) for name in LIBRARIES},
+    )
+    return save_pixels(out, fitted.ensemble, record, diffusion_dir)
+
+
+def fit_windows(
+    windows: Sequence[LabeledWindow],
+    denoiser: Denoiser,
+    settings: PixelSettings,
+    *,
+    class_names: Sequence[str] = (),
+    seed: int = 0,
+    autocast: bool = False,
+    advance: Callable[[], None] = lambda: None,
+) -> FittedPixels:
+    """Choose features and decoder out-of-fold, then fit the final ensemble to all windows.
+
+    Parameters
+    ----------
+    windows
+        Labeled windows.
+    denoiser
+        Trained.
+    settings
+        Numbers of the fit.
+    class_names
+        Of the classes of objects; empty where there is one kind.
+    seed
+        Of everything drawn.
+    autocast
+        Whether the denoiser runs in bfloat16.
+    advance
+        Called `count_steps(settings, denoiser)` times on the way.
+    """
+    blocks = block_names(denoiser)
+    extractor = build_extractor(
+        denoiser,
+        settings.timesteps,
+        blocks,
+        filters=settings.filters,
+        noise_draws=settings.noise_draws,
+        seed=seed,
+        autocast=autocast,
+    )
+    rng = np.random.default_rng(seed)
+    projection = window_projection(extractor, windows, settings.components, rng)
+    table = sample_table(
+        extractor,
+        projection,
+        windows,
+        views=settings.views,
+        pixels_per_window=settings.pixels_per_window,
+        rng=rng,
+        advance=advance,
+    )
+    keys: list[tuple[int, str] | None] = [None] if settings.filters else []
+    keys += [(timestep, block) for timestep in settings.timesteps for block in blocks]
+    features = LabeledFeatures(
+        windows,
+        assign_folds(windows, settings.folds, seed),
+        projection,
+        table,
+        [[each.half() for each in projection.apply(extractor.maps(w.image[None], w.origin))] for w in windows],
+        keys,
+        INTERIOR + max(len(class_names), 1),
+    )
+    candidates = compare_choices(features, candidate_choices(settings.timesteps, blocks), settings, seed, advance)
+    best = max(candidates, key=Candidate.score)
+    ensemble = fit_final(features, best.choice, settings, seed)
+    advance()
+    return FittedPixels(
+        ensemble,
+        best.choice,
+        best.trials.parameters[best.trials.best()],
+        _tables(features, candidates, best),
+        nested_scores(features, candidates, class_names) | {"spatially_blocked": spatially_blocked(windows)},
+    )
+
+
+def count_steps(settings: PixelSettings, denoiser: Denoiser) -> int:
+    """How often `fit_windows` calls `advance`."""
+    return settings.views + len(candidate_choices(settings.timesteps, block_names(denoiser))) + 1
+
+
+def _labeled_windows(
+    dataset: Dataset, source: DenoiserRecord, multiple: int, class_names: Sequence[str], n_labels: int | None
+) -> list[LabeledWindow]:
+    chosen = dataset.windows[:n_labels]
+    folder = dataset.root / "labels"
+    if len(chosen) < LEAST_LABELS:
+        raise UserError(
+            f"{folder}: {len(chosen)} label files, but at least {LEAST_LABELS} are needed; label more windows"
+        )
+    index = {name: number for number, name in enumerate(class_names)}
+    windows = list(read_windows(dataset, chosen, source.normaliser, source.channels, multiple, index))
+    if sum(len(np.unique(window.labels)) - 1 for window in windows) < 2:
+        raise UserError(f"{folder}: the labels have fewer than two objects; label windows with cells in them")
+    return windows
+
+
+def _tables(features: LabeledFeatures, candidates: Sequence[Candidate], best: Candidate) -> dict[str, Any]:
+    """Tables behind the choices, as JSON takes them."""
+    folds = zip(features.windows, features.fold, strict=True)
+    return {
+        "features": [each.row(each is best) for each in candidates],
+        "decoder": best.trials.rows(),
+        "folds": [{"window": window.name, "image": window.group, "fold": int(fold)} for window, fold in folds],
+    }

@@ -1,0 +1,112 @@
+"""The pixels the ensemble learns from: gathered from several views of each window, a few components each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fewstain.pixels.features import FeatureExtractor
+from fewstain.pixels.gather import gather, stratified_pixels
+from fewstain.pixels.projection import Projection, fit_projection
+from fewstain.pixels.windows import LabeledWindow
+
+CONTRAST = 0.15  # a view's intensities are scaled by up to this share, and shifted as far
+PROJECTION_PIXELS = 256  # of each window, for finding the components
+
+
+@dataclass(frozen=True)
+class PixelTable:
+    """Pixels of labeled windows.
+
+    Attributes
+    ----------
+    features
+        (N, D) float16 components.
+    classes
+        (N,) int64 pixel class.
+    distance
+        (N,) float32 normalised distance, NaN where unknown.
+    window
+        (N,) int64 index of the window.
+    rows, columns
+        (N,) int64 where in the source image the pixel lies.
+    """
+
+    features: Tensor
+    classes: Tensor
+    distance: Tensor
+    window: Tensor
+    rows: Tensor
+    columns: Tensor
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+
+def window_projection(
+    extractor: FeatureExtractor, windows: Sequence[LabeledWindow], components: int, rng: np.random.Generator
+) -> Projection:
+    """Find the components of each map on a sample of the windows' pixels; full-resolution maps are kept whole."""
+    samples: list[list[NDArray[np.float32]]] = []
+    whole: list[bool] = []
+    for window in windows:
+        maps = extractor.maps(window.image[None], window.origin)
+        size = (window.image.shape[1], window.image.shape[2])
+        whole = [(each.shape[2], each.shape[3]) == size for each in maps]
+        rows, columns = (torch.from_numpy(rng.integers(0, side, PROJECTION_PIXELS)) for side in size)
+        samples.append([gather([each], rows, columns, size).float().numpy() for each in maps])
+    return fit_projection([np.concatenate(each) for each in zip(*samples, strict=True)], components, whole)
+
+
+def sample_table(
+    extractor: FeatureExtractor,
+    projection: Projection,
+    windows: Sequence[LabeledWindow],
+    *,
+    views: int,
+    pixels_per_window: int,
+    rng: np.random.Generator,
+    advance: Callable[[], None] | None = None,
+) -> PixelTable:
+    """Gather pixels of several views of each window; the first view is the window as it is.
+
+    A view is turned, mirrored, of other contrast and noised anew, so that the ensemble learns what does not matter.
+    Nothing but the sampled pixels is kept, and no map is ever upsampled.
+    """
+    parts = []
+    for view in range(views):
+        for number, window in enumerate(windows):
+            seen = window.turned(int(rng.integers(4)), bool(rng.integers(2))) if view else window
+            image = _other_contrast(seen.image, rng) if view else seen.image
+            maps = projection.apply(extractor.maps(image[None], seen.origin, draw=view))
+            parts.append(_gather_pixels(maps, seen, number, pixels_per_window, rng))
+        if advance:
+            advance()
+    return PixelTable(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(PixelTable)})
+
+
+def _gather_pixels(
+    maps: Sequence[Tensor], window: LabeledWindow, number: int, n: int, rng: np.random.Generator
+) -> PixelTable:
+    rows, columns = stratified_pixels(window.targets, n, rng)
+    inside = torch.from_numpy(rows + window.top), torch.from_numpy(columns + window.left)
+    distance = np.where(window.targets.distance_known, window.targets.distance, np.nan)
+    return PixelTable(
+        gather(maps, *inside, (window.image.shape[1], window.image.shape[2])).half().cpu(),
+        torch.from_numpy(window.targets.classes[rows, columns]),
+        torch.from_numpy(distance[rows, columns].astype(np.float32)),
+        torch.full((len(rows),), number),
+        torch.from_numpy(window.source_rows[rows, columns]),
+        torch.from_numpy(window.source_columns[rows, columns]),
+    )
+
+
+def _other_contrast(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """Scale and shift the intensities of an image a little, as exposure and staining do."""
+    scale, shift = 1 + rng.uniform(-CONTRAST, CONTRAST), rng.uniform(-CONTRAST, CONTRAST)
+    return (image * scale + shift).clamp(-1, 1)

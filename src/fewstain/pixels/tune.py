@@ -1,0 +1,119 @@
+"""The decoder's parameters, tuned on maps of windows that were held out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import ParameterSampler
+
+from fewstain.evaluate.matching import label_overlap, left_out, match_overlap
+from fewstain.evaluate.scores import THRESHOLDS
+from fewstain.pixels.decode import DecoderParameters, decode
+from fewstain.pixels.ensemble import PixelMaps
+from fewstain.pixels.windows import LabeledWindow
+
+GRID = {
+    "foreground_threshold": [0.4, 0.5, 0.6, 0.7, 0.8],
+    "smoothing": [0.05, 0.1, 0.15, 0.2, 0.3],
+    "h": [0.02, 0.05, 0.1, 0.15],
+    "boundary_weight": [0.0, 0.3, 0.6, 1.0],
+    "shape_weight": [0.0, 0.2, 0.4, 0.6],
+    "min_area": [0.2, 0.5, 0.8],  # times the area that a tenth of the objects do not reach
+}
+
+
+@dataclass(frozen=True)
+class DecoderTrials:
+    """Decoder parameters tried, and what each made of each window.
+
+    Attributes
+    ----------
+    parameters
+        The sets tried.
+    counts
+        (trials, windows, thresholds, 3) TP, FP, FN at each IoU threshold; objects cut by a window's edge left out.
+    """
+
+    parameters: tuple[DecoderParameters, ...]
+    counts: NDArray[np.int64]
+
+    def average_precision(self, windows: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+        """(trials, thresholds) TP / (TP + FP + FN), counts summed over (some of) the windows."""
+        chosen = self.counts if windows is None else self.counts[:, windows]
+        total = chosen.sum(1)
+        return total[..., 0] / np.maximum(total.sum(-1), 1)
+
+    def best(self, windows: NDArray[np.bool_] | None = None) -> int:
+        """Index of the trial with the highest AP50 + AP."""
+        precision = self.average_precision(windows)
+        return int(np.argmax(precision[:, 0] + precision.mean(1)))
+
+    def rows(self) -> list[dict[str, float]]:
+        """One row a trial, best first: its parameters, AP50 and AP."""
+        precision = self.average_precision()
+        rows = [
+            asdict(parameters) | {"AP50": float(each[0]), "AP": float(each.mean())}
+            for parameters, each in zip(self.parameters, precision, strict=True)
+        ]
+        return sorted(rows, key=lambda row: -(row["AP50"] + row["AP"]))
+
+
+def decoder_candidates(windows: Sequence[LabeledWindow], n: int, seed: int = 0) -> tuple[DecoderParameters, ...]:
+    """Draw parameter sets; sizes are in terms of the labeled objects that no window cuts. The defaults come first."""
+    areas = _whole_areas(windows)
+    small, large = np.quantile(areas, [0.1, 0.95]) if len(areas) else (20.0, 400.0)
+    base = DecoderParameters(min_area=0.5 * float(small), max_radius=float(np.sqrt(large / np.pi)))
+    drawn = ParameterSampler(GRID, n - 1, random_state=seed) if n > 1 else []
+    return base, *(replace(base, **{**each, "min_area": each["min_area"] * float(small)}) for each in drawn)
+
+
+def try_decoders(
+    maps: Sequence[PixelMaps], windows: Sequence[LabeledWindow], candidates: Sequence[DecoderParameters]
+) -> DecoderTrials:
+    """Decode every window with every parameter set and count what matches.
+
+    Parameters
+    ----------
+    maps
+        Of each window, as batches of one, cut to the window; made by an ensemble that has not seen it.
+    windows
+        Labeled windows.
+    candidates
+        Parameter sets.
+    """
+    counts = [
+        [_counts(window.labels, decode_maps(each, parameters)) for each, window in zip(maps, windows, strict=True)]
+        for parameters in candidates
+    ]
+    return DecoderTrials(tuple(candidates), np.array(counts))
+
+
+def tune_decoder(
+    maps: Sequence[PixelMaps], windows: Sequence[LabeledWindow], *, trials: int, seed: int = 0
+) -> DecoderParameters:
+    """Find the parameter set with the highest AP50 + AP on held-out maps; see `try_decoders`."""
+    tried = try_decoders(maps, windows, decoder_candidates(windows, trials, seed))
+    return tried.parameters[tried.best()]
+
+
+def decode_maps(maps: PixelMaps, parameters: DecoderParameters) -> NDArray[np.int32]:
+    """Decode the maps of one image, a batch of one."""
+    probabilities = maps.probabilities[0].float().cpu().numpy()
+    return decode(1 - probabilities[0], probabilities[1], maps.distance[0].float().cpu().numpy(), parameters)
+
+
+def _whole_areas(windows: Sequence[LabeledWindow]) -> NDArray[np.int64]:
+    """Areas of the objects that no window's edge cuts, pixels."""
+    areas = [np.bincount((window.labels * window.targets.distance_known).ravel())[1:] for window in windows]
+    together = np.concatenate(areas) if areas else np.zeros(0, np.int64)
+    return together[together > 0]
+
+
+def _counts(truth: NDArray[np.integer], predicted: NDArray[np.integer]) -> list[tuple[int, int, int]]:
+    overlap = label_overlap(truth, predicted)
+    left = left_out(truth, predicted, overlap, True, None)
+    found = (match_overlap(overlap, threshold, left) for threshold in THRESHOLDS)
+    return [(each.tp, each.fp, each.fn) for each in found]
