@@ -22,6 +22,7 @@ from monai.transforms import (
     RandShiftIntensityd,
     RandSpatialCropd,
 )
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -177,7 +178,7 @@ def _sample(window: LabeledWindow, margin: int) -> dict[str, Tensor]:
     rows, columns = (slice(max(0, side.start - margin), side.stop + margin) for side in window.inside)
     planes = torch.zeros(len(MAPS) - 1, *window.image.shape[1:])
     planes[0] = UNLABELED
-    targets = (window.targets.classes, window.targets.distance, window.targets.distance_known)
+    targets: tuple[NDArray, ...] = (window.targets.classes, window.targets.distance, window.targets.distance_known)
     for plane, target in zip(planes, targets, strict=True):
         plane[window.inside] = torch.from_numpy(target.astype(np.float32))
     labeled = {key: plane[None, rows, columns] for key, plane in zip(MAPS[1:], planes, strict=True)}

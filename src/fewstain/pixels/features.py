@@ -84,7 +84,8 @@ class DiffusionFeatures:
         total: list[Tensor] = []
         for index in range(self.noise_draws):
             key = (timestep, draw * self.noise_draws + index)
-            noise = pixel_noise(tuple(images.shape[1:]), origin, self.seed, key).to(images).expand_as(images)
+            channels, height, width = images.shape[1:]
+            noise = pixel_noise((channels, height, width), origin, self.seed, key).to(images).expand_as(images)
             steps = torch.full((len(images),), timestep, device=images.device)
             noisy = self.denoiser.scheduler.add_noise(images, noise, steps)
             found = self._activations(noisy, steps)

@@ -70,8 +70,9 @@ def learnable(table: PixelTable, windows: Sequence[LabeledWindow], fold: NDArray
     """
     excluded = torch.from_numpy(fold == held_out)[table.window]
     groups = np.array([window.group for window in windows])
-    for number in np.flatnonzero(fold == held_out):
-        window = windows[number]
+    for window, of_window in zip(windows, fold, strict=True):
+        if of_window != held_out:
+            continue
         rows, columns = window.source_rows, window.source_columns
         same = torch.from_numpy(groups == window.group)[table.window]
         near = (table.rows >= int(rows.min()) - MARGIN) & (table.rows <= int(rows.max()) + MARGIN)
