@@ -2,6 +2,8 @@ import errno
 import os
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from fewstain.errors import UserError
 from fewstain.storage import atomic_path, read_json, sha256_file, write_error, write_json
@@ -75,3 +77,15 @@ def test_json_round_trip_and_its_errors(tmp_path):
 def test_sha256(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256_file(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")
+def test_a_new_file_has_the_usual_permissions_whatever_the_library_that_wrote_it(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with atomic_path(tmp_path / "w.safetensors") as temporary:
+            save_file({"a": torch.zeros(2)}, temporary)
+            temporary.chmod(0o600)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "w.safetensors").stat().st_mode & 0o777 == 0o640

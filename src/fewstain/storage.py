@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
     The folder of `path` is made. The file is fsynced before it is renamed, so that a crash at any moment leaves the old
     file or the new one. On any error or Ctrl-C the temporary file is removed. The temporary name keeps the suffix of
-    `path` (libraries choose the format by it) and starts with a dot (folder listings skip it).
+    `path` (libraries choose the format by it) and starts with a dot (folder listings skip it). The file gets the
+    permissions that any new file gets there, also from safetensors, which makes files only their owner can read.
 
     Raises
     ------
@@ -78,7 +80,11 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     with write_errors_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            temporary.touch()
+            mode = stat.S_IMODE(temporary.stat().st_mode)
+            temporary.unlink()
             yield temporary
+            temporary.chmod(mode)
             _sync(temporary)
             temporary.replace(path)
             _sync_folder(path.parent)
