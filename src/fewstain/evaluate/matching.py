@@ -192,7 +192,7 @@ def _assign(rows: np.ndarray, columns: np.ndarray, ious: np.ndarray) -> tuple[np
 
     The assignment is solved for each connected group of pairs; above IoU 0.5 every group is a single pair.
     """
-    if not len(rows):
+    if len(np.unique(rows)) == len(np.unique(columns)) == len(rows):
         return rows, columns, ious
     n_rows, n_columns = rows.max() + 1, columns.max() + 1
     size = n_rows + n_columns

@@ -10,7 +10,9 @@ from scipy import ndimage
 from skimage.morphology import reconstruction
 from skimage.segmentation import watershed
 
-SMOOTHING_LEVELS = 4
+SMALLEST_SIGMA = 0.5  # pixels; a Gaussian of less than half of it changes no pixel by 0.1 %
+SIGMAS_PER_OCTAVE = 2
+UNSMOOTHED = -1
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def decode(
         return np.zeros(mask.shape, np.int32)
     depth = np.full(mask.shape, np.inf) if mask.all() else ndimage.distance_transform_edt(mask)
     radius = np.zeros(n_components + 1)
-    radius[1:] = ndimage.maximum(depth, components, np.arange(1, n_components + 1))
+    np.maximum.at(radius, components.ravel(), depth.ravel())
     radius = np.clip(radius, 1.0, max(parameters.max_radius, 1.0))
     shape = np.minimum(depth / radius[components], 1.0)
     seed_map = (1 - parameters.shape_weight) * distance + parameters.shape_weight * shape
@@ -87,14 +89,18 @@ def decode(
 
 
 def _smooth(seed_map: NDArray, components: NDArray, sigmas: NDArray) -> NDArray:
-    """Smooth each component with (about) its own sigma: a few levels, each component takes the nearest."""
-    used = sigmas[1:]
-    levels = np.unique(np.quantile(used, np.linspace(0, 1, SMOOTHING_LEVELS)))
-    nearest = np.abs(sigmas[:, None] - levels[None]).argmin(1)[components]
+    """Smooth each component with (about) its own sigma: the nearest of a geometric grid, 0.5, 0.71, 1, 1.41, ...
+
+    The grid is fixed, so that an object is smoothed alike whatever else lies in the image, or in its block of one.
+    """
+    octaves = np.log2(np.maximum(sigmas, SMALLEST_SIGMA / 2) / SMALLEST_SIGMA)
+    steps = np.round(SIGMAS_PER_OCTAVE * octaves).astype(np.int64)
+    step_of = np.where(sigmas < SMALLEST_SIGMA / 2, UNSMOOTHED, np.maximum(steps, 0))
+    step_of[0] = UNSMOOTHED
     smoothed = seed_map
-    for index, sigma in enumerate(levels):
-        if sigma > 0.1:
-            smoothed = np.where(nearest == index, ndimage.gaussian_filter(seed_map, sigma), smoothed)
+    for step in np.unique(step_of[step_of != UNSMOOTHED]):
+        sigma = SMALLEST_SIGMA * 2 ** (step / SIGMAS_PER_OCTAVE)
+        smoothed = np.where((step_of == step)[components], ndimage.gaussian_filter(seed_map, sigma), smoothed)
     return smoothed
 
 
