@@ -6,11 +6,13 @@ import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from fewstain.errors import UserError
 from fewstain.images.read import IMAGE_EXTENSIONS, LABEL_EXTENSIONS, extension, stem
 
+LARGEST_PIECE = 256  # pixels; larger labels are learned from in pieces, which bounds memory and makes blocks for folds
 _WINDOW = re.compile(r"(?P<image>.+)__y(?P<y>\d+)_x(?P<x>\d+)")
 CLASSES_FILE = "classes.csv"
 Classes = Mapping[str, Mapping[int, str]]
@@ -66,6 +68,20 @@ class Dataset:
 def window_name(image: str, y: int, x: int) -> str:
     """Stem of the label file of a window: "<image>__y<row>_x<col>"."""
     return f"{image}__y{y}_x{x}"
+
+
+def label_pieces(height: int, width: int) -> list[tuple[slice, slice]]:
+    """Rows and columns of the pieces that labels of a size are learned from: as few and as alike as can be.
+
+    No side is longer than `LARGEST_PIECE`; labels up to this size are one piece.
+    """
+
+    def cut(side: int) -> list[slice]:
+        count = max(1, -(-side // LARGEST_PIECE))
+        edges = [side * index // count for index in range(count + 1)]
+        return [slice(start, stop) for start, stop in pairwise(edges)]
+
+    return [(rows, columns) for rows in cut(height) for columns in cut(width)]
 
 
 def parse_window(name: str, images: Mapping[str, Path]) -> tuple[Path, int, int] | None:

@@ -32,6 +32,7 @@ def random_results(tmp_path_factory) -> Callable[..., Path]:
             timesteps=(20, 80),
             blocks=blocks,
             noise_draws=1,
+            filters=False,
             seed=3,
             autocast=False,
             classes=classes,

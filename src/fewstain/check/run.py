@@ -10,11 +10,12 @@ from fewstain.check import labels as of_labels
 from fewstain.check.images import ImageFacts
 from fewstain.check.labels import LabelFacts
 from fewstain.check.report import CheckReport
+from fewstain.dataset import label_pieces
 from fewstain.images.read import IMAGE_EXTENSIONS, LABEL_EXTENSIONS
 from fewstain.suggest import suggest_windows
 
 LEAST_SIDE = 32  # pixels; the network halves an image up to four times, after a 2 x 2 stem
-LEAST_LABELS = 2  # labeled windows: choices are made out-of-fold, which takes two folds
+LEAST_WINDOWS = 2  # labeled windows: choices are made out-of-fold, which takes two folds
 RECOMMENDED_LABELS = 20
 
 
@@ -113,14 +114,15 @@ def _check_settings(
 
 
 def _check_enough(folder: Path, labels: Mapping[str, LabelFacts], report: CheckReport) -> None:
-    """Count the label files that teach something."""
+    """Count the labeled windows, large labels by their pieces, and the files that teach something."""
     useful = sum(len(facts.values) >= 2 for facts in labels.values())
-    if len(labels) < LEAST_LABELS or not useful:
+    windows = sum(len(label_pieces(facts.y1 - facts.y0, facts.x1 - facts.x0)) for facts in labels.values())
+    if windows < LEAST_WINDOWS or not useful:
         report.error(
             folder,
-            f"usable label files: {len(labels)}, with two objects or more: {useful}; "
-            f"choices are made out-of-fold, which takes {LEAST_LABELS} files",
-            "label more windows: 5 work, 20-50 are recommended (a large labeled image can be cut into windows)",
+            f"labeled windows: {windows}, files with two objects or more: {useful}; "
+            f"choices are made out-of-fold, which takes {LEAST_WINDOWS} windows",
+            "label more windows: 5 work, 20-50 are recommended",
         )
-    elif len(labels) < RECOMMENDED_LABELS:
-        report.warn(folder, f"{len(labels)} label files", "this works from 5 on, but 20-50 are recommended; label more")
+    elif windows < RECOMMENDED_LABELS:
+        report.warn(folder, f"{windows} labeled windows", "5 work, but 20-50 are recommended; label more")

@@ -50,7 +50,12 @@ def fit(
     from fewstain.pixels.fit import fit_pixels
     from fewstain.report.scores import write_cost
 
-    fit_pixels(open_dataset(dataset), diffusion, out, settings, n_labels=n_labels, seed=seed)
+    record = fit_pixels(open_dataset(dataset), diffusion, out, settings, n_labels=n_labels, seed=seed)
+    if record.out_of_fold["spatially_blocked"]:
+        say(
+            f"warning: {dataset / 'labels'}: the labels come from fewer than three images, so the out-of-fold scores "
+            "are of other places in the same images and may flatter; label windows in more images"
+        )
     device = PartialState().device
     write_cost(out, time.monotonic() - start, peak_memory_bytes(device), device.type)
     say(f"wrote {out}")

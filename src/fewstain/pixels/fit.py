@@ -30,7 +30,7 @@ from fewstain.pixels.decode import DecoderParameters
 from fewstain.pixels.ensemble import PixelEnsemble
 from fewstain.pixels.extractor import build_extractor
 from fewstain.pixels.features import block_names
-from fewstain.pixels.folds import assign_folds, spatially_blocked
+from fewstain.pixels.folds import MARGIN, assign_folds, learnable, spatially_blocked
 from fewstain.pixels.model import save_pixels
 from fewstain.pixels.nested import nested_scores
 from fewstain.pixels.record import ONE_CLASS, PixelsRecord
@@ -39,7 +39,7 @@ from fewstain.pixels.targets import INTERIOR
 from fewstain.pixels.windows import LabeledWindow, read_windows
 from fewstain.settings import PixelSettings
 
-LEAST_LABELS = 2
+LEAST_WINDOWS = 2  # choices are made out-of-fold, which takes two folds
 LIBRARIES = ("fewstain", "torch", "diffusers", "scikit-image", "scikit-learn")
 
 
@@ -91,7 +91,8 @@ def fit_pixels(
     Raises
     ------
     UserError
-        Too few labels, labels with fewer than two objects, or images that do not fit the denoiser.
+        Too few labels, labels with fewer than two objects or too close together to hold some of them out, or images
+        that do not fit the denoiser.
     """
     denoiser = load_denoiser(diffusion_dir).to(PartialState().device)
     source = read_denoiser_record(diffusion_dir)
@@ -125,7 +126,7 @@ def fit_pixels(
         channels=source.channels,
         file_channels=read_header(dataset.windows[0].image).channels,
         dtype=source.dtype,
-        n_labels=len(windows),
+        n_labels=len(dataset.windows[:n_labels]),
         choices=fitted.choices,
         out_of_fold=fitted.out_of_fold,
         versions={name: version(name) for name in LIBRARIES},
@@ -161,6 +162,11 @@ def fit_windows(
         Whether the denoiser runs in bfloat16.
     advance
         Called `count_steps(settings, denoiser)` times on the way.
+
+    Raises
+    ------
+    UserError
+        The windows share an image and lie too close together to hold some of them out.
     """
     blocks = block_names(denoiser)
     extractor = build_extractor(
@@ -183,11 +189,17 @@ def fit_windows(
         rng=rng,
         advance=advance,
     )
+    fold = assign_folds(windows, settings.folds, seed)
+    if not all(len(learnable(table, windows, fold, held_out)) for held_out in range(int(fold.max()) + 1)):
+        raise UserError(
+            f"{windows[0].name}, {windows[1].name}, …: the labeled windows lie within {MARGIN} pixels of each other, "
+            "so that none can be held out; label windows further apart, or in more images"
+        )
     keys: list[tuple[int, str] | None] = [None] if settings.filters else []
     keys += [(timestep, block) for timestep in settings.timesteps for block in blocks]
     features = LabeledFeatures(
         windows,
-        assign_folds(windows, settings.folds, seed),
+        fold,
         projection,
         table,
         [[each.half() for each in projection.apply(extractor.maps(w.image[None], w.origin))] for w in windows],
@@ -215,14 +227,15 @@ def count_steps(settings: PixelSettings, denoiser: Denoiser) -> int:
 def _labeled_windows(
     dataset: Dataset, source: DenoiserRecord, multiple: int, class_names: Sequence[str], n_labels: int | None
 ) -> list[LabeledWindow]:
-    chosen = dataset.windows[:n_labels]
     folder = dataset.root / "labels"
-    if len(chosen) < LEAST_LABELS:
-        raise UserError(
-            f"{folder}: {len(chosen)} label files, but at least {LEAST_LABELS} are needed; label more windows"
-        )
     index = {name: number for number, name in enumerate(class_names)}
+    chosen = dataset.windows[:n_labels]
     windows = list(read_windows(dataset, chosen, source.normaliser, source.channels, multiple, index))
+    if len(windows) < LEAST_WINDOWS:
+        raise UserError(
+            f"{folder}: {len(windows)} labeled windows, but choices are made out-of-fold, which takes {LEAST_WINDOWS}; "
+            "label more windows: 5 work, 20-50 are recommended"
+        )
     if sum(len(np.unique(window.labels)) - 1 for window in windows) < 2:
         raise UserError(f"{folder}: the labels have fewer than two objects; label windows with cells in them")
     return windows

@@ -41,7 +41,7 @@ class PixelsRecord:
     file_channels, dtype
         Channels of the image files the model was made for, and the type of their pixels, "uint8" or the like.
     n_labels
-        Labeled windows used.
+        Label files used.
     choices
         Rows of the tables behind each choice.
     out_of_fold

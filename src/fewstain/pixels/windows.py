@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fewstain.dataset import Dataset, Window
+from fewstain.dataset import Dataset, Window, label_pieces, window_name
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser
 from fewstain.images.read import read_image, read_labels, stem
@@ -94,6 +94,8 @@ def read_windows(
 ) -> Iterator[LabeledWindow]:
     """Read labeled windows with their surroundings; each source image is read once and then let go.
 
+    A window larger than `dataset.LARGEST_PIECE` comes in pieces, each a window named after its place.
+
     Parameters
     ----------
     dataset
@@ -122,7 +124,11 @@ def read_windows(
                     f"{window.labels}: the window reaches beyond {path.name}; correct the __y_x in its name"
                 )
             of_label = _class_of_labels(window, dataset, labels, classes)
-            yield label_window(image, labels, (window.y, window.x), window.name, stem(path), multiple, of_label)
+            pieces = label_pieces(*labels.shape)
+            for rows, columns in pieces:
+                y, x = window.y + rows.start, window.x + columns.start
+                name = window.name if len(pieces) == 1 else window_name(stem(path), y, x)
+                yield label_window(image, labels[rows, columns], (y, x), name, stem(path), multiple, of_label)
 
 
 def label_window(
@@ -158,7 +164,7 @@ def label_window(
     ]
     cut = image[:, starts[0] : stops[0], starts[1] : stops[1]]
     cut = np.pad(cut, [(0, 0), *((0, -side % multiple) for side in cut.shape[1:])], mode="symmetric")
-    rows, columns = np.indices(labels.shape)
+    rows, columns = np.meshgrid(*(np.arange(side, dtype=np.int64) for side in labels.shape), indexing="ij")
     return LabeledWindow(
         name,
         group,
