@@ -118,6 +118,14 @@ def test_a_misspelt_key_fails_with_the_nearest_one(project):
     assert "Traceback" not in text
 
 
+def test_a_results_folder_that_cannot_be_one_is_told(project):
+    (project.folder / "results").write_text("")
+    _, text = project.run(code=1)
+    (project.folder / "results").unlink()
+    assert "results: is no folder that can be written to" in text
+    assert "Traceback" not in text
+
+
 @pytest.mark.skipif(os.name != "posix", reason="kills a POSIX process group")
 def test_a_killed_run_leaves_a_training_to_go_on_from(project):
     process = subprocess.Popen(

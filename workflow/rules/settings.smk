@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -28,6 +29,8 @@ except UserError as error:
 validate(config, "../schemas/config.schema.json", set_default=False)
 
 DATA, RESULTS = CONFIG.data, CONFIG.results
+if Path(RESULTS).exists() and not (Path(RESULTS).is_dir() and os.access(RESULTS, os.W_OK)):
+    raise WorkflowError(f"{RESULTS}: is no folder that can be written to; change it, or `results` in config.yaml")
 NUMBERS = {name: dataset_settings(CONFIG, name) for name in CONFIG.datasets}
 
 
