@@ -119,10 +119,9 @@ class PixelEnsemble(nn.Module):
         biases = self.biases[0][:, 0] - torch.einsum("f,mfh->mh", self.mean, weights)
         logits, distance = [], []
         for member in range(self.members):
-            first = _first_layer(maps, weights[member], size) + biases[member][:, None, None]
-            hidden = functional.relu(first)
+            hidden = _first_layer(maps, weights[member], size).add_(biases[member][:, None, None]).relu_()
             for weight, bias in zip(self.weights[1:-1], self.biases[1:-1], strict=True):
-                hidden = functional.relu(_pointwise(hidden, weight[member], bias[member]))
+                hidden = _pointwise(hidden, weight[member], bias[member]).relu_()
             last = _pointwise(hidden, self.weights[-1][member], self.biases[-1][member])
             logits.append(last[:, :-1])
             distance.append(last[:, -1].sigmoid())
@@ -148,8 +147,12 @@ def jensen_shannon(probabilities: Tensor) -> Tensor:
 
 
 def _pointwise(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """1 x 1 convolution of (B, F, H, W) by (F, F') and (1, F')."""
-    return functional.conv2d(maps, weight.T[:, :, None, None], bias[0])
+    """Apply (F, F') and (1, F') to each pixel of (B, F, H, W).
+
+    A product of matrices, for a convolution copies its operands into a layout of its own.
+    """
+    weights = weight.T.expand(len(maps), -1, -1)
+    return torch.baddbmm(bias.T, weights, maps.flatten(2)).unflatten(2, maps.shape[2:])
 
 
 def _first_layer(maps: Sequence[Tensor], weight: Tensor, size: tuple[int, int]) -> Tensor:
@@ -157,13 +160,17 @@ def _first_layer(maps: Sequence[Tensor], weight: Tensor, size: tuple[int, int]) 
     by_resolution: dict[tuple[int, int], Tensor] = {}
     start = 0
     for each in maps:
-        part = weight[start : start + each.shape[1]].T[:, :, None, None]
+        part = weight[start : start + each.shape[1]].T.expand(len(each), -1, -1)
         start += each.shape[1]
         resolution = (each.shape[2], each.shape[3])
-        product = functional.conv2d(each, part)
-        by_resolution[resolution] = by_resolution[resolution] + product if resolution in by_resolution else product
-    upsampled = [
-        each if resolution == tuple(size) else functional.interpolate(each, size, mode="bilinear", align_corners=False)
-        for resolution, each in by_resolution.items()
-    ]
-    return torch.stack(upsampled).sum(0) if len(upsampled) > 1 else upsampled[0]
+        product = torch.bmm(part, each.flatten(2)).unflatten(2, resolution)
+        by_resolution[resolution] = by_resolution[resolution].add_(product) if resolution in by_resolution else product
+    # added one by one: at full size only two are held
+    total: Tensor | None = None
+    for resolution, each in by_resolution.items():
+        same = resolution == tuple(size)
+        full = each if same else functional.interpolate(each, size, mode="bilinear", align_corners=False)
+        total = full if total is None else total.add_(full)
+    if total is None:
+        raise ValueError("no maps")
+    return total

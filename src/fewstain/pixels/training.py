@@ -55,9 +55,9 @@ def train_ensemble(
     classes, distance = table.classes.to(device), table.distance.to(device)
     bootstraps = [own[torch.randint(len(own), (len(own),), generator=generator)] for own in allowed]
     ensemble = PixelEnsemble(len(allowed), len(columns), n_classes, settings.hidden, settings.dropout)
-    spread, mean = torch.std_mean(table.features[:, columns].float(), dim=0)
-    ensemble.mean.copy_(mean)
-    ensemble.std.copy_(spread.clamp_min(1e-4))
+    moments = [torch.std_mean(few.float(), dim=0) for few in features.split(16, dim=1)]  # no float32 copy of the table
+    ensemble.std.copy_(torch.cat([spread for spread, _ in moments]).clamp_min(1e-4))
+    ensemble.mean.copy_(torch.cat([mean for _, mean in moments]))
     ensemble.to(device).train()
     optimiser = torch.optim.AdamW(ensemble.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, settings.steps, pct_start=0.1)
