@@ -49,7 +49,7 @@ class DiffusionSettings(Strict):
     )
     crop: int = Field(64, ge=16, description="side of a training crop, pixels")
     batch_size: int = Field(16, ge=1)
-    steps: int = Field(1500, ge=1)
+    steps: int = Field(3000, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
     warmup_steps: int = Field(100, ge=0)
     weight_decay: float = Field(0.01, ge=0)
@@ -93,7 +93,7 @@ class SegmentSettings(Strict):
 
     tile: int = Field(256, ge=32, description="side of the part of a tile that is kept, pixels")
     overlap: int = Field(32, ge=0, description="context around it, pixels")
-    flips: bool = Field(False, description="average the maps over the image and its mirror images: 4 times the work")
+    flips: bool = Field(True, description="average the maps over the image and its mirror images: 4 times the work")
 
 
 class Settings(Strict):
@@ -138,7 +138,7 @@ _DEMO = Settings(
         samples=8,
         sample_steps=20,
     ),
-    pixels=PixelSettings(members=3, steps=300, folds=3, decoder_trials=30),
+    pixels=PixelSettings(timesteps=(20, 80), members=3, views=4, steps=200, folds=4, decoder_trials=40),
 )
 
 _GPU = Settings(

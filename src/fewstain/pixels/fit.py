@@ -25,6 +25,7 @@ from fewstain.pixels.choose import (
     candidate_choices,
     compare_choices,
     fit_final,
+    winner,
 )
 from fewstain.pixels.decode import DecoderParameters
 from fewstain.pixels.ensemble import PixelEnsemble
@@ -207,7 +208,7 @@ def fit_windows(
         INTERIOR + max(len(class_names), 1),
     )
     candidates = compare_choices(features, candidate_choices(settings.timesteps, blocks), settings, seed, advance)
-    best = max(candidates, key=Candidate.score)
+    best = winner(candidates)
     ensemble = fit_final(features, best.choice, settings, seed)
     advance()
     return FittedPixels(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fewstain.evaluate.scores import ScoreSum
-from fewstain.pixels.choose import Candidate, LabeledFeatures
+from fewstain.pixels.choose import Candidate, LabeledFeatures, winner
 from fewstain.pixels.objects import object_classes
 from fewstain.pixels.targets import INTERIOR
 from fewstain.pixels.tune import decode_maps
@@ -34,7 +34,7 @@ def nested_scores(
     total = ScoreSum()
     for fold in range(int(features.fold.max()) + 1):
         held_out = features.fold == fold
-        best = max(candidates, key=lambda each: each.score(~held_out))
+        best = winner(candidates, ~held_out)
         parameters = best.trials.parameters[best.trials.best(~held_out)]
         for window, maps, inside in zip(features.windows, best.maps, held_out, strict=True):
             if not inside:

@@ -51,6 +51,10 @@ class DecoderTrials:
         precision = self.average_precision(windows)
         return int(np.argmax(precision[:, 0] + precision.mean(1)))
 
+    def extended(self, more: DecoderTrials) -> DecoderTrials:
+        """Return these trials and more of the same windows."""
+        return DecoderTrials(self.parameters + more.parameters, np.concatenate([self.counts, more.counts]))
+
     def rows(self) -> list[dict[str, float]]:
         """One row a trial, best first: its parameters, AP50 and AP."""
         precision = self.average_precision()
