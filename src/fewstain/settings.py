@@ -72,10 +72,12 @@ class PixelSettings(Strict):
     )
     noise_draws: int = Field(1, ge=1, le=16, description="features are averaged over this many draws of noise")
     filters: bool = Field(True, description="classical filters as features beside the denoiser's")
-    components: int = Field(8, ge=0, description="principal components kept of each of the denoiser's maps; 0 keeps all")
+    components: int = Field(
+        8, ge=0, description="principal components kept of each of the denoiser's maps; 0 keeps all"
+    )
     members: int = Field(5, ge=1, le=50)
     hidden: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = Field(
-        (128, 32), description="width of the two hidden layers of each member"
+        (32, 16), description="width of the two hidden layers of each member"
     )
     steps: int = Field(300, ge=1)
     batch_pixels: int = Field(1024, ge=64, description="pixels a member sees in one step")
@@ -93,7 +95,7 @@ class SegmentSettings(Strict):
 
     tile: int = Field(256, ge=32, description="side of the part of a tile that is kept, pixels")
     overlap: int = Field(32, ge=0, description="context around it, pixels")
-    flips: bool = Field(True, description="average the maps over the image and its mirror images: 4 times the work")
+    flips: bool = Field(False, description="average the maps over the image and its mirror images: 4 times the work")
 
 
 class Settings(Strict):
@@ -158,6 +160,7 @@ _GPU = Settings(
         timesteps=(10, 20, 50, 80, 120, 160, 250),
         noise_draws=2,
         members=10,
+        hidden=(128, 32),
         steps=2000,
         batch_pixels=16_384,
         folds=5,

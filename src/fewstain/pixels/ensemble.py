@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+UNITS_AT_ONCE = 32  # of the first layer, when predicting; all 128 at full size would be four times the memory
+
 
 @dataclass(frozen=True)
 class PixelMaps:
@@ -119,10 +121,10 @@ class PixelEnsemble(nn.Module):
         biases = self.biases[0][:, 0] - torch.einsum("f,mfh->mh", self.mean, weights)
         logits, distance = [], []
         for member in range(self.members):
-            hidden = _first_layer(maps, weights[member], size).add_(biases[member][:, None, None]).relu_()
-            for weight, bias in zip(self.weights[1:-1], self.biases[1:-1], strict=True):
-                hidden = _pointwise(hidden, weight[member], bias[member]).relu_()
-            last = _pointwise(hidden, self.weights[-1][member], self.biases[-1][member])
+            hidden = _hidden_layers(
+                maps, weights[member], biases[member], self.weights[1][member], self.biases[1][member], size
+            )
+            last = _pointwise(hidden, self.weights[2][member], self.biases[2][member]).unflatten(2, size)
             logits.append(last[:, :-1])
             distance.append(last[:, -1].sigmoid())
         probabilities = torch.stack(logits).softmax(dim=2)
@@ -146,13 +148,29 @@ def jensen_shannon(probabilities: Tensor) -> Tensor:
     return (torch.special.entr(probabilities.mean(0)).sum(1) - mean_entropy).clamp_min(0)
 
 
-def _pointwise(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Apply (F, F') and (1, F') to each pixel of (B, F, H, W).
+def _hidden_layers(
+    maps: Sequence[Tensor],
+    first: Tensor,
+    first_bias: Tensor,
+    second: Tensor,
+    second_bias: Tensor,
+    size: tuple[int, int],
+) -> Tensor:
+    """Compute (B, h2, H * W) outputs of the second layer; those of the first are made some at a time and let go."""
+    hidden = second_bias.T
+    for start in range(0, len(second), UNITS_AT_ONCE):
+        units = slice(start, start + UNITS_AT_ONCE)
+        outputs = _first_layer(maps, first[:, units], size).add_(first_bias[units, None, None]).relu_()
+        hidden = _pointwise(outputs.flatten(2), second[units], hidden.mT)
+    return hidden.relu_()
+
+
+def _pointwise(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Apply a layer (F, F'), and add (…, F'), to the pixels of (B, F, P).
 
     A product of matrices, for a convolution copies its operands into a layout of its own.
     """
-    weights = weight.T.expand(len(maps), -1, -1)
-    return torch.baddbmm(bias.T, weights, maps.flatten(2)).unflatten(2, maps.shape[2:])
+    return torch.baddbmm(bias.mT, weight.T.expand(len(rows), -1, -1), rows)
 
 
 def _first_layer(maps: Sequence[Tensor], weight: Tensor, size: tuple[int, int]) -> Tensor:

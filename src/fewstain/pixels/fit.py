@@ -169,6 +169,36 @@ def fit_windows(
     UserError
         The windows share an image and lie too close together to hold some of them out.
     """
+    n_classes = INTERIOR + max(len(class_names), 1)
+    features = labeled_features(
+        windows, denoiser, settings, n_classes=n_classes, seed=seed, autocast=autocast, advance=advance
+    )
+    candidates = compare_choices(
+        features, candidate_choices(settings.timesteps, block_names(denoiser)), settings, seed, advance
+    )
+    best = winner(candidates)
+    ensemble = fit_final(features, best.choice, settings, seed)
+    advance()
+    return FittedPixels(
+        ensemble,
+        best.choice,
+        best.trials.parameters[best.trials.best()],
+        _tables(features, candidates, best),
+        nested_scores(features, candidates, class_names) | {"spatially_blocked": spatially_blocked(windows)},
+    )
+
+
+def labeled_features(
+    windows: Sequence[LabeledWindow],
+    denoiser: Denoiser,
+    settings: PixelSettings,
+    *,
+    n_classes: int,
+    seed: int = 0,
+    autocast: bool = False,
+    advance: Callable[[], None] = lambda: None,
+) -> LabeledFeatures:
+    """Compute what is learned from, once for all candidates; see `fit_windows` for the arguments."""
     blocks = block_names(denoiser)
     extractor = build_extractor(
         denoiser,
@@ -198,25 +228,14 @@ def fit_windows(
         )
     keys: list[tuple[int, str] | None] = [None] if settings.filters else []
     keys += [(timestep, block) for timestep in settings.timesteps for block in blocks]
-    features = LabeledFeatures(
+    return LabeledFeatures(
         windows,
         fold,
         projection,
         table,
         [[each.half() for each in projection.apply(extractor.maps(w.image[None], w.origin))] for w in windows],
         keys,
-        INTERIOR + max(len(class_names), 1),
-    )
-    candidates = compare_choices(features, candidate_choices(settings.timesteps, blocks), settings, seed, advance)
-    best = winner(candidates)
-    ensemble = fit_final(features, best.choice, settings, seed)
-    advance()
-    return FittedPixels(
-        ensemble,
-        best.choice,
-        best.trials.parameters[best.trials.best()],
-        _tables(features, candidates, best),
-        nested_scores(features, candidates, class_names) | {"spatially_blocked": spatially_blocked(windows)},
+        n_classes,
     )
 
 
