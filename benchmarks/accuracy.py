@@ -32,6 +32,7 @@ from fewstain.baselines.segmenter import PixelSegmenter
 from fewstain.baselines.unet import UNetSegmenter
 from fewstain.config import resolve
 from fewstain.dataset import Dataset, open_dataset
+from fewstain.diffusion.record import read_record
 from fewstain.evaluate.folders import evaluate_folders
 from fewstain.images.normalise import Normaliser, fit_normaliser
 from fewstain.images.read import read_image
@@ -52,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     wall = time.monotonic() - start
     scores = evaluate_folders(dataset / "test" / "labels", options.out / "masks")
     scores.pop("images")
+    if options.method == "ours":
+        wall = sum(details[f"{section}_s"] for section in ("diffusion", "pixels", "segment"))
     result = {
         "stain": options.stain_dir.resolve().name,
         "method": options.method,
@@ -114,6 +117,8 @@ def run_ours(dataset: Path, options: argparse.Namespace) -> dict[str, Any]:
         program = [sys.executable, "-c", "from fewstain.cli import main; main()"]
         subprocess.run([*program, *words, "--preset", options.preset, *changes], check=True, stdout=sys.stderr)
         times[f"{section}_s"] = round(time.monotonic() - start, 1)
+    # what the training state tells counts, however often it was interrupted
+    times["diffusion_s"] = round(max(times["diffusion_s"], read_record(Path(denoiser)).wall_seconds), 1)
     return {"preset": options.preset, "set": options.set, **times}
 
 
