@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.morphology import reconstruction
+from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
 SMALLEST_SIGMA = 0.5  # pixels; a Gaussian of less than half of it changes no pixel by 0.1 %
@@ -106,8 +106,8 @@ def _smooth(seed_map: NDArray, components: NDArray, sigmas: NDArray) -> NDArray:
 
 def _seeds(seed_map: NDArray, components: NDArray, n_components: int, h: float) -> NDArray[np.int32]:
     """Label the h-maxima (Soille 2003, section 6.3.3); a component whose maxima all stay below h is its own seed."""
-    h = max(h, 1e-3)
-    domes = (seed_map - reconstruction(seed_map - h, seed_map, method="dilation")) >= h * (1 - 1e-6)
+    # by their definition, not by skimage's h_maxima: that one takes equally high maxima apart, however shallow
+    domes = local_maxima(reconstruction(seed_map - max(h, 1e-3), seed_map, method="dilation"))
     seeds, n_seeds = ndimage.label(domes & (components > 0), structure=np.ones((3, 3)))
     seeded = np.zeros(n_components + 1, bool)
     seeded[components[seeds > 0]] = True
