@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,7 +78,7 @@ class Projection:
         return raw.eval()
 
 
-def fit_projection(samples: Sequence[NDArray[np.float32]], components: int, whole: Sequence[bool]) -> Projection:
+def fit_projection(samples: Iterable[NDArray[np.float32]], components: int, whole: Sequence[bool]) -> Projection:
     """Find each map's principal components (after standardising its channels).
 
     Parameters

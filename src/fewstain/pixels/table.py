@@ -60,7 +60,7 @@ def window_projection(
         whole = [(each.shape[2], each.shape[3]) == size for each in maps]
         rows, columns = (torch.from_numpy(rng.integers(0, side, PROJECTION_PIXELS)) for side in size)
         samples.append([gather([each], rows, columns, size).float().numpy() for each in maps])
-    return fit_projection([np.concatenate(each) for each in zip(*samples, strict=True)], components, whole)
+    return fit_projection((np.concatenate(each) for each in zip(*samples, strict=True)), components, whole)
 
 
 def sample_table(
