@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import tifffile
 
+from fewstain.settings import PixelSettings, Settings
+
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -16,6 +18,8 @@ def accuracy(monkeypatch):
     spec = importlib.util.spec_from_file_location("accuracy", FOLDER / "accuracy.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    few = Settings(pixels=PixelSettings(folds=2, decoder_trials=2))
+    monkeypatch.setattr(module, "resolve", lambda preset: few)
     yield module
     sys.modules.pop("stains", None)
 
