@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from fewstain.dataset import TestImage, open_dataset, parse_window, read_classes, window_name
+from fewstain.dataset import TestImage, label_pieces, open_dataset, parse_window, read_classes, window_name
 from fewstain.errors import UserError
 
 
@@ -82,3 +82,22 @@ def test_faults_of_classes(tmp_path, text, told):
     (tmp_path / "classes.csv").write_text(text)
     with pytest.raises(UserError, match=told):
         read_classes(tmp_path / "classes.csv")
+
+
+@pytest.mark.parametrize(
+    ("size", "sides"),
+    [
+        ((128, 128), ([128], [128])),
+        ((256, 256), ([256], [256])),
+        ((257, 40), ([128, 129], [40])),
+        ((1040, 1388), ([208] * 5, [231, 231, 232, 231, 231, 232])),
+    ],
+)
+def test_large_labels_are_cut_into_pieces_that_cover_them_once(size, sides):
+    pieces = label_pieces(*size)
+    assert [rows.stop - rows.start for rows, columns in pieces if columns.start == 0] == sides[0]
+    assert [columns.stop - columns.start for rows, columns in pieces if rows.start == 0] == sides[1]
+    covered = np.zeros(size, int)
+    for piece in pieces:
+        covered[piece] += 1
+    assert (covered == 1).all()

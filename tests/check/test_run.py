@@ -143,6 +143,16 @@ def test_how_many_labels_are_enough(root, kept, ok, warned):
     assert bool(faults(report.warnings, "labels")) == warned
 
 
+@pytest.mark.parametrize(("height", "ok"), [(256, False), (300, True)])
+def test_one_label_is_enough_where_it_is_large(tmp_path, height, ok):
+    put(tmp_path / "images" / "a.tif", picture(0, (height, 40)))
+    put(tmp_path / "labels" / "a.tif", two_objects((height, 40)))
+    report = check_dataset(tmp_path)
+    assert report.ok == ok
+    told = faults(report.warnings if ok else report.errors, "labels")
+    assert told[0].startswith("2 labeled windows" if ok else "labeled windows: 1, files with two objects or more: 1;")
+
+
 def test_no_labels_suggest_some(root):
     for path in (root / "labels").iterdir():
         path.unlink()

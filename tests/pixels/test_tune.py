@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+import torch
+
+from fewstain.pixels.decode import DecoderParameters
+from fewstain.pixels.ensemble import PixelMaps
+from fewstain.pixels.tune import DecoderTrials, decode_maps, decoder_candidates, try_decoders, tune_decoder
+from fewstain.pixels.windows import label_window
+
+THRESHOLDS = 10
+
+
+def trials(counts):
+    """Trials of (TP, FP, FN) for each trial and window, the same at every threshold."""
+    parameters = tuple(DecoderParameters(h=0.1 * (index + 1)) for index in range(len(counts)))
+    return DecoderTrials(parameters, np.repeat(np.array(counts)[:, :, None], THRESHOLDS, axis=2))
+
+
+def test_the_best_trial_is_of_counts_summed_over_windows():
+    tried = trials([[(1, 0, 0), (0, 5, 5)], [(0, 0, 1), (8, 1, 1)]])
+    np.testing.assert_allclose(tried.average_precision()[:, 0], [1 / 11, 8 / 11])
+    assert tried.best() == 1
+    assert tried.best(np.array([True, False])) == 0
+    assert tried.best(np.array([False, True])) == 1
+    rows = tried.rows()
+    assert [row["h"] for row in rows] == [0.2, 0.1]
+    assert rows[0]["AP50"] == pytest.approx(8 / 11)
+
+
+def test_without_objects_there_is_no_division_by_zero():
+    tried = trials([[(0, 0, 0)], [(0, 0, 0)]])
+    assert tried.best() == 0
+    assert tried.average_precision().max() == 0
+
+
+def square_window(*boxes, side=30):
+    labels = np.zeros((side, side), np.int32)
+    for index, (top, left, length) in enumerate(boxes):
+        labels[top : top + length, left : left + length] = index + 1
+    return label_window(np.zeros((1, side, side), np.float32), labels, (0, 0), "w", "g", 1)
+
+
+def true_maps(window):
+    probabilities = torch.from_numpy(np.stack([window.targets.classes == each for each in range(3)])).float()
+    distance = torch.from_numpy(window.targets.distance)
+    return PixelMaps(probabilities[None], distance[None], torch.zeros_like(distance)[None])
+
+
+def test_sizes_come_from_objects_that_no_edge_cuts():
+    cut_and_whole = square_window((0, 0, 3), (10, 10, 6))
+    first, *others = decoder_candidates([cut_and_whole], 5)
+    assert first == DecoderParameters(min_area=18, max_radius=np.sqrt(36 / np.pi))
+    assert len(others) == 4
+    assert {each.max_radius for each in others} == {first.max_radius}
+    assert {each.min_area for each in others} <= {0.2 * 36, 0.5 * 36, 0.8 * 36}
+    assert decoder_candidates([cut_and_whole], 5) == (first, *others)
+    assert decoder_candidates([cut_and_whole], 1) == (first,)
+    assert decoder_candidates([square_window((0, 0, 3))], 1)[0].min_area == 10
+
+
+def test_objects_at_the_edge_count_neither_way():
+    window = square_window((0, 0, 8), (12, 12, 10))
+    tried = try_decoders(
+        [true_maps(window)], [window], [DecoderParameters(min_area=1), DecoderParameters(min_area=500)]
+    )
+    assert tried.counts.shape == (2, 1, THRESHOLDS, 3)
+    assert tried.counts[:, 0, 0].tolist() == [[1, 0, 0], [0, 0, 1]]
+
+
+def test_tuning_finds_what_decodes_the_maps():
+    window = square_window((3, 3, 10), (3, 13, 10))
+    parameters = tune_decoder([true_maps(window)], [window], trials=8)
+    assert np.array_equal(decode_maps(true_maps(window), parameters) > 0, window.labels > 0)
+    assert decode_maps(true_maps(window), parameters).max() == 2
