@@ -72,7 +72,7 @@ def test_classes(tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("label,class\n1,a\n", "needs the columns"),
+        ("label,class\n1,a\n", "no columns file,label,class"),
         ("file,label,class\na,0,x\n", "line 2: label '0'"),
         ("file,label,class\na,1,x\na,1,y\n", "line 3: label 1 has two classes"),
         ("file,label,class\na,1\n", "line 2: an empty file or class"),

@@ -171,7 +171,7 @@ def read_classes(path: Path) -> dict[str, dict[int, str]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file, skipinitialspace=True)
             if not {"file", "label", "class"} <= set(rows.fieldnames or ()):
-                raise UserError(f"{path}: needs the columns file,label,class in its first line")
+                raise UserError(f"{path}: no columns file,label,class in its first line; save it as CSV with commas")
             for row in rows:
                 _add_class(classes, row, f"{path}: line {rows.line_num}")
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -54,7 +54,7 @@ def check_pool_labels(
             report.error(
                 path,
                 f"no image {name} (or {name.rpartition('__y')[0] or 'of a window'}) in {path.parent.parent / 'images'}",
-                "rename the label as its image, or add the image",
+                "rename the label as its image, a window as <image>__y<row>_x<column>, or add the image",
             )
             continue
         image, y, x = place
@@ -104,14 +104,15 @@ def check_overlaps(labels: Mapping[str, LabelFacts], report: CheckReport) -> Non
         others.append(facts)
 
 
-def check_classes(folder: Path, labels: Mapping[str, LabelFacts], report: CheckReport) -> None:
-    """classes.csv against the label values that it speaks of."""
+def check_classes(folder: Path, labels: Mapping[str, LabelFacts], report: CheckReport, complete: bool) -> None:
+    """classes.csv against the label values that it speaks of; `complete` asks for a class of every object."""
     path = folder / CLASSES_FILE
     try:
         classes = read_classes(path)
     except UserError as error:
         report.refuse(path, error)
         return
+    tell = report.error if complete else report.warn
     for name, of_file in classes.items():
         if name not in labels:
             report.error(path, f"no usable label file {name} in {folder}", "correct the column file, or add the labels")
@@ -123,9 +124,9 @@ def check_classes(folder: Path, labels: Mapping[str, LabelFacts], report: CheckR
             )
         unnamed = sorted(labels[name].values - set(of_file))
         if unnamed:
-            report.warn(path, f"{name}: no class for object {_some(unnamed)}", "they teach outlines only; add classes")
-    for name in sorted(set(labels) - set(classes)) if classes else ():
-        report.warn(path, f"no classes for {name}", "its objects teach outlines only; add lines for them")
+            tell(path, f"{name}: no class for object {_some(unnamed)}", "add a line for each object")
+    for name in sorted(name for name in set(labels) - set(classes) if labels[name].values) if classes else ():
+        tell(path, f"no classes for {name}", "add a line for each of its objects, or remove the table")
 
 
 def _read(path: Path, report: CheckReport) -> np.ndarray | None:

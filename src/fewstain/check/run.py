@@ -61,10 +61,10 @@ def check_dataset(
     files = of_images.unique_files(root / "labels", LABEL_EXTENSIONS, report)
     labels = of_labels.check_pool_labels(files, images, pool, report)
     of_labels.check_overlaps(labels, report)
-    of_labels.check_classes(root / "labels", labels, report)
+    of_labels.check_classes(root / "labels", labels, report, complete=True)
     test_files = of_images.unique_files(root / "test" / "labels", LABEL_EXTENSIONS, report)
     test_labels = of_labels.check_test_labels(test_files, test_images, test, report)
-    of_labels.check_classes(root / "test" / "labels", test_labels, report)
+    of_labels.check_classes(root / "test" / "labels", test_labels, report, complete=False)
 
     report.n_images, report.n_labels = len(pool), len(labels)
     report.n_objects = sum(len(facts.values) for facts in labels.values())
