@@ -101,6 +101,14 @@ def test_exit_codes(monkeypatch, capsys, tmp_path, error, code, words):
     assert len(log.read_text().splitlines()) >= 3
 
 
+def test_log_on_a_full_disk_hides_nothing(tmp_path, capsys):
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("needs a device that is always full")
+    assert cli.run(["--log", str(full), "init", str(tmp_path / "data" / "cells")]) == 0
+    assert "cells" in capsys.readouterr().err
+
+
 def test_log_takes_what_is_printed_but_no_progress_bar(tmp_path, capsys):
     log = tmp_path / "demo.log"
     assert cli.run(["--log", str(log), "init", str(tmp_path / "data" / "cells")]) == 0

@@ -18,20 +18,35 @@ from fewstain.storage import write_errors_named
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
+class Log:
+    """Lines for people, added to a file while its disk takes them: a full disk must not hide what went wrong."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file: TextIO | None = file
+
+    def add(self, text: str) -> None:
+        """Write through to the file; do nothing once that has failed."""
+        if self._file is not None:
+            try:
+                self._file.write(text)
+                self._file.flush()
+            except OSError:
+                self._file = None
+
+
 class Tee:
     """A text stream that passes everything on, and copies finished lines to a log.
 
     A progress bar draws itself again and again over the same line; what does so is not copied.
     """
 
-    def __init__(self, stream: TextIO, log: TextIO) -> None:
+    def __init__(self, stream: TextIO, log: Log) -> None:
         self._stream, self._log = stream, log
 
     def write(self, text: str) -> int:
         """Write to both."""
         if "\r" not in text and "\x1b[1A" not in text:
-            self._log.write(_CONTROL.sub("", text))
-            self._log.flush()
+            self._log.add(_CONTROL.sub("", text))
         return self._stream.write(text)
 
     def __getattr__(self, name: str) -> Any:
@@ -43,22 +58,24 @@ def tee_output(path: Path, title: str) -> Iterator[None]:
     """Within the block, copy standard output and error to `path`, with an error that ends the block."""
     with write_errors_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        log = path.open("w", encoding="utf-8")
+        file = path.open("w", encoding="utf-8")
     out, err = sys.stdout, sys.stderr
-    with log:
-        log.write(f"# {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z}  fewstain {__version__} {title}\n")
-        log.write(f"# {shlex.join(sys.argv)}\n")
-        sys.stdout, sys.stderr = Tee(out, log), Tee(err, log)
-        try:
-            yield
-        except UserError as error:
-            log.write(f"fewstain: {error}\n")
-            raise
-        except KeyboardInterrupt:
-            log.write("fewstain: stopped\n")
-            raise
-        except Exception as error:
-            log.write(f"{type(error).__name__}: {error}\n")
-            raise
-        finally:
-            sys.stdout, sys.stderr = out, err
+    log = Log(file)
+    log.add(f"# {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z}  fewstain {__version__} {title}\n")
+    log.add(f"# {shlex.join(sys.argv)}\n")
+    sys.stdout, sys.stderr = Tee(out, log), Tee(err, log)
+    try:
+        yield
+    except UserError as error:
+        log.add(f"fewstain: {error}\n")
+        raise
+    except KeyboardInterrupt:
+        log.add("fewstain: stopped\n")
+        raise
+    except Exception as error:
+        log.add(f"{type(error).__name__}: {error}\n")
+        raise
+    finally:
+        sys.stdout, sys.stderr = out, err
+        with contextlib.suppress(OSError):  # what a full disk did not take is tried again when the file is closed
+            file.close()

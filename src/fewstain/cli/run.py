@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import traceback
 from pathlib import Path
@@ -73,7 +74,8 @@ def run(arguments: list[str]) -> int:
         print(f"fewstain: {error}", file=sys.stderr)
         return USERS
     except OSError as error:
-        told = write_error(Path(error.filename), error) if error.filename else None
+        name = error.filename or ("the output" if error.errno == errno.ENOSPC else None)
+        told = write_error(Path(name), error) if name else None
         if told is None:
             return _our_fault()
         print(f"fewstain: {told}", file=sys.stderr)
