@@ -1,4 +1,7 @@
+import contextlib
 import csv
+import hashlib
+from dataclasses import replace
 
 import imageio.v3 as imageio
 import numpy as np
@@ -7,7 +10,9 @@ import torch
 
 from fewstain.diffusion.record import (
     DenoiserRecord,
+    check_image_kind,
     check_replaceable,
+    check_weights,
     read_record,
     replaced_folder,
     write_losses,
@@ -44,6 +49,27 @@ def test_a_foreign_record_is_told(tmp_path, content):
     (tmp_path / "fewstain.json").write_text(content)
     with pytest.raises(UserError, match=r"fewstain\.json"):
         read_record(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("channels", "dtype", "fits"), [(3, "uint16", True), (3, ">u2", True), (4, "uint16", False), (3, "uint8", False)]
+)
+def test_images_of_another_kind_are_told(tmp_path, channels, dtype, fits):
+    record = replace(RECORD, file_channels=3)
+    told = contextlib.nullcontext() if fits else pytest.raises(UserError, match=r"a\.tif: . channels.*of 3 channels")
+    with told:
+        check_image_kind(tmp_path, record, tmp_path / "a.tif", channels, np.dtype(dtype))
+
+
+def test_altered_weights_are_told(tmp_path):
+    weights = tmp_path / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes(b"weights")
+    record = replace(RECORD, weights_sha256=hashlib.sha256(b"weights").hexdigest())
+    check_weights(tmp_path, record)
+    weights.write_bytes(b"Weights")
+    with pytest.raises(UserError, match="not the weights"):
+        check_weights(tmp_path, record)
 
 
 def test_losses_count_from_one(tmp_path):

@@ -68,12 +68,14 @@ def sample(
 ) -> None:
     """Paint new images like those the denoiser was trained on, as TIFF files in [-1, 1]."""
     from fewstain.diffusion.network import load_denoiser
-    from fewstain.diffusion.record import read_record
+    from fewstain.diffusion.record import check_weights, read_record
     from fewstain.diffusion.sampling import sample as sample_images
     from fewstain.images.write import write_image
 
-    side = size if size is not None else int(read_record(diffusion).settings["crop"])
-    images = sample_images(load_denoiser(diffusion), n, (side, side), steps=steps, seed=seed, method=method.value)
+    denoiser, record = load_denoiser(diffusion), read_record(diffusion)
+    check_weights(diffusion, record)
+    side = size if size is not None else int(record.settings["crop"])
+    images = sample_images(denoiser, n, (side, side), steps=steps, seed=seed, method=method.value)
     for number, image in enumerate(images):
         write_image(out / f"sample-{number:04d}.tif", image.permute(1, 2, 0).numpy())
     say(f"wrote {n} images to {out}")

@@ -40,6 +40,7 @@ class PoolIndex:
     channels: tuple[int, ...]
     dtype: str
     normaliser: Normaliser
+    file_channels: int | None = None  # of the image files, chosen or not
 
     @property
     def size(self) -> int:
@@ -56,7 +57,7 @@ class PoolIndex:
         """Read what `as_dict` gave."""
         images = tuple(PoolImage(**image) for image in values["images"])
         normaliser = Normaliser.from_dict(values["normaliser"])
-        return cls(images, tuple(values["channels"]), values["dtype"], normaliser)
+        return cls(images, tuple(values["channels"]), values["dtype"], normaliser, values.get("file_channels"))
 
 
 def read_index(folder: Path) -> PoolIndex | None:
@@ -141,7 +142,7 @@ def build_pool(folder: Path, images: tuple[Path, ...], channels: tuple[int, ...]
             height, width = pixels.shape[:2]
             records.append(PoolImage(path.name, sha256_file(path), height, width, offset))
             offset += pixels.size
-    index = PoolIndex(tuple(records), chosen, str(first.dtype), normaliser)
+    index = PoolIndex(tuple(records), chosen, str(first.dtype), normaliser, first.shape[-1])
     write_json(folder / INDEX_FILE, index.as_dict())
     return index
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 import fewstain
+from fewstain.diffusion.network import WEIGHTS
 from fewstain.diffusion.pool import PoolIndex
 from fewstain.diffusion.progress import peak_memory_bytes
 from fewstain.diffusion.sampling import sample
@@ -27,7 +28,7 @@ from fewstain.diffusion.state import Training
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser
 from fewstain.settings import DiffusionSettings
-from fewstain.storage import read_json, write_errors_named, write_json
+from fewstain.storage import read_json, sha256_file, write_errors_named, write_json
 
 RECORD_FILE, LOSS_FILE, SAMPLES_FILE = "fewstain.json", "loss.csv", "samples.png"
 CONTENTS = {"unet", "scheduler", "stem.json", RECORD_FILE, LOSS_FILE, SAMPLES_FILE, ".snakemake_timestamp"}
@@ -59,6 +60,10 @@ class DenoiserRecord:
         Of the GPU where there is one, else resident; of the last session.
     device, precision, version
         Where and how it was trained, by which fewstain.
+    file_channels
+        Channels of the pool's files, seen or not; None where that was not kept.
+    weights_sha256
+        Of the weight file, "" where that was not kept; see `check_weights`.
     """
 
     normaliser: Normaliser
@@ -75,6 +80,8 @@ class DenoiserRecord:
     device: str
     precision: str
     version: str
+    file_channels: int | None = None
+    weights_sha256: str = ""
 
     def write(self, folder: Path) -> None:
         """Write `folder`/fewstain.json."""
@@ -103,6 +110,26 @@ def read_record(folder: Path) -> DenoiserRecord:
         raise UserError(
             f"{folder / RECORD_FILE}: not a denoiser's record ({fault!r}); train again, or restore it from a backup"
         ) from fault
+
+
+def check_weights(folder: Path, record: DenoiserRecord) -> None:
+    """Raise UserError where the denoiser's weights are not those that its record was written with."""
+    path = folder / "unet" / WEIGHTS
+    if record.weights_sha256 and sha256_file(path) != record.weights_sha256:
+        raise UserError(
+            f"{path}: not the weights that {RECORD_FILE} tells of, altered or of another denoiser; "
+            "restore the file from a backup, or train again"
+        )
+
+
+def check_image_kind(folder: Path, record: DenoiserRecord, path: Path, channels: int, dtype: np.dtype) -> None:
+    """Raise UserError where an image file is not of the kind that the denoiser was trained on."""
+    known = (record.file_channels if record.file_channels is not None else channels, np.dtype(record.dtype))
+    if (channels, dtype.newbyteorder("=")) != known or max(record.channels) >= channels:
+        raise UserError(
+            f"{path}: {channels} channels of {dtype}, but the denoiser in {folder} was trained on images of "
+            f"{known[0]} channels of {known[1]}; train one on these images, or give the folder of their own"
+        )
 
 
 def write_denoiser(
@@ -141,6 +168,8 @@ def write_denoiser(
             device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
             precision=training.precision.mixed,
             version=fewstain.__version__,
+            file_channels=index.file_channels,
+            weights_sha256=sha256_file(folder / "unet" / WEIGHTS),
         ).write(folder)
 
 

@@ -14,7 +14,7 @@ from accelerate.state import PartialState
 from fewstain.dataset import Dataset
 from fewstain.diffusion.network import Denoiser, load_denoiser
 from fewstain.diffusion.progress import StepProgress
-from fewstain.diffusion.record import DenoiserRecord
+from fewstain.diffusion.record import DenoiserRecord, check_image_kind, check_weights
 from fewstain.diffusion.record import read_record as read_denoiser_record
 from fewstain.errors import UserError
 from fewstain.images.read import read_header
@@ -92,11 +92,15 @@ def fit_pixels(
     Raises
     ------
     UserError
-        Too few labels, labels with fewer than two objects or too close together to hold some of them out, or images
-        that do not fit the denoiser.
+        Too few labels, labels with fewer than two objects or too close together to hold some of them out, images
+        that do not fit the denoiser, or weights that are not its own.
     """
     denoiser = load_denoiser(diffusion_dir).to(PartialState().device)
     source = read_denoiser_record(diffusion_dir)
+    check_weights(diffusion_dir, source)
+    for path in sorted({window.image for window in dataset.windows[:n_labels]}):
+        header = read_header(path)
+        check_image_kind(diffusion_dir, source, path, header.channels, header.dtype)
     class_names = tuple(sorted({name for named in dataset.classes.values() for name in named.values()}))
     windows = _labeled_windows(dataset, source, denoiser.multiple, class_names, n_labels)
     autocast = source.precision.startswith("bf16")
