@@ -29,6 +29,12 @@ def test_to_rgb_keeps_the_hue_of_a_colour_picture():
     assert blue == 0
 
 
+def test_to_rgb_shows_dim_cells_beside_bright_ones():
+    pixels = np.zeros((10, 10, 1), np.uint16)
+    pixels[0, :5], pixels[1] = 100, 10_000
+    assert to_rgb(pixels)[0, 0, 0] == pytest.approx(0.1, abs=0.01)
+
+
 def test_shrink_step():
     assert [shrink_step((1, side)) for side in (LARGEST, LARGEST + 1, 3 * LARGEST)] == [1, 2, 3]
 
@@ -45,7 +51,7 @@ def test_segmentation_figure_counts_objects_and_marks_agreement():
     truth = predicted * (predicted == 1)
     figure = segmentation_figure(np.zeros((20, 30, 1), np.uint16), predicted, np.zeros((20, 30)), truth, "a")
     outlined = figure.axes[1]
-    assert outlined.get_title() == "2 found, 1 drawn"
+    assert outlined.get_title() == "2 found (amber), 1 drawn (blue), white: both"
     marks = outlined.images[1].get_array()
     assert marks[2, 2] == 3  # both
     assert marks[10, 10] == 1  # predicted only
@@ -57,7 +63,7 @@ def test_segmentation_figure_without_truth_of_a_large_image():
     labels = np.zeros(shape, np.int32)
     labels[10:30, 10:30] = 7
     figure = segmentation_figure(np.ones((*shape, 3), np.uint8), labels, np.zeros(shape))
-    assert figure.axes[1].get_title() == "1 objects found"
+    assert figure.axes[1].get_title() == "1 found (amber)"
     assert figure.axes[0].images[0].get_array().shape == (20, LARGEST, 3)
 
 

@@ -16,6 +16,8 @@ from fewstain.images.normalise import Normaliser
 
 LARGEST = 768  # pixels of an image's longer side in a figure; larger ones are shrunk
 PREDICTED, TRUE, BOTH = "#e8a000", "#0077bb", "#ffffff"
+DIM = 0.1  # median brightness below which an image is shown by the square root of its intensities
+UNCERTAINTY_SHOWN = 0.35  # nats, half of what an ensemble has whose halves contradict each other; one scale for all
 SMOOTHED_STEPS = 100  # the loss of one batch says little: it is drawn as the mean over a 100th of the training
 
 
@@ -26,6 +28,7 @@ def to_rgb(pixels: NDArray) -> NDArray[np.floating]:
     ----------
     pixels
         (H, W, C) of any number type; one channel becomes grey, of several the first three become red, green and blue.
+        Channels that are mostly dark are shown by their square root, or dim cells beside bright ones stay unseen.
 
     Returns
     -------
@@ -34,6 +37,8 @@ def to_rgb(pixels: NDArray) -> NDArray[np.floating]:
     """
     joint = pixels.dtype == np.uint8 and pixels.shape[2] == 3
     planes: NDArray[np.floating] = (Normaliser(joint=joint).apply(pixels[..., :3]) + 1) / 2
+    if not joint:
+        planes = np.stack([np.sqrt(plane) if np.median(plane) < DIM else plane for plane in planes])
     if len(planes) == 1:
         planes = np.repeat(planes, 3, axis=0)
     if len(planes) == 2:
@@ -88,11 +93,13 @@ def segmentation_figure(
         interpolation="nearest",
     )
     n = len(np.unique(predicted[predicted > 0]))
-    told = f"{n} objects found" if truth is None else f"{n} found, {len(np.unique(truth[truth > 0]))} drawn"
+    told = f"{n} found (amber)"
+    if truth is not None:
+        told += f", {len(np.unique(truth[truth > 0]))} drawn (blue), white: both"
     _titled(outlined, told)
-    shown = uncertain.imshow(uncertainty[::step, ::step], cmap="magma", vmin=0, vmax=max(0.1, float(uncertainty.max())))
+    shown = uncertain.imshow(uncertainty[::step, ::step], cmap="magma", vmin=0, vmax=UNCERTAINTY_SHOWN)
     _titled(uncertain, "uncertainty, nats")
-    figure.colorbar(shown, ax=uncertain, fraction=0.046, pad=0.02)
+    figure.colorbar(shown, ax=uncertain, fraction=0.046, pad=0.02, extend="max")
     figure.suptitle(title, fontsize=11)
     return figure
 

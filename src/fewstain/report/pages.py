@@ -16,9 +16,19 @@ MOST_ROWS = 200
 SCORES_NOTE = (
     "test: the images in test/, which nothing was trained, chosen or tuned on. out_of_fold: each labeled window "
     "predicted by an ensemble that has not seen its image. AP50, PQ, F1: objects matched one to one at IoU 0.5; AP: "
-    "mean over IoU 0.5 to 0.95; count_bias: objects found minus objects drawn, mean of an image, with its 95 % limits. "
-    "Counts are summed over images before they are divided."
+    "mean over IoU 0.5 to 0.95; AJI: area shared by matched objects over the area of all; mIoU: the same of each class "
+    "of pixels, whatever object they belong to; all of these are 1 at best. count_bias: objects found minus objects "
+    "drawn, mean of an image, with the limits that 95 % of images lie within. Objects are summed over images before "
+    "anything is divided."
 )
+BLOCKED_NOTE = (
+    " The labels come from fewer than three images, so out_of_fold is of other places in them: it may flatter."
+)
+TABLE_NOTES = {
+    "features": "Noise levels and layers of the denoiser that were tried, with their out-of-fold scores.",
+    "decoder": "Parameters that were tried out-of-fold, best first; the first was chosen.",
+    "folds": "Windows of one fold were predicted together, by an ensemble that had not seen them.",
+}
 
 
 def write_tables(results: Path, out: Path) -> list[Path]:
@@ -31,12 +41,13 @@ def write_tables(results: Path, out: Path) -> list[Path]:
     """
     scores, record = read_json(results / "scores.json"), read_json(results / "pixels" / "pixels.json")
     counts = _read_table(results / "counts.csv", ",")
+    blocked = (scores.get("out_of_fold") or {}).get("spatially_blocked")
     facts = {key: value for key, value in scores.items() if key not in ("test", "out_of_fold")}
     pages = {
         "scores.html": page(
             "Scores",
             [
-                ("", SCORES_NOTE, score_table(scores)),
+                ("", SCORES_NOTE + (BLOCKED_NOTE if blocked else ""), score_table(scores)),
                 ("Test images", "", _image_rows(scores)),
                 ("Cost", "", _pairs(facts)),
             ],
@@ -66,7 +77,7 @@ def _choices(record: Mapping[str, Any]) -> Iterator[tuple[str, str, pd.DataFrame
     yield "Decoder", "How maps become objects.", _pairs(record.get("decoder") or {})
     for name, rows in (record.get("choices") or {}).items():
         if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
-            yield name, "", pd.DataFrame(rows, dtype=object).head(MOST_ROWS)
+            yield name, TABLE_NOTES.get(name, ""), pd.DataFrame(rows, dtype=object).head(MOST_ROWS)
         else:
             yield name, "", _pairs(rows if isinstance(rows, dict) else {name: rows})
 
