@@ -87,7 +87,7 @@ class PixelSettings(Strict):
     weight_decay: float = Field(0.01, ge=0)
     dropout: float = Field(0.1, ge=0, lt=1)
     folds: int = Field(4, ge=2, le=10)
-    decoder_trials: int = Field(60, ge=1, description="parameter sets of the decoder tried out-of-fold")
+    decoder_trials: int = Field(50, ge=1, description="parameter sets of the decoder tried out-of-fold")
 
 
 class SegmentSettings(Strict):
@@ -95,7 +95,7 @@ class SegmentSettings(Strict):
 
     tile: int = Field(256, ge=32, description="side of the part of a tile that is kept, pixels")
     overlap: int = Field(32, ge=0, description="context around it, pixels")
-    flips: bool = Field(False, description="average the maps over the image and its mirror images: 4 times the work")
+    flips: bool = Field(True, description="average the maps over the image and its mirror images: 4 times the work")
 
 
 class Settings(Strict):
@@ -141,6 +141,7 @@ _DEMO = Settings(
         sample_steps=20,
     ),
     pixels=PixelSettings(timesteps=(20, 80), members=3, views=4, steps=200, folds=4, decoder_trials=40),
+    segment=SegmentSettings(flips=False),
 )
 
 _GPU = Settings(
@@ -166,7 +167,7 @@ _GPU = Settings(
         folds=5,
         decoder_trials=200,
     ),
-    segment=SegmentSettings(tile=1024, overlap=64, flips=True),
+    segment=SegmentSettings(tile=1024, overlap=64),
 )
 
 # cpu is what the fields' defaults say; the other two name only what differs from it

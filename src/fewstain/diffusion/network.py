@@ -46,6 +46,11 @@ class Denoiser(nn.Module):
         return int(self.unet.config["in_channels"]) // self.unshuffle**2
 
     @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return next(self.parameters()).device
+
+    @property
     def multiple(self) -> int:
         """Height and width of an input must be multiples of this many pixels."""
         levels = len(self.unet.config["block_out_channels"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -20,7 +20,6 @@ from fewstain.pixels.windows import LabeledWindow
 from fewstain.settings import PixelSettings
 
 MEMBERS_PER_FOLD = 2
-FEW_DECODERS = 12  # that choices of features are compared with
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,11 @@ class LabeledFeatures:
     keys: Sequence[tuple[int, str] | None]
     n_classes: int
 
+    @property
+    def device(self) -> torch.device:
+        """Where the maps are, and the ensembles are trained."""
+        return self.maps[0][0].device
+
     def maps_of(self, choice: FeatureChoice) -> list[int]:
         """Find the indices of the maps that a choice uses."""
         return [
@@ -91,7 +95,9 @@ def predict_held_out(
         for _ in range(MEMBERS_PER_FOLD)
     ]
     columns, used = features.columns_of(choice), features.maps_of(choice)
-    ensemble = train_ensemble(features.table, columns, allowed, features.n_classes, settings, seed=seed)
+    ensemble = train_ensemble(
+        features.table, columns, allowed, features.n_classes, settings, seed=seed, device=features.device
+    )
     found = []
     for window, maps, fold in zip(features.windows, features.maps, features.fold, strict=True):
         own = ensemble.select(range(int(fold) * MEMBERS_PER_FOLD, (int(fold) + 1) * MEMBERS_PER_FOLD))
@@ -121,16 +127,14 @@ class Candidate:
         return {
             "timesteps": list(self.choice.timesteps),
             "blocks": list(self.choice.blocks),
-            "decoders_tried": len(self.trials.parameters),
             "AP50": float(best[0]),
             "AP": float(best.mean()),
             "chosen": chosen,
         }
 
     def score(self, windows: NDArray[np.bool_] | None = None) -> float:
-        """AP50 + AP of the best of the first decoders, the same for all candidates, on (some of) the windows."""
-        few = DecoderTrials(self.trials.parameters[:FEW_DECODERS], self.trials.counts[:FEW_DECODERS])
-        best = few.average_precision(windows)[few.best(windows)]
+        """AP50 + AP of the best decoder on (some of) the windows."""
+        best = self.trials.average_precision(windows)[self.trials.best(windows)]
         return float(best[0] + best.mean())
 
 
@@ -141,27 +145,15 @@ def compare_choices(
     seed: int,
     advance: Callable[[], None] | None = None,
 ) -> list[Candidate]:
-    """Map and decode the held-out windows with each choice of features.
-
-    A few decoders are enough to compare choices. All of them are tried on the choices that win, over all windows or
-    over all folds but one: the product and the nested scores need no other.
-    """
+    """Map the held-out windows with each choice of features, and try the same decoders on all of them."""
     decoders = decoder_candidates(features.windows, settings.decoder_trials, seed)
-    few, more = decoders[:FEW_DECODERS], decoders[FEW_DECODERS:]
     candidates = []
     for choice in choices:
         maps = predict_held_out(features, choice, settings, seed)
-        candidates.append(Candidate(choice, maps, try_decoders(maps, features.windows, few)))
+        candidates.append(Candidate(choice, maps, try_decoders(maps, features.windows, decoders)))
         if advance:
             advance()
-    kept = [None, *(features.fold != fold for fold in range(int(features.fold.max()) + 1))]
-    winners = {winner(candidates, windows).choice for windows in kept}
-    return [
-        replace(each, trials=each.trials.extended(try_decoders(each.maps, features.windows, more)))
-        if more and each.choice in winners
-        else each
-        for each in candidates
-    ]
+    return candidates
 
 
 def winner(candidates: Sequence[Candidate], windows: NDArray[np.bool_] | None = None) -> Candidate:
@@ -173,5 +165,7 @@ def fit_final(features: LabeledFeatures, choice: FeatureChoice, settings: PixelS
     """Train all members on all windows, and unfold the components into raw features."""
     everything = [torch.arange(len(features.table))] * settings.members
     columns = features.columns_of(choice)
-    ensemble = train_ensemble(features.table, columns, everything, features.n_classes, settings, seed=seed)
-    return features.projection.select(features.maps_of(choice)).unfold(ensemble)
+    ensemble = train_ensemble(
+        features.table, columns, everything, features.n_classes, settings, seed=seed, device=features.device
+    )
+    return features.projection.select(features.maps_of(choice)).unfold(ensemble.cpu())

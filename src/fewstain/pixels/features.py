@@ -78,6 +78,7 @@ class DiffusionFeatures:
     @torch.inference_mode()
     def maps(self, images: Tensor, origin: tuple[int, int] = (0, 0), draw: int = 0) -> list[Tensor]:
         """Feature maps in the order timestep by timestep, block by block; see `FeatureExtractor.maps`."""
+        images = images.to(self.denoiser.device)
         return [found for timestep in self.timesteps for found in self._at(images, timestep, origin, draw)]
 
     def _at(self, images: Tensor, timestep: int, origin: tuple[int, int], draw: int) -> list[Tensor]:

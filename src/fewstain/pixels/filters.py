@@ -27,7 +27,7 @@ class FilterFeatures:
 
     multiple = 1
 
-    def __init__(self, sigma_min: float = 0.75, sigma_max: float = 6.0) -> None:
+    def __init__(self, sigma_min: float = 0.75, sigma_max: float = 12.0) -> None:
         self.sigma_min, self.sigma_max = sigma_min, sigma_max
 
     def maps(self, images: Tensor, origin: tuple[int, int] = (0, 0), draw: int = 0) -> list[Tensor]:
@@ -53,5 +53,6 @@ class StackedFeatures:
         self.multiple = int(np.lcm.reduce([each.multiple for each in self.extractors]))
 
     def maps(self, images: Tensor, origin: tuple[int, int] = (0, 0), draw: int = 0) -> list[Tensor]:
-        """See `FeatureExtractor.maps`."""
-        return [found for each in self.extractors for found in each.maps(images, origin, draw)]
+        """See `FeatureExtractor.maps`; all maps are where the last extractor's are."""
+        found = [each for extractor in self.extractors for each in extractor.maps(images, origin, draw)]
+        return [each.to(found[-1].device) for each in found]

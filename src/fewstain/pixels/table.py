@@ -59,7 +59,7 @@ def window_projection(
         size = (window.image.shape[1], window.image.shape[2])
         whole = [(each.shape[2], each.shape[3]) == size for each in maps]
         rows, columns = (torch.from_numpy(rng.integers(0, side, PROJECTION_PIXELS)) for side in size)
-        samples.append([gather([each], rows, columns, size).float().numpy() for each in maps])
+        samples.append([gather([each], rows, columns, size).float().cpu().numpy() for each in maps])
     return fit_projection((np.concatenate(each) for each in zip(*samples, strict=True)), components, whole)
 
 

@@ -16,7 +16,7 @@ from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.windows import LabeledWindow
 
 GRID = {
-    "foreground_threshold": [0.4, 0.5, 0.6, 0.7, 0.8],
+    "foreground_threshold": [0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
     "smoothing": [0.05, 0.1, 0.15, 0.2, 0.3],
     "h": [0.02, 0.05, 0.1, 0.15],
     "boundary_weight": [0.0, 0.3, 0.6, 1.0],
@@ -50,10 +50,6 @@ class DecoderTrials:
         """Index of the trial with the highest AP50 + AP."""
         precision = self.average_precision(windows)
         return int(np.argmax(precision[:, 0] + precision.mean(1)))
-
-    def extended(self, more: DecoderTrials) -> DecoderTrials:
-        """Return these trials and more of the same windows."""
-        return DecoderTrials(self.parameters + more.parameters, np.concatenate([self.counts, more.counts]))
 
     def rows(self) -> list[dict[str, float]]:
         """One row a trial, best first: its parameters, AP50 and AP."""
