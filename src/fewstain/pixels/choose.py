@@ -157,8 +157,22 @@ def compare_choices(
 
 
 def winner(candidates: Sequence[Candidate], windows: NDArray[np.bool_] | None = None) -> Candidate:
-    """Find the candidate of the highest score on (some of) the windows; the first of equals."""
-    return max(candidates, key=lambda each: each.score(windows))
+    """Find the candidate to use: the first, unless another is better by more than the first's standard error.
+
+    With a few dozen windows the scores of equally good choices differ by several hundredths; the first, all timesteps
+    and blocks together, is the one that depends least on such luck (the one-standard-error rule of Breiman et al. 1984,
+    section 3.4.3).
+
+    Parameters
+    ----------
+    candidates
+        All timesteps and blocks first.
+    windows
+        Count only these windows; all when None.
+    """
+    best = max(candidates, key=lambda each: each.score(windows))
+    first = candidates[0]
+    return best if best.score(windows) > first.score(windows) + first.trials.standard_error(windows) else first
 
 
 def fit_final(features: LabeledFeatures, choice: FeatureChoice, settings: PixelSettings, seed: int) -> PixelEnsemble:

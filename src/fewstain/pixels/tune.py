@@ -51,6 +51,14 @@ class DecoderTrials:
         precision = self.average_precision(windows)
         return int(np.argmax(precision[:, 0] + precision.mean(1)))
 
+    def standard_error(self, windows: NDArray[np.bool_] | None = None, draws: int = 200) -> float:
+        """Estimate the standard error of the best trial's AP50 + AP, by bootstrap over (some of) the windows."""
+        counts = (self.counts if windows is None else self.counts[:, windows])[self.best(windows)]
+        drawn = np.random.default_rng(0).integers(len(counts), size=(draws, len(counts)))
+        total = counts[drawn].sum(1)
+        precision = total[..., 0] / np.maximum(total.sum(-1), 1)
+        return float((precision[:, 0] + precision.mean(1)).std())
+
     def rows(self) -> list[dict[str, float]]:
         """One row a trial, best first: its parameters, AP50 and AP."""
         precision = self.average_precision()
