@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import numpy as np
@@ -143,4 +144,12 @@ def test_an_ensemble_fitted_on_another_denoiser_is_refused(copied):
     tensors = load_file(path)
     save_file({name: tensor * torch.tensor(1.5) for name, tensor in tensors.items()}, path, {"format": "pt"})
     with pytest.raises(UserError, match="not the denoiser"):
+        load(copied)
+
+
+def test_a_fit_on_features_of_another_version_is_refused(copied):
+    path = copied / "pixels" / "pixels.json"
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps(values | {"features": values["features"] + 1, "versions": {"fewstain": "0.0.9"}}))
+    with pytest.raises(UserError, match=r"pixels\.json: fitted on \d+ features by fewstain 0\.0\.9.*fit-pixels again"):
         load(copied)

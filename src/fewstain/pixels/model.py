@@ -215,7 +215,8 @@ def load(results_dir: Path | str, device: torch.device | str | None = None) -> M
     Raises
     ------
     UserError
-        Missing parts; damaged weights; weights that do not belong together.
+        Missing parts; damaged weights; weights that do not belong together; a fit on features that this version of
+        fewstain does not compute.
     """
     results_dir = Path(results_dir)
     if not results_dir.is_dir():
@@ -241,6 +242,15 @@ def load(results_dir: Path | str, device: torch.device | str | None = None) -> M
         seed=record.seed,
         autocast=record.autocast,
     )
+    with torch.inference_mode():
+        tiny = torch.zeros(1, denoiser.image_channels, *(2 * [max(32, extractor.multiple)]), device=place)
+        features = sum(each.shape[1] for each in extractor.maps(tiny, (0, 0)))
+    if features != record.features:
+        raise UserError(
+            f"{pixels_dir / RECORD_FILE}: fitted on {record.features} features by fewstain "
+            f"{record.versions.get('fewstain', 'of another version')}, but this one computes {features}; "
+            "run fit-pixels again, or use that version"
+        )
     ensemble = _load_ensemble(pixels_dir / ENSEMBLE_FILE, record).to(place).eval()
     return Model(extractor, ensemble, replace(record, model_hash=record.compute_hash()))  # the decoder may be edited
 
