@@ -95,7 +95,7 @@ class SegmentSettings(Strict):
 
     tile: int = Field(256, ge=32, description="side of the part of a tile that is kept, pixels")
     overlap: int = Field(32, ge=0, description="context around it, pixels")
-    flips: bool = Field(True, description="average the maps over the image and its mirror images: 4 times the work")
+    flips: bool = Field(False, description="average the maps over the image and its mirror images: 4 times the work")
 
 
 class Settings(Strict):
@@ -141,7 +141,6 @@ _DEMO = Settings(
         sample_steps=20,
     ),
     pixels=PixelSettings(timesteps=(20, 80), members=3, views=4, steps=200, folds=4, decoder_trials=40),
-    segment=SegmentSettings(flips=False),
 )
 
 _GPU = Settings(
@@ -167,7 +166,7 @@ _GPU = Settings(
         folds=5,
         decoder_trials=200,
     ),
-    segment=SegmentSettings(tile=1024, overlap=64),
+    segment=SegmentSettings(tile=1024, overlap=64, flips=True),
 )
 
 # cpu is what the fields' defaults say; the other two name only what differs from it
