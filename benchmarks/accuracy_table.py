@@ -1,4 +1,4 @@
-"""Write the tables of docs/accuracy.md from the JSON files of benchmarks/accuracy.py.
+"""Write the tables of docs/accuracy.md from the JSON files of benchmarks/accuracy.py and benchmarks/ablation.py.
 
     python benchmarks/accuracy_table.py RESULT.json… [--page docs/accuracy.md]
 
@@ -13,7 +13,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-BEGIN, END = "<!-- accuracy tables: begin -->", "<!-- accuracy tables: end -->"
+from page import replace_tables
+
 METHODS = {"ours": "fewstain", "forest": "random forest", "unet": "U-Net from scratch"}
 SCORES = ("AP50", "AP", "PQ", "AJI", "F1", "mIoU")
 HEADINGS = ("method", *SCORES, "count bias (95 % limits)", "labels", "seed", "minutes", "GB", "device")
@@ -21,21 +22,36 @@ HEADINGS = ("method", *SCORES, "count bias (95 % limits)", "labels", "seed", "mi
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Tables of docs/accuracy.md from results of accuracy.py.")
-    parser.add_argument("results", type=Path, nargs="+", help="accuracy.json files")
+    parser.add_argument("results", type=Path, nargs="+", help="JSON files of accuracy.py and ablation.py")
     parser.add_argument("--page", type=Path, default=Path("docs/accuracy.md"))
     options = parser.parse_args()
     results = [json.loads(path.read_text(encoding="utf-8")) for path in options.results]
-    text = replace_tables(options.page.read_text(encoding="utf-8"), tables(results))
+    text = replace_tables(options.page.read_text(encoding="utf-8"), content(results), "accuracy")
     options.page.write_text(text, encoding="utf-8")
 
 
-def replace_tables(page: str, content: str) -> str:
-    """Put `content` between the markers of `page`; ValueError when it has not both, in order."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"the page needs the lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{content}\n{END}{after}"
+def content(results: list[dict[str, Any]]) -> str:
+    """Tables of all results: the methods on each stain, then the variants of the pixel fit."""
+    methods = tables([result for result in results if "variants" not in result])
+    variants = [ablation(result) for result in results if "variants" in result]
+    heading = ["## What each part of the pixel fit is worth\n"] if variants else []
+    return "\n".join([methods, *heading, *variants])
+
+
+def ablation(result: dict[str, Any]) -> str:
+    """Variants of one stain, out-of-fold."""
+    lines = [
+        f"### {result['stain']}, out-of-fold",
+        "",
+        f"{result['n_labels']} labels, seed {result['seed']}; {result['diffusion_steps']} steps of the denoiser.",
+        "",
+        "| variant | AP50 (standard error) | AP | seconds |",
+        "| --- | --- | --- | --- |",
+    ]
+    for row in result["variants"]:
+        score = f"{row['AP50']:.3f} ({row['AP50_standard_error']:.3f})"
+        lines.append(f"| {row['variant']} | {score} | {row['AP']:.3f} | {row['fit_s']:.0f} |")
+    return "\n".join([*lines, ""])
 
 
 def tables(results: list[dict[str, Any]]) -> str:

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-BEGIN, END = "<!-- benchmark tables: begin -->", "<!-- benchmark tables: end -->"
+from page import replace_tables
+
 NOT_MEASURED = "Not measured yet."
 Result = dict[str, Any]
 
@@ -26,16 +27,7 @@ def main() -> None:
     options = parser.parse_args()
     results = [json.loads(path.read_text(encoding="utf-8")) for path in options.results]
     page = options.page.read_text(encoding="utf-8")
-    options.page.write_text(replace_tables(page, tables(results)), encoding="utf-8")
-
-
-def replace_tables(page: str, content: str) -> str:
-    """Put `content` between the markers of `page`; ValueError when it has not both, in order."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"the page needs the lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{content}\n\n{END}{after}"
+    options.page.write_text(replace_tables(page, tables(results), "benchmark"), encoding="utf-8")
 
 
 def tables(results: list[Result]) -> str:
