@@ -39,7 +39,7 @@ class StepProgress:
     total, done
         Steps of the whole work, and those done before.
     images_per_step
-        For the rate.
+        For the rate; 0 where steps are no images, and no rate is shown.
     device
         Whose peak memory to show.
     """
@@ -97,7 +97,8 @@ class StepProgress:
         self._rate = (done - self._first) * self._images / max(elapsed, 1e-9)
         numbers = [f"{name} {value:.4f}" for name, value in facts.items()]
         memory = peak_memory_bytes(self._device) / 2**30
-        text = ", ".join([*numbers, f"{self._rate:.1f} images/s", f"peak {memory:.2f} GiB"])
+        rate = [f"{self._rate:.1f} images/s"] if self._images else []
+        text = ", ".join([*numbers, *rate, f"peak {memory:.2f} GiB"])
         self._bar.update(self._task, completed=done, facts=text)
         if not self._console.is_terminal:
             left = timedelta(seconds=round((self._total - done) * elapsed / max(done - self._first, 1)))

@@ -104,7 +104,7 @@ def fit_pixels(
     class_names = tuple(sorted({name for named in dataset.classes.values() for name in named.values()}))
     windows = _labeled_windows(dataset, source, denoiser.multiple, class_names, n_labels)
     autocast = source.precision.startswith("bf16")
-    with StepProgress("fitting pixels", count_steps(settings, denoiser)) as progress:
+    with StepProgress("fitting pixels", count_steps(settings, denoiser), images_per_step=0) as progress:
         done = iter(range(1, 10**9))
         fitted = fit_windows(
             windows,
