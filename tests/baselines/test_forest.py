@@ -1,16 +1,14 @@
 import numpy as np
 import pytest
-import torch
 
 from fewstain.baselines.forest import ForestSegmenter
-from fewstain.pixels.targets import pixel_targets
-from fewstain.pixels.windows import LabeledWindow
+from fewstain.pixels.windows import label_window
 
 
 def window(image, labels, margin=4):
     """The image as the surroundings of a window that leaves a margin of it unlabeled."""
     labels = labels[margin:-margin, margin:-margin]
-    return LabeledWindow("a", "a", torch.from_numpy(image), margin, margin, (0, 0), labels, pixel_targets(labels))
+    return label_window(image, labels, (margin, margin), "a", "a", multiple=1)
 
 
 def disks(size=48):

@@ -10,8 +10,7 @@ from fewstain.baselines.unet import (
     cosine_with_warmup,
     segmentation_loss,
 )
-from fewstain.pixels.targets import pixel_targets
-from fewstain.pixels.windows import LabeledWindow
+from fewstain.pixels.windows import label_window
 
 SMALL = {"features": (8, 8, 8, 8, 8, 8), "crop": 32, "batch_size": 2, "window": 32}
 
@@ -25,7 +24,7 @@ def disk():
 def window(margin=2):
     image, labels = disk()
     labels = labels[margin:-margin, margin:-margin]
-    return LabeledWindow("a", "a", torch.from_numpy(image), margin, margin, (0, 0), labels, pixel_targets(labels))
+    return label_window(image, labels, (margin, margin), "a", "a", multiple=1)
 
 
 def test_a_few_steps_find_a_bright_disk():
