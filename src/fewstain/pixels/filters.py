@@ -15,9 +15,8 @@ from fewstain.pixels.features import FeatureExtractor
 class FilterFeatures:
     """Smoothed intensity, gradient and Hessian eigenvalues of each channel at several scales, and the channel itself.
 
-    The same filters as ilastik and scikit-image's trainable segmentation. After a few thousand training steps they tell
-    more of colour and edge than a denoiser does, which tells more of shape: together they beat either
-    (docs/accuracy.md).
+    The same filters as ilastik and scikit-image's trainable segmentation. They tell of colour and edge, a denoiser's
+    activations of shape; what each is worth stands in docs/accuracy.md.
 
     Parameters
     ----------

@@ -18,8 +18,8 @@ from fewstain.pixels.ensemble import PixelEnsemble
 class Projection:
     """Standardise each map's channels and keep some directions of them.
 
-    A denoiser gives hundreds of channels that two dozen windows cannot tell apart from noise: with 8 components a map
-    the ensemble generalises better than with all (docs/accuracy.md), trains faster and holds less. The projection is
+    A denoiser gives hundreds of channels, more than two dozen windows can tell apart from noise: with 8 components a map
+    the ensemble scores no worse than with all (docs/accuracy.md), trains faster and holds less. The projection is
     linear, so that it folds into the first layer and nothing of it is left when the ensemble is applied.
 
     Attributes
