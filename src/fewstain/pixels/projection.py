@@ -18,7 +18,7 @@ from fewstain.pixels.ensemble import PixelEnsemble
 class Projection:
     """Standardise each map's channels and keep some directions of them.
 
-    A denoiser gives hundreds of channels, more than two dozen windows can tell apart from noise: with 8 components a map
+    A denoiser gives hundreds of channels, more than two dozen windows tell apart from noise: with 8 components a map
     the ensemble scores no worse than with all (docs/accuracy.md), trains faster and holds less. The projection is
     linear, so that it folds into the first layer and nothing of it is left when the ensemble is applied.
 
