@@ -133,9 +133,9 @@ class Settings(Strict):
 _DEMO = Settings(
     diffusion=DiffusionSettings(
         channels=(32, 64, 64),
-        steps=1200,
-        warmup_steps=50,
-        ema_decay=0.99,
+        steps=250,
+        warmup_steps=25,
+        ema_decay=0.98,
         checkpoint_seconds=20,
         samples=8,
         sample_steps=20,
