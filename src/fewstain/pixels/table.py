@@ -13,9 +13,9 @@ from torch import Tensor
 from fewstain.pixels.features import FeatureExtractor
 from fewstain.pixels.gather import gather, stratified_pixels
 from fewstain.pixels.projection import Projection, fit_projection
+from fewstain.pixels.views import draw_view
 from fewstain.pixels.windows import LabeledWindow
 
-CONTRAST = 0.15  # a view's intensities are scaled by up to this share, and shifted as far
 PROJECTION_PIXELS = 256  # of each window, for finding the components
 
 
@@ -75,15 +75,15 @@ def sample_table(
 ) -> PixelTable:
     """Gather pixels of several views of each window; the first view is the window as it is.
 
-    A view is turned, mirrored, of other contrast and noised anew, so that the ensemble learns what does not matter.
+    A view is turned, lit otherwise, crowded with copies and noised anew, so that the ensemble learns what does not
+    matter, and what touching objects look like; see `draw_view`.
     Nothing but the sampled pixels is kept, and no map is ever upsampled.
     """
     parts = []
     for view in range(views):
         for number, window in enumerate(windows):
-            seen = window.turned(int(rng.integers(4)), bool(rng.integers(2))) if view else window
-            image = _other_contrast(seen.image, rng) if view else seen.image
-            maps = projection.apply(extractor.maps(image[None], seen.origin, draw=view))
+            seen = draw_view(window, rng) if view else window
+            maps = projection.apply(extractor.maps(seen.image[None], seen.origin, draw=view))
             parts.append(_gather_pixels(maps, seen, number, pixels_per_window, rng))
         if advance:
             advance()
@@ -104,9 +104,3 @@ def _gather_pixels(
         torch.from_numpy(window.source_rows[rows, columns]),
         torch.from_numpy(window.source_columns[rows, columns]),
     )
-
-
-def _other_contrast(image: Tensor, rng: np.random.Generator) -> Tensor:
-    """Scale and shift the intensities of an image a little, as exposure and staining do."""
-    scale, shift = 1 + rng.uniform(-CONTRAST, CONTRAST), rng.uniform(-CONTRAST, CONTRAST)
-    return (image * scale + shift).clamp(-1, 1)

@@ -59,6 +59,16 @@ class DecoderTrials:
         precision = total[..., 0] / np.maximum(total.sum(-1), 1)
         return float((precision[:, 0] + precision.mean(1)).std())
 
+    def plus(self, other: DecoderTrials) -> DecoderTrials:
+        """Add the counts of other maps of the same windows, on which the same parameters were tried."""
+        return DecoderTrials(self.parameters, self.counts + other.counts)
+
+    def summed(self, windows: int) -> DecoderTrials:
+        """Sum the counts of the views of each window: view i is of window i % `windows`."""
+        trials, views = self.counts.shape[:2]
+        by_window = self.counts.reshape(trials, views // windows, windows, *self.counts.shape[2:])
+        return DecoderTrials(self.parameters, by_window.sum(1))
+
     def rows(self) -> list[dict[str, float]]:
         """One row a trial, best first: its parameters, AP50 and AP."""
         precision = self.average_precision()
@@ -100,10 +110,21 @@ def try_decoders(
 
 
 def tune_decoder(
-    maps: Sequence[PixelMaps], windows: Sequence[LabeledWindow], *, trials: int, seed: int = 0
+    maps: Sequence[PixelMaps],
+    windows: Sequence[LabeledWindow],
+    *,
+    trials: int,
+    seed: int = 0,
+    view_maps: Sequence[PixelMaps] = (),
+    views: Sequence[LabeledWindow] = (),
 ) -> DecoderParameters:
-    """Find the parameter set with the highest AP50 + AP on held-out maps; see `try_decoders`."""
+    """Find the parameter set with the highest AP50 + AP on held-out maps of windows, and of their views, if any.
+
+    See `try_decoders`, and `DecoderTrials.summed` for the order of the views.
+    """
     tried = try_decoders(maps, windows, decoder_candidates(windows, trials, seed))
+    if views:
+        tried = tried.plus(try_decoders(view_maps, views, tried.parameters).summed(len(windows)))
     return tried.parameters[tried.best()]
 
 

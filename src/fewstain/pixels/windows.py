@@ -63,9 +63,8 @@ class LabeledWindow:
     def turned(self, quarter_turns: int, mirrored: bool) -> LabeledWindow:
         """Rotate and mirror the window with its surroundings."""
 
-        def turn(plane: NDArray) -> NDArray:
-            rotated = np.rot90(plane, quarter_turns, axes=(-2, -1))
-            return np.ascontiguousarray(rotated[..., ::-1] if mirrored else rotated)
+        def turn(planes: NDArray) -> NDArray:
+            return turn_planes(planes, quarter_turns, mirrored)
 
         height, width = self.image.shape[1:]
         mask = np.zeros((height, width), np.bool_)
@@ -82,6 +81,12 @@ class LabeledWindow:
             source_rows=turn(self.source_rows),
             source_columns=turn(self.source_columns),
         )
+
+
+def turn_planes(planes: NDArray, quarter_turns: int, mirrored: bool) -> NDArray:
+    """Rotate planes (…, H, W), and then mirror them left to right."""
+    rotated = np.rot90(planes, quarter_turns, axes=(-2, -1))
+    return np.ascontiguousarray(rotated[..., ::-1] if mirrored else rotated)
 
 
 def read_windows(
