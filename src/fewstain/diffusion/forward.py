@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from diffusers import DDPMScheduler
 from torch import Tensor
+
+from fewstain.errors import UserError
 
 
 def diffuse(scheduler: DDPMScheduler, clean: Tensor, timesteps: Tensor, noise: Tensor) -> Tensor:
@@ -35,3 +39,11 @@ def diffuse_step(scheduler: DDPMScheduler, noised: Tensor, timesteps: Tensor, no
     betas = scheduler.betas.to(noised)[timesteps.to(noised.device)]
     betas = betas.reshape(-1, *[1] * (noised.ndim - 1))
     return (1 - betas).sqrt() * noised + betas.sqrt() * noise
+
+
+def check_timesteps(scheduler: DDPMScheduler, timesteps: Iterable[int]) -> None:
+    """Raise UserError for a timestep that is not on the noise schedule."""
+    last = len(scheduler.betas) - 1
+    for timestep in timesteps:
+        if not 0 <= timestep <= last:
+            raise UserError(f"timestep {timestep}; this denoiser was trained on 0 to {last}")

@@ -35,13 +35,16 @@ class Method:
     evaluations
         Of the network in one step.
     random
-        Whether it draws noise on its way.
+        Whether it draws noise on its way, whatever its options.
+    takes_eta
+        Whether it draws as much noise as an option eta says.
     """
 
     sampler: Callable[..., Tensor]
     levels: Callable[[Levels, int, int], list[float]]
     evaluations: int = 1
     random: bool = False
+    takes_eta: bool = False
 
     @property
     def fewest(self) -> int:
@@ -60,13 +63,13 @@ class Method:
 
     def bind(self, draw: Draw, eta: float = 0.0) -> BoundSampler:
         """Give it its noise; what is left is a function of (denoise, x, sigmas)."""
-        chance = {"draw": draw} if self.random else {}
-        return functools.partial(self.sampler, **chance, **({"eta": eta} if eta else {}))
+        options = {"draw": draw} if self.random else {"draw": draw, "eta": eta} if self.takes_eta else {}
+        return functools.partial(self.sampler, **options)
 
 
 METHODS = {
     "ddpm": Method(samplers.ddpm, uniform_levels, random=True),
-    "ddim": Method(samplers.ddim, uniform_levels, random=True),
+    "ddim": Method(samplers.ddim, uniform_levels, takes_eta=True),
     "euler": Method(samplers.euler, karras_levels),
     "heun": Method(samplers.heun, karras_levels, evaluations=2),
     "rk4": Method(samplers.rk4, karras_levels, evaluations=4),
@@ -87,7 +90,7 @@ def check_method(scheduler: DDPMScheduler, method: str, steps: int, eta: float =
         )
     if not 0 <= eta <= 1:
         raise UserError(f"eta {eta}; it is a share of DDPM's noise, from 0 to 1")
-    if eta and method != "ddim":
+    if eta and not chosen.takes_eta:
         raise UserError(f"eta {eta} with method {method}; only ddim has one: leave it out, or choose ddim")
 
 

@@ -32,7 +32,7 @@ def sample(
     denoiser
         On the device to compute on.
     n
-        Number of images. Image i is a function of (seed, i), whatever n and the batch size.
+        Number of images. Image i is a function of (seed, i), whatever n and the batch size but for rounding.
     size
         (H, W), multiples of `denoiser.multiple`.
     steps

@@ -13,7 +13,7 @@ from fewstain.diffusion.levels import level_denoiser
 from fewstain.diffusion.methods import METHODS, check_method
 from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.progress import StepProgress, counted
-from fewstain.diffusion.sampling import check_size
+from fewstain.diffusion.sampling import check_size, sample
 from fewstain.errors import UserError
 
 
@@ -59,8 +59,8 @@ def branch(
     check_method(denoiser.scheduler, method, steps, eta)
     check_size(denoiser, size)
     chosen = METHODS[method]
-    if not chosen.random:
-        able = ", ".join(name for name, each in METHODS.items() if each.random)
+    if not (chosen.random or chosen.takes_eta):
+        able = ", ".join(name for name, each in METHODS.items() if each.random or each.takes_eta)
         raise UserError(f"{method} draws no noise on its way, so that nothing branches; choose one of {able}")
     sigmas = chosen.grid(denoiser.scheduler, steps)
     last = len(sigmas) - 1
@@ -84,6 +84,38 @@ def branch(
             twigs = trunk.expand(branches, *shape)
             outcomes[place] = chosen.bind(draw, eta)(denoise, twigs, sigmas[point:]).clamp(-1, 1)
     return outcomes
+
+
+def interpolate(denoiser: Denoiser, start: Tensor, end: Tensor, n: int, *, steps: int, method: str = "ddim") -> Tensor:
+    """Paint the images of a path from one noise to another.
+
+    Parameters
+    ----------
+    denoiser
+        On the device to compute on.
+    start, end
+        (C, H, W) standard normal noise.
+    n
+        Images on the path, both ends counted; at least 2.
+    steps, method
+        As of `sample`; a method without chance, or the images would differ by more than their places on the path.
+
+    Returns
+    -------
+    Tensor
+        (n, C, H, W) float32 in [-1, 1], on the CPU.
+
+    Raises
+    ------
+    UserError
+        A method with chance; else as `noise_path` and `sample`.
+    """
+    check_method(denoiser.scheduler, method, steps)
+    if METHODS[method].random:
+        able = ", ".join(name for name, each in METHODS.items() if not each.random)
+        raise UserError(f"{method} draws noise on its way, which would hide the path; choose one of {able}")
+    path = noise_path(start, end, n)
+    return sample(denoiser, n, (path.shape[2], path.shape[3]), steps=steps, seed=0, method=method, noise=path)
 
 
 def outcome_variance(outcomes: Tensor) -> Tensor:
