@@ -67,6 +67,11 @@ class Method:
         return functools.partial(self.sampler, **options)
 
 
+# Uniform timesteps are DDPM's and DDIM's own; the others take Karras' levels, which end where the finest texture is.
+# With as many evaluations that came nearer to real images, measured on a denoiser of fluorescence (preset cpu, 1500
+# steps, 64 images): Fréchet distance of random features, Karras' levels and uniform timesteps, 10 evaluations: Euler
+# 1400, 1441; DPM-Solver++ 1472, 1486; Heun 1410, 1750; 20 evaluations: 1435, 1486; 1397, 1502; 1465, 1520. Other real
+# images got 18: the faults of a denoiser trained so shortly weigh far more than a sampler's.
 METHODS = {
     "ddpm": Method(samplers.ddpm, uniform_levels, random=True),
     "ddim": Method(samplers.ddim, uniform_levels, takes_eta=True),
@@ -114,7 +119,8 @@ def paint(
     scheduler
         The noise schedule and kind of prediction of `predict`.
     noised
-        (B, ...) x_t at timestep `first`, of variance 1 where that is the last: standard normal noise.
+        (B, ...) x_t at timestep `first`, of variance 1 where that is the last: standard normal noise. A grid that does
+        not begin so high takes it for an x_t of where it does; there is next to nothing but noise in either.
     draw
         Noise for the methods with chance.
     method, steps, eta
