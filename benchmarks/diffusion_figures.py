@@ -60,14 +60,14 @@ def painting(channels: int, side: int) -> Tensor:
 
 
 def noised(denoiser: Denoiser, image: Tensor) -> list[tuple[str, Tensor]]:
-    """An image on its way to noise."""
+    """Follow an image on its way to noise."""
     noise = starting_noise(0, [0], tuple(image.shape[1:]))
     steps = diffuse(denoiser.scheduler, image.expand(len(NOISED_TO), *image.shape[1:]), torch.tensor(NOISED_TO), noise)
     return [("t = 0, " + ", ".join(map(str, NOISED_TO)), torch.cat([image, steps]))]
 
 
 def sampled(denoiser: Denoiser, size: tuple[int, int]) -> list[tuple[str, Tensor]]:
-    """The same noise by every method, and by DDPM with as many steps as there are."""
+    """Paint the same noise by every method, and by DDPM with as many steps as there are."""
     longest = len(denoiser.scheduler.betas)
     rows = [
         (f"{method}, {EVALUATIONS}", sample(denoiser, COLUMNS, size, steps=EVALUATIONS, seed=0, method=method))
@@ -77,7 +77,7 @@ def sampled(denoiser: Denoiser, size: tuple[int, int]) -> list[tuple[str, Tensor
 
 
 def inverted(denoiser: Denoiser, image: Tensor) -> list[tuple[str, Tensor]]:
-    """Parts of an image, the noise of each, and what is painted from it."""
+    """Show parts of an image, the noise of each, and what is painted from it."""
     side = image.shape[-1] // 4
     parts = torch.cat([image[..., y : y + side, x : x + side] for y in (0, 2 * side) for x in range(0, 4 * side, side)])
     noise = invert(denoiser, parts, steps=INVERSION_STEPS)
@@ -86,7 +86,7 @@ def inverted(denoiser: Denoiser, image: Tensor) -> list[tuple[str, Tensor]]:
 
 
 def branched(denoiser: Denoiser, size: tuple[int, int]) -> list[tuple[str, Tensor]]:
-    """Outcomes from points of one path of DDPM, and of one of DDIM."""
+    """End one path of DDPM, and one of DDIM, from several points."""
     rows = []
     for method, points in (("ddpm", POINTS), ("ddim", POINTS[:1])):
         outcomes = branch(denoiser, size, points, COLUMNS, steps=ANCESTRAL_STEPS, seed=0, method=method)
@@ -97,7 +97,7 @@ def branched(denoiser: Denoiser, size: tuple[int, int]) -> list[tuple[str, Tenso
 
 
 def edited(denoiser: Denoiser, size: tuple[int, int]) -> list[tuple[str, Tensor]]:
-    """One painting at rising strength."""
+    """Edit one painting at rising strength."""
     rough = painting(denoiser.image_channels, size[0])[None]
     images = [edit(denoiser, rough, strength, steps=50, seed=0, method="ddpm") for strength in STRENGTHS]
     return [("strength " + ", ".join(f"{strength:g}" for strength in STRENGTHS), torch.cat(images))]

@@ -12,39 +12,8 @@ from safetensors.torch import load_file, save_file
 from fewstain.cli import run as cli
 from fewstain.cli.painting import Method
 from fewstain.diffusion.methods import METHODS
-from fewstain.diffusion.network import build_denoiser
-from fewstain.diffusion.record import DenoiserRecord
 from fewstain.images.normalise import Normaliser
 from fewstain.images.write import write_image
-from fewstain.settings import DiffusionSettings
-
-SETTINGS = DiffusionSettings(channels=(8,), crop=16, train_timesteps=50)
-
-
-@pytest.fixture(scope="module")
-def diffusion(tmp_path_factory):
-    """An untrained denoiser for images of two channels of uint16."""
-    folder = tmp_path_factory.mktemp("diffusion")
-    torch.manual_seed(0)
-    build_denoiser(SETTINGS, 2).save(folder)
-    DenoiserRecord(
-        normaliser=Normaliser(),
-        channels=(0, 1),
-        image_channels=2,
-        dtype="uint16",
-        pool=(),
-        settings=SETTINGS.model_dump(mode="json"),
-        seed=0,
-        steps=1,
-        wall_seconds=0.0,
-        images_per_second=0.0,
-        peak_memory_bytes=0,
-        device="cpu",
-        precision="no",
-        version="0",
-        file_channels=2,
-    ).write(folder)
-    return folder
 
 
 @pytest.fixture
@@ -55,9 +24,9 @@ def image(tmp_path):
 
 
 @pytest.fixture
-def fewstain(diffusion):
-    """Run one verb on the denoiser: (exit code)."""
-    return lambda verb, *words: cli.run([verb, str(diffusion), *map(str, words)])
+def fewstain(tiny_diffusion):
+    """Run one verb on the denoiser; gives the exit code."""
+    return lambda verb, *words: cli.run([verb, str(tiny_diffusion), *map(str, words)])
 
 
 def samples(folder):
