@@ -44,7 +44,7 @@ def save(path: Path, rows: list[tuple[str, Tensor]]) -> None:
         axes.set(xticks=[], yticks=[], frame_on=False)
         axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    figure.savefig(path, bbox_inches="tight")  # the names of rows are outside of the axes
 
 
 def painting(channels: int, side: int) -> Tensor:

@@ -47,7 +47,7 @@ COLOURS = dict(zip(METHODS, ("#222222", "#0077bb", "#33bbee", "#009988", "#ee773
 
 
 def real_crops(folder: Path, diffusion: Path, record: DenoiserRecord, n: int, seed: int) -> Tensor:
-    """Cut (n, C, S, S) crops of the training's size at random places, images taking turns."""
+    """Cut (n, C, S, S) crops of the training's size at random places, as many from each image, in random order."""
     side = int(record.settings["crop"])
     paths = [path for path in sorted(folder.iterdir()) if extension(path) in IMAGE_EXTENSIONS]
     random = np.random.default_rng(seed)
@@ -58,7 +58,8 @@ def real_crops(folder: Path, diffusion: Path, record: DenoiserRecord, n: int, se
         for number in range(turn, n, len(turns)):
             y, x = (int(random.integers(0, extent - side + 1)) for extent in planes.shape[1:])
             crops[number] = planes[:, y : y + side, x : x + side]
-    return torch.stack([crops[number] for number in range(n)])
+    # not in turns: every second crop of two images would show one of them only
+    return torch.stack([crops[number] for number in random.permutation(n).tolist()])
 
 
 def measure(denoiser: Denoiser, real: Tensor, method: str, steps: int, seed: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from fewstain.diffusion.methods import METHODS
 from fewstain.diffusion.record import read_record
@@ -50,13 +51,21 @@ def test_the_cheapest_within_5_percent_is_found(samplers):
     assert samplers.summary(rows[:1], {"frechet": 1.0, "pixels": 1.0})["fewest"] is None
 
 
-def test_crops_come_from_all_images_in_turn(samplers, options):
+def test_crops_come_from_all_images_and_in_no_order(samplers, options, monkeypatch):
     record = read_record(options.diffusion)
     crops = samplers.real_crops(options.images, options.diffusion, record, 7, 0)
     assert crops.shape == (7, 2, 16, 16)
     assert len({crop.numpy().tobytes() for crop in crops}) == 7
     again = samplers.real_crops(options.images, options.diffusion, record, 7, 0)
     np.testing.assert_array_equal(crops, again)
+
+    def flat(folder, record, path):  # the image's number in place of its pixels
+        return argparse.Namespace(planes=torch.full((1, 2, 24, 40), float(path.stem)))
+
+    monkeypatch.setattr(samplers, "read_picture", flat)
+    many = samplers.real_crops(options.images, options.diffusion, record, 90, 0)[:, 0, 0, 0]
+    assert many.unique(return_counts=True)[1].tolist() == [30, 30, 30]
+    assert all(min(part.unique(return_counts=True)[1].tolist()) >= 5 for part in (many[::3], many[1::3], many[2::3]))
 
 
 def test_every_method_is_measured_once_and_the_same_command_goes_on(samplers, options, monkeypatch):
