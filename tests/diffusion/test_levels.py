@@ -4,7 +4,6 @@ import torch
 from diffusers import DDPMScheduler
 
 from fewstain.diffusion.levels import (
-    karras_levels,
     level_denoiser,
     timestep_of,
     trained_levels,
@@ -26,19 +25,6 @@ def test_trained_levels_are_noise_over_signal():
 )
 def test_uniform_levels_are_those_of_trailing_timesteps(steps, first, timesteps):
     assert uniform_levels(TRAINED, steps, first) == [*TRAINED[timesteps].tolist(), 0.0]
-
-
-@pytest.mark.parametrize("steps", [1, 2, 3, 20, 1500])
-@pytest.mark.parametrize("first", [40, 999])
-def test_karras_levels_keep_within_what_was_trained_and_fall(steps, first):
-    levels = karras_levels(TRAINED, steps, first)
-    assert len(levels) == steps + 1
-    assert (levels[0], levels[-1]) == (TRAINED[TRAINED <= 80][: first + 1][-1], 0.0)
-    assert (np.diff(levels) < 0).all()
-    if steps > 1:
-        assert levels[-2] == TRAINED[0]
-        roots = np.array(levels[:-1]) ** (1 / 7)
-        np.testing.assert_allclose(np.diff(roots), (roots[-1] - roots[0]) / (steps - 1), atol=1e-9)
 
 
 def test_a_trained_level_is_at_its_timestep_exactly_and_others_lie_between():

@@ -16,10 +16,6 @@ from fewstain.diffusion.samplers import Denoise
 Predict = Callable[[Tensor, Tensor], Tensor]
 Levels = NDArray[np.float64]
 
-KARRAS_RHO = 7.0
-# Their table 1. D hardly changes above it: the first steps from a cosine schedule's last level, 2e4, would be lost.
-KARRAS_HIGHEST = 80.0
-
 
 def trained_levels(scheduler: DDPMScheduler) -> Levels:
     """(T,) sigma_t = sqrt((1 - abar_t) / abar_t) of each timestep, rising."""
@@ -48,19 +44,6 @@ def uniform_levels(trained: Levels, steps: int, first: int) -> list[float]:
     """
     timesteps = np.round(np.linspace(first + 1, 0, steps, endpoint=False)).astype(int) - 1
     return [*trained[timesteps].tolist(), 0.0]
-
-
-def karras_levels(trained: Levels, steps: int, first: int) -> list[float]:
-    """Levels evenly apart in sigma^(1/7), from that of timestep `first`, or the highest below 80, to the lowest, and 0.
-
-    Karras et al., NeurIPS 2022, eq. 5. Parameters and result as of `uniform_levels`; `steps` has no limit.
-    """
-    useful = trained[: first + 1][trained[: first + 1] <= KARRAS_HIGHEST]
-    highest, lowest = float(useful[-1]), float(useful[0])
-    if steps == 1:
-        return [highest, 0.0]
-    inner = np.linspace(highest ** (1 / KARRAS_RHO), lowest ** (1 / KARRAS_RHO), steps)[1:-1] ** KARRAS_RHO
-    return [highest, *inner.tolist(), lowest, 0.0]
 
 
 def timestep_of(trained: Levels, sigma: float) -> float:

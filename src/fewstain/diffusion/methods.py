@@ -11,16 +11,24 @@ from diffusers import DDPMScheduler
 from torch import Tensor
 
 from fewstain.diffusion import samplers
-from fewstain.diffusion.levels import Levels, Predict, karras_levels, level_denoiser, trained_levels, uniform_levels
+from fewstain.diffusion.levels import Predict, level_denoiser, trained_levels, uniform_levels
 from fewstain.diffusion.samplers import Denoise, Draw
 from fewstain.errors import UserError
+
+# Where Heun and RK4 begin; from Karras et al., NeurIPS 2022, table 1. D hardly changes above it, but a cosine schedule
+# begins at 2e4, and what little D does change in so long a step is multiplied by its length.
+HIGHEST = 80.0
 
 BoundSampler = Callable[[Denoise, Tensor, Sequence[float]], Tensor]
 
 
 @dataclass(frozen=True)
 class Method:
-    """A sampler and its grid of noise levels.
+    """A sampler and its grid of noise levels, those of timesteps evenly apart.
+
+    Levels evenly apart in sigma^(1/7) (Karras et al., NeurIPS 2022, eq. 5) were no better. Fréchet distance of random
+    features, 64 images of the denoiser of docs/diffusion.md, timesteps and Karras' levels: 10 evaluations, Euler 45 and
+    51, DPM-Solver++ 41 and 36, Heun 49 and 202; 20 evaluations, 39 and 41, 37 and 42, 40 and 40. Other real images: 35.
 
     Steps are counted as evaluations of the network, so that methods compare: of the same number, Heun's grid gets half
     as many steps as Euler's. The last step, to level 0, takes one evaluation whatever the method. Evaluations that make
@@ -30,10 +38,10 @@ class Method:
     ----------
     sampler
         One of `fewstain.diffusion.samplers`.
-    levels
-        (trained levels, steps of the grid, first timestep) -> levels.
     evaluations
         Of the network in one step.
+    highest
+        Level above which it does not begin.
     random
         Whether it draws noise on its way, whatever its options.
     takes_eta
@@ -41,8 +49,8 @@ class Method:
     """
 
     sampler: Callable[..., Tensor]
-    levels: Callable[[Levels, int, int], list[float]]
     evaluations: int = 1
+    highest: float = math.inf
     random: bool = False
     takes_eta: bool = False
 
@@ -52,10 +60,11 @@ class Method:
         return 1 if self.evaluations == 1 else self.evaluations + 1
 
     def grid(self, scheduler: DDPMScheduler, steps: int, first: int | None = None) -> list[float]:
-        """Levels to go through with `steps` evaluations, from timestep `first`, or the last one trained, to 0."""
+        """Levels to go through with `steps` evaluations, from timestep `first`, or the highest useful, to 0."""
         trained = trained_levels(scheduler)
-        first = len(trained) - 1 if first is None else first
-        return self.levels(trained, min((steps - 1) // self.evaluations, first) + 1, first)
+        useful = int((trained <= self.highest).sum()) - 1
+        first = useful if first is None else min(first, useful)
+        return uniform_levels(trained, min((steps - 1) // self.evaluations, first) + 1, first)
 
     def cost(self, scheduler: DDPMScheduler, steps: int, first: int | None = None) -> int:
         """Return how many of `steps` evaluations it spends."""
@@ -67,19 +76,14 @@ class Method:
         return functools.partial(self.sampler, **options)
 
 
-# Uniform timesteps are DDPM's and DDIM's own; the others take Karras' levels, which end where the finest texture is.
-# With as many evaluations that came nearer to real images, measured on a denoiser of fluorescence (preset cpu, 1500
-# steps, 64 images): Fréchet distance of random features, Karras' levels and uniform timesteps, 10 evaluations: Euler
-# 1400, 1441; DPM-Solver++ 1472, 1486; Heun 1410, 1750; 20 evaluations: 1435, 1486; 1397, 1502; 1465, 1520. Other real
-# images got 18: the faults of a denoiser trained so shortly weigh far more than a sampler's.
 METHODS = {
-    "ddpm": Method(samplers.ddpm, uniform_levels, random=True),
-    "ddim": Method(samplers.ddim, uniform_levels, takes_eta=True),
-    "euler": Method(samplers.euler, karras_levels),
-    "heun": Method(samplers.heun, karras_levels, evaluations=2),
-    "rk4": Method(samplers.rk4, karras_levels, evaluations=4),
-    "dpm++": Method(samplers.dpmpp_2m, karras_levels),
-    "sde": Method(samplers.euler_maruyama, uniform_levels, random=True),
+    "ddpm": Method(samplers.ddpm, random=True),
+    "ddim": Method(samplers.ddim, takes_eta=True),
+    "euler": Method(samplers.euler),
+    "heun": Method(samplers.heun, evaluations=2, highest=HIGHEST),
+    "rk4": Method(samplers.rk4, evaluations=4, highest=HIGHEST),
+    "dpm++": Method(samplers.dpmpp_2m),
+    "sde": Method(samplers.euler_maruyama, random=True),
 }
 
 
