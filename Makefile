@@ -2,6 +2,7 @@
 # make run       the whole workflow on the datasets of config.yaml (by default data/demo)
 # make test      the tests
 # make lint      what .ci/run checks beside the tests;  make format  mends what can be mended
+# make docs-figures   the pictures of docs/diffusion.md, by a denoiser trained for them (minutes)
 # make clean     removes the environment and caches, never data or results
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 unexport PYTHONPATH
 export PYTHONNOUSERSITE := 1
 
-.PHONY: install run test lint format clean
+.PHONY: install run test lint format docs-figures clean
 
 install: $(VENV)/installed
 
@@ -45,6 +46,13 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
+
+# velocity rather than noise: a network trained so shortly then finds the right brightness
+docs-figures: install
+	$(BIN)/fewstain demo-data data/demo
+	$(BIN)/fewstain train-diffusion data/demo --out results/docs/diffusion --state results/docs/state \
+		--preset demo --set diffusion.prediction=v_prediction --set diffusion.steps=700
+	$(BIN)/python benchmarks/diffusion_figures.py results/docs/diffusion data/demo/images/img2d-left.tif
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/*.egg-info

@@ -79,3 +79,20 @@ def test_it_survives_json():
 
 def test_no_images_give_the_default():
     assert fit_normaliser([]) == Normaliser()
+
+
+def test_restore_undoes_apply_where_nothing_was_clipped():
+    pixels = np.stack([RAMP[..., 0], 3 * RAMP[..., 0] + 7], axis=-1)
+    normaliser = Normaliser(low=0, high=100)
+    limits = normaliser.range(pixels)
+    restored = normaliser.restore(normaliser.apply(pixels, limits), limits, pixels.dtype)
+    np.testing.assert_array_equal(restored, pixels)
+    assert restored.dtype == np.uint16
+    as_float = normaliser.restore(normaliser.apply(pixels, limits), limits, np.dtype(np.float32))
+    np.testing.assert_allclose(as_float, pixels, atol=1e-3)
+
+
+def test_restore_stays_within_the_dtype():
+    limits = (np.array([-100.0]), np.array([400.0]))
+    planes = np.array([[[-1.0, 0.0, 1.0]]])
+    np.testing.assert_array_equal(Normaliser().restore(planes, limits, np.dtype(np.uint8))[0, :, 0], [0, 150, 255])

@@ -33,11 +33,14 @@ SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the sa
 
 def channels_of(text: str | None) -> tuple[int, ...] | None:
     """Read "0,2" as (0, 2); None stays None."""
-    if text is None:
-        return None
+    return None if text is None else numbers_of(text, "--channels")
+
+
+def numbers_of(text: str, option: str) -> tuple[int, ...]:
+    """Read "0,2", given for an option, as (0, 2)."""
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts) or len(set(parts)) < len(parts):
-        raise UserError(f"--channels {text}: write different numbers, counted from 0, as in 0,2")
+        raise UserError(f"{option} {text}: write different numbers, counted from 0, as in 0,2")
     return tuple(int(part) for part in parts)
 
 

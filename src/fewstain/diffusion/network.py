@@ -65,7 +65,7 @@ class Denoiser(nn.Module):
         noisy
             (B, C, H, W) noised images; H and W multiples of `multiple`.
         timestep
-            (B,) int64 in [0, T).
+            (B,) int64 in [0, T), as in training, or float for the noise levels between.
 
         Returns
         -------

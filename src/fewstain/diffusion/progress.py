@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from types import TracebackType
-from typing import Self, TextIO
+from typing import ParamSpec, Self, TextIO, TypeVar
 
 import psutil
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 LINE_SECONDS = 30.0
 BAR_SECONDS = 0.5
@@ -103,3 +107,18 @@ class StepProgress:
         if not self._console.is_terminal:
             left = timedelta(seconds=round((self._total - done) * elapsed / max(done - self._first, 1)))
             self._console.print(f"{self._title}: {done}/{self._total}, {text}, {left} left", soft_wrap=True)
+
+
+def counted(call: Callable[P, R], progress: StepProgress) -> Callable[P, R]:
+    """Make every call of a function a step of a progress already open."""
+    done = 0
+
+    def counting(*args: P.args, **kwargs: P.kwargs) -> R:
+        nonlocal done
+        result = call(*args, **kwargs)
+        done += 1
+        if progress.due(done):
+            progress.show(done)
+        return result
+
+    return counting

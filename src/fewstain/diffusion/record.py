@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import imageio.v3 as imageio
 import numpy as np
 import torch
 from torch import Tensor
 
 import fewstain
+from fewstain.diffusion.mosaic import write_mosaic
 from fewstain.diffusion.network import WEIGHTS
 from fewstain.diffusion.pool import PoolIndex
 from fewstain.diffusion.progress import peak_memory_bytes
@@ -182,17 +182,8 @@ def write_losses(folder: Path, losses: Sequence[float]) -> None:
 
 
 def write_samples(folder: Path, images: Tensor) -> None:
-    """Write samples.png: images (n, C, H, W) in [-1, 1] in a grid; the first 3 channels as RGB, fewer as grey."""
-    pixels = ((images.float().numpy() + 1) * 127.5).round().astype(np.uint8)
-    pixels = np.moveaxis(pixels[:, :3] if pixels.shape[1] >= 3 else pixels[:, :1], 1, -1)
-    n, height, width, channels = pixels.shape
-    columns = int(np.ceil(np.sqrt(n)))
-    rows = -(-n // columns)
-    grid = np.zeros((rows * columns, height, width, channels), np.uint8)
-    grid[:n] = pixels
-    grid = grid.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
-    grid = grid.reshape(rows * height, columns * width, channels)
-    imageio.imwrite(folder / SAMPLES_FILE, grid if channels == 3 else grid[..., 0])
+    """Write samples.png: images (n, C, H, W) in [-1, 1] in a grid."""
+    write_mosaic(folder / SAMPLES_FILE, images)
 
 
 def check_replaceable(out: Path) -> None:

@@ -1,17 +1,15 @@
-"""Images out of noise, by diffusers' samplers."""
+"""Images out of noise: a denoiser's p(image) drawn from."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
 from torch import Tensor
 
+from fewstain.diffusion.draws import starting_noise, step_noise
+from fewstain.diffusion.methods import METHODS, check_method, paint
 from fewstain.diffusion.network import Denoiser
-from fewstain.diffusion.progress import StepProgress
+from fewstain.diffusion.progress import StepProgress, counted
 from fewstain.errors import UserError
-
-SAMPLERS = {"ddpm": DDPMScheduler, "ddim": DDIMScheduler}
 
 
 @torch.inference_mode()
@@ -23,6 +21,8 @@ def sample(
     steps: int,
     seed: int,
     method: str = "ddim",
+    eta: float = 0.0,
+    noise: Tensor | None = None,
     batch_size: int = 16,
 ) -> Tensor:
     """Sample images from the denoiser's p(image).
@@ -32,15 +32,20 @@ def sample(
     denoiser
         On the device to compute on.
     n
-        Number of images. Image i is a function of (seed, i), whatever n and the batch size.
+        Number of images. Image i is a function of (seed, i), whatever n and the batch size but for rounding.
     size
         (H, W), multiples of `denoiser.multiple`.
     steps
-        Calls of the network for each image, at most the length of its noise schedule.
+        Evaluations of the network for each image; see `Method`.
     seed
         Not negative.
     method
-        "ddpm": ancestral sampling (Ho et al., NeurIPS 2020); "ddim": deterministic (Song et al., ICLR 2021, eta = 0).
+        A key of `METHODS`.
+    eta
+        Of method "ddim": the share of DDPM's noise drawn in each step, from 0 (deterministic) to 1 (DDPM).
+    noise
+        (n, C, H, W) standard normal noise to start from, in place of the seed's. What is drawn on the way is the seed's
+        all the same.
     batch_size
         Images computed together.
 
@@ -52,51 +57,34 @@ def sample(
     Raises
     ------
     UserError
-        Unknown method, too many steps, a size the network cannot take.
+        Unknown method; steps or eta that it cannot take; a size the network cannot take; noise of another shape.
     """
-    if method not in SAMPLERS:
-        raise UserError(f"no sampler {method!r}; choose one of {', '.join(SAMPLERS)}")
-    longest = int(denoiser.scheduler.config["num_train_timesteps"])
-    if not 1 <= steps <= longest:
-        raise UserError(f"{steps} sampling steps; this denoiser takes 1 to {longest}")
-    if any(side < 1 or side % denoiser.multiple for side in size):
-        raise UserError(f"images of {size[0]} x {size[1]} pixels; this denoiser needs multiples of {denoiser.multiple}")
-    starts = range(0, n, batch_size)
-    images = torch.empty((n, denoiser.image_channels, *size))
-    with StepProgress("sampling", len(starts) * steps, images_per_step=batch_size / steps) as progress:
-        for number, start in enumerate(starts):
-            # Trailing spacing starts at pure noise, as the images do (Lin et al., WACV 2024, section 3.3).
-            scheduler = SAMPLERS[method].from_config(denoiser.scheduler.config, timestep_spacing="trailing")
-            scheduler.set_timesteps(steps)
-            numbers = range(start, min(start + batch_size, n))
-            images[start : start + batch_size] = _sample_batch(
-                denoiser, scheduler, numbers, size, seed, progress, number * steps
+    check_method(denoiser.scheduler, method, steps, eta)
+    check_size(denoiser, size)
+    shape = (denoiser.image_channels, *size)
+    if noise is not None and noise.shape != (n, *shape):
+        raise UserError(f"noise of shape {tuple(noise.shape)}; {n} images of this kind start from shape {(n, *shape)}")
+    batches = [range(start, min(start + batch_size, n)) for start in range(0, n, batch_size)]
+    images = torch.empty((n, *shape))
+    cost = METHODS[method].cost(denoiser.scheduler, steps)
+    with StepProgress("sampling", len(batches) * cost, images_per_step=min(batch_size, n) / cost) as progress:
+        predict = counted(denoiser, progress)
+        for numbers in batches:
+            rows = slice(numbers.start, numbers.stop)
+            begun = starting_noise(seed, numbers, shape) if noise is None else noise[rows]
+            draw = step_noise(seed, numbers, shape, denoiser.device)
+            painted = paint(
+                predict, denoiser.scheduler, begun.to(denoiser.device), draw, method=method, steps=steps, eta=eta
             )
+            images[rows] = painted.clamp(-1, 1)
     return images
 
 
-def _sample_batch(
-    denoiser: Denoiser,
-    scheduler: DDPMScheduler | DDIMScheduler,
-    numbers: range,
-    size: tuple[int, int],
-    seed: int,
-    progress: StepProgress,
-    done: int,
-) -> Tensor:
-    """Sample the images of these numbers, (len(numbers), C, H, W)."""
-    device = next(denoiser.parameters()).device
-    generators = [_generator(seed, number) for number in numbers]
-    shape = (denoiser.image_channels, *size)
-    # Noise is drawn on the CPU, so that a seed means the same image on every device.
-    images = torch.stack([torch.randn(shape, generator=generator) for generator in generators]).to(device)
-    for step, timestep in enumerate(scheduler.timesteps):
-        predicted = denoiser(images, timestep.expand(len(images)).to(device)).float()
-        images = scheduler.step(predicted, int(timestep), images, generator=generators, return_dict=False)[0]
-        if progress.due(done + step + 1):
-            progress.show(done + step + 1)
-    return images.clamp(-1, 1).cpu()
-
-
-def _generator(seed: int, number: int) -> torch.Generator:
-    return torch.Generator().manual_seed(int(np.random.SeedSequence((seed, number)).generate_state(1)[0]))
+def check_size(denoiser: Denoiser, size: tuple[int, int]) -> None:
+    """Raise UserError where the network cannot take images of (H, W)."""
+    multiple = denoiser.multiple
+    if any(side < 1 or side % multiple for side in size):
+        near = " x ".join(str(max(multiple, side // multiple * multiple)) for side in size)
+        raise UserError(
+            f"images of {size[0]} x {size[1]} pixels; this denoiser needs multiples of {multiple}, as {near}"
+        )

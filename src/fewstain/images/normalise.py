@@ -81,6 +81,28 @@ class Normaliser:
         shifted -= 1.0
         return np.clip(shifted, -1.0, 1.0, out=shifted)
 
+    def restore(self, planes: np.ndarray, range: Range, dtype: np.dtype) -> np.ndarray:
+        """Undo `apply`, but for what it clipped.
+
+        Parameters
+        ----------
+        planes : (C, H, W) array in [-1, 1]
+        range : (low (C,), high (C,))
+            The range they were normalised by.
+        dtype
+            Of the raw intensities; integers are rounded.
+
+        Returns
+        -------
+        (H, W, C) array of `dtype`
+        """
+        low, high = range
+        raw = low + (np.moveaxis(planes, 0, -1).astype(np.float64) + 1) / 2 * (high - low)
+        if dtype.kind in "ui":
+            limits = np.iinfo(dtype)
+            raw = np.clip(np.rint(raw), limits.min, limits.max)
+        return raw.astype(dtype)
+
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
         return asdict(self) | {"floor": list(self.floor)}

@@ -1,0 +1,162 @@
+"""How good the images of each sampler are, against the network evaluations they take.
+
+    python benchmarks/samplers.py DIFFUSION_DIR IMAGE_DIR --out DIR [--n 256] [--steps 5,10,20,50] [--reference 1000]
+
+Paints n images with every method and number of evaluations, and with DDPM of as many steps as `--reference` says, and
+compares all with crops of the real images: Fréchet distance and MMD in the features of a fixed random network, and
+pixel statistics (`fewstain.evaluate.realism`). Writes DIR/samplers.json after each measurement, so that the same
+command goes on where it was stopped, and DIR/samplers.png; prints the JSON.
+
+`within` names, for each distance, the method that comes within 5 % of the reference with the fewest evaluations, and
+`fewest` the one that does so in both the Fréchet distance and the pixel statistics. MMD does not take part: it is
+unbiased, and a share of a number about 0 means nothing. `floor` is what n other real crops get. Try it with
+`--n 16 --reference 50 --steps 5,10`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from fewstain.diffusion.methods import METHODS
+from fewstain.diffusion.network import Denoiser
+from fewstain.diffusion.pictures import open_denoiser, read_picture
+from fewstain.diffusion.record import DenoiserRecord
+from fewstain.diffusion.sampling import sample
+from fewstain.evaluate.realism import realism
+from fewstain.images.read import IMAGE_EXTENSIONS, extension
+from fewstain.storage import read_json, sha256_file, write_json
+
+WITHIN = 1.05
+REFERENCE = "ddpm"
+DISTANCES = {
+    "frechet": "Fréchet distance, random features",
+    "mmd": "MMD², random features",
+    "pixels": "pixel statistics",
+}
+COLOURS = dict(zip(METHODS, ("#222222", "#0077bb", "#33bbee", "#009988", "#ee7733", "#cc3311", "#999999"), strict=True))
+
+
+def real_crops(folder: Path, diffusion: Path, record: DenoiserRecord, n: int, seed: int) -> Tensor:
+    """Cut (n, C, S, S) crops of the training's size at random places, as many from each image, in random order."""
+    side = int(record.settings["crop"])
+    paths = [path for path in sorted(folder.iterdir()) if extension(path) in IMAGE_EXTENSIONS]
+    random = np.random.default_rng(seed)
+    turns = [paths[k] for k in random.permutation(len(paths))]
+    crops: dict[int, Tensor] = {}
+    for turn, path in enumerate(turns[:n]):
+        planes = read_picture(diffusion, record, path).planes[0]
+        for number in range(turn, n, len(turns)):
+            y, x = (int(random.integers(0, extent - side + 1)) for extent in planes.shape[1:])
+            crops[number] = planes[:, y : y + side, x : x + side]
+    # not in turns: every second crop of two images would show one of them only
+    return torch.stack([crops[number] for number in random.permutation(n).tolist()])
+
+
+def measure(denoiser: Denoiser, real: Tensor, method: str, steps: int, seed: int) -> dict[str, Any]:
+    """Paint as many images as there are real ones, and compare."""
+    start = time.perf_counter()
+    painted = sample(denoiser, len(real), tuple(real.shape[2:]), steps=steps, seed=seed, method=method)
+    seconds = time.perf_counter() - start
+    evaluations = METHODS[method].cost(denoiser.scheduler, steps)
+    row = {"method": method, "steps": steps, "evaluations": evaluations, "seconds": round(seconds, 2)}
+    return row | asdict(realism(painted, real))
+
+
+def summary(rows: list[dict[str, Any]], reference: dict[str, Any]) -> dict[str, Any]:
+    """Find the cheapest rows within 5 % of the reference."""
+
+    def cheapest(*names: str) -> dict[str, Any] | None:
+        able = [row for row in rows if all(row[name] <= WITHIN * reference[name] for name in names)]
+        best = min(able, key=lambda row: (row["evaluations"], row[names[0]]), default=None)
+        return best and {name: best[name] for name in ("method", "steps", "evaluations")}
+
+    return {"within": {name: cheapest(name) for name in ("frechet", "pixels")}, "fewest": cheapest("frechet", "pixels")}
+
+
+def plot(result: dict[str, Any], path: Path) -> None:
+    """Draw each distance against evaluations, a line a method; the reference and what real images get as levels."""
+    figure = Figure(figsize=(13, 4.2), dpi=110, layout="constrained")
+    for axes, (name, title) in zip(figure.subplots(1, len(DISTANCES)), DISTANCES.items(), strict=True):
+        for method in METHODS:
+            rows = sorted(
+                (row for row in result["rows"] if row["method"] == method), key=lambda row: row["evaluations"]
+            )
+            at, values = [row["evaluations"] for row in rows], [row[name] for row in rows]
+            axes.plot(at, values, "o-", markersize=3, color=COLOURS[method], label=method)
+        told = f"{REFERENCE}, {result['reference']['evaluations']} evaluations"
+        axes.axhline(result["reference"][name], color="black", linestyle="--", linewidth=1, label=told)
+        axes.axhline(result["floor"][name], color="0.6", linestyle=":", linewidth=1, label="other real images")
+        axes.set(xlabel="evaluations of the network", title=title, xscale="log")
+        axes.set_yscale("symlog" if name == "mmd" else "log")
+        axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8)
+    figure.savefig(path)
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure what is not measured yet, and keep it after each step."""
+    denoiser, record = open_denoiser(options.diffusion)
+    file = options.out / "samplers.json"
+    setting = {
+        "n": options.n,
+        "seed": options.seed,
+        "weights_sha256": sha256_file(options.diffusion / "unet" / "diffusion_pytorch_model.safetensors"),
+        "images": str(options.images),
+        "threads": torch.get_num_threads(),
+        "device": denoiser.device.type,
+    }
+    crops = real_crops(options.images, options.diffusion, record, 2 * options.n, options.seed)
+    real, others = crops[::2], crops[1::2]
+    result: dict[str, Any] = {"setting": setting, "floor": asdict(realism(others, real)), "rows": []}
+    if file.is_file():
+        before = read_json(file)
+        if before["setting"] != setting:
+            raise SystemExit(f"{file}: measured with {before['setting']}, not {setting}; choose another folder")
+        result |= before
+    if result.get("reference", {}).get("steps") != options.reference:
+        result["reference"] = measure(denoiser, real, REFERENCE, options.reference, options.seed)
+        write_json(file, result)
+    for method in options.methods:
+        for steps in options.steps:
+            done = any((row["method"], row["steps"]) == (method, steps) for row in result["rows"])
+            if done or steps < METHODS[method].fewest:
+                continue
+            result["rows"].append(measure(denoiser, real, method, steps, options.seed))
+            write_json(file, result)
+    result |= summary(result["rows"], result["reference"])
+    write_json(file, result)
+    plot(result, options.out / "samplers.png")
+    return result
+
+
+def numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("diffusion", type=Path, help="a trained denoiser's folder")
+    parser.add_argument("images", type=Path, help="folder of real images of its kind")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/samplers"))
+    parser.add_argument("--n", type=int, default=256, help="images painted by each, and real ones to compare with")
+    parser.add_argument(
+        "--steps", type=numbers, default=[5, 10, 15, 20, 30, 50, 100], help="evaluations, as in 5,10,20"
+    )
+    parser.add_argument("--reference", type=int, default=1000, help="steps of the DDPM that others are held against")
+    parser.add_argument("--methods", type=lambda text: text.split(","), default=list(METHODS))
+    parser.add_argument("--seed", type=int, default=0)
+    print(json.dumps(run(parser.parse_args()), indent=2))
+
+
+if __name__ == "__main__":
+    main()

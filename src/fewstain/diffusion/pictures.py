@@ -1,0 +1,93 @@
+"""Image files as a trained denoiser sees them, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate.state import PartialState
+from torch import Tensor
+
+from fewstain.diffusion.network import Denoiser, load_denoiser
+from fewstain.diffusion.record import DenoiserRecord, check_image_kind, check_weights, read_record
+from fewstain.errors import UserError
+from fewstain.images.normalise import Range
+from fewstain.images.read import read_image, stem
+from fewstain.images.write import write_image
+
+
+def open_denoiser(folder: Path) -> tuple[Denoiser, DenoiserRecord]:
+    """Read a denoiser and its record, the denoiser on the device to compute on.
+
+    Raises
+    ------
+    UserError
+        If the folder holds none, or its weights are damaged or not its own.
+    """
+    denoiser, record = load_denoiser(folder), read_record(folder)
+    check_weights(folder, record)
+    return denoiser.to(PartialState().device), record
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image of the kind a denoiser was trained on.
+
+    Attributes
+    ----------
+    name
+        Its file's name, without extension.
+    raw
+        (H, W, C) intensities of the channels that the denoiser sees, in the file's dtype.
+    range
+        What of these became -1 and 1.
+    planes
+        (1, C, H, W) float32 in [-1, 1].
+    pixel_size_um
+        Side of a pixel in µm, where the file tells.
+    """
+
+    name: str
+    raw: np.ndarray
+    range: Range
+    planes: Tensor
+    pixel_size_um: float | None
+
+    def write(self, path: Path, planes: Tensor, record: DenoiserRecord) -> None:
+        """Write (C, H, W) planes in [-1, 1] as a TIFF file in this image's own units, dtype and pixel size.
+
+        Planes equal to its own are written as its raw intensities, which [-1, 1] cannot hold bit for bit.
+        """
+        same = torch.equal(planes, self.planes[0])
+        pixels = self.raw if same else record.normaliser.restore(planes.numpy(), self.range, self.raw.dtype)
+        write_image(path, pixels, self.pixel_size_um)
+
+
+def read_picture(folder: Path, record: DenoiserRecord, path: Path) -> Picture:
+    """Read an image file for the denoiser in `folder`.
+
+    Raises
+    ------
+    UserError
+        If it is unreadable, or not of the kind that the denoiser was trained on.
+    """
+    image = read_image(path)
+    check_image_kind(folder, record, path, image.pixels.shape[-1], image.pixels.dtype)
+    raw = image.pixels[..., list(record.channels)]
+    limits = record.normaliser.range(raw)
+    planes = torch.from_numpy(record.normaliser.apply(raw, limits))[None]
+    return Picture(stem(path), raw, limits, planes, image.pixel_size_um)
+
+
+def check_outputs(paths: Sequence[Path], out: Path) -> None:
+    """Raise UserError where results named after images would be written over the images, or over each other."""
+    stems: dict[str, Path] = {}
+    for path in paths:
+        if path.resolve().parent == out.resolve():
+            raise UserError(f"{out}: holds {path.name}, which may be written over; choose another folder for --out")
+        other = stems.setdefault(stem(path), path)
+        if other is not path:
+            raise UserError(f"{path}: its result would have the same name as that of {other}; rename one of them")
