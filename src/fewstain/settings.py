@@ -88,7 +88,9 @@ class PixelSettings(Strict):
     )
     pixels_per_window: int = Field(1024, ge=64, description="pixels gathered from each window in one view")
     learning_rate: float = Field(3e-3, gt=0)
-    weight_decay: float = Field(0.01, ge=0)
+    weight_decay: float = Field(
+        1.0, ge=0, description="of AdamW: high, for few windows tempt the members to learn each by heart"
+    )
     dropout: float = Field(0.1, ge=0, lt=1)
     folds: int = Field(4, ge=2, le=10)
     decoder_trials: int = Field(50, ge=1, description="parameter sets of the decoder tried out-of-fold")
