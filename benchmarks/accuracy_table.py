@@ -1,4 +1,4 @@
-"""Write the tables of docs/accuracy.md from the JSON files of benchmarks/accuracy.py and benchmarks/ablation.py.
+"""Write the tables of docs/accuracy.md from the JSON files of benchmarks/accuracy.py, ablation.py and views.py.
 
     python benchmarks/accuracy_table.py RESULT.json… [--page docs/accuracy.md]
 
@@ -31,11 +31,30 @@ def main() -> None:
 
 
 def content(results: list[dict[str, Any]]) -> str:
-    """Tables of all results: the methods on each stain, then the variants of the pixel fit."""
-    methods = tables([result for result in results if "variants" not in result])
+    """Tables of all results: the methods on each stain, the views of the windows, and the variants of the pixel fit."""
+    methods = tables([result for result in results if not {"variants", "views"} & result.keys()])
+    views = [of_views(result) for result in results if "views" in result]
     variants = [ablation(result) for result in results if "variants" in result]
-    heading = ["## What each part of the pixel fit is worth\n"] if variants else []
-    return "\n".join([methods, *heading, *variants])
+    parts = [methods]
+    parts += ["## What the views of the windows are worth\n", *views] if views else []
+    parts += ["## What each part of the pixel fit is worth\n", *variants] if variants else []
+    return "\n".join(parts)
+
+
+def of_views(result: dict[str, Any]) -> str:
+    """Kinds of views, on further windows of one stain."""
+    lines = [
+        f"### {result['stain']}, {result['further_windows']} further windows",
+        "",
+        f"{result['n_labels']} labels, seed {result['seed']}; classical filters alone.",
+        "",
+        "| windows seen | AP50, decoder by windows | by their views too | best decoder | mean decoder | merged |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in result["views"]:
+        names = ("AP50_decoder_by_windows", "AP50_decoder_by_views_too", "AP50_best", "AP50_mean")
+        lines.append(" | ".join([f"| {row['variant']}", *(f"{row[name]:.3f}" for name in names), f"{row['merged']} |"]))
+    return "\n".join([*lines, ""])
 
 
 def ablation(result: dict[str, Any]) -> str:

@@ -56,3 +56,12 @@ def test_variants_get_a_table_of_their_own(table):
     lines = table.content([trial]).splitlines()
     assert "### dapi, out-of-fold" in lines
     assert "| as shipped | 0.500 (0.040) | 0.250 | 10 |" in lines
+
+
+def test_views_get_a_table_between_the_others(table):
+    names = ("AP50_decoder_by_windows", "AP50_decoder_by_views_too", "AP50_best", "AP50_mean")
+    row = {"variant": "turned", "merged": 7} | dict(zip(names, (0.5, 0.625, 0.75, 0.25), strict=True))
+    trial = {"stain": "dapi", "n_labels": 24, "seed": 0, "further_windows": 88, "views": [row]}
+    lines = table.content([result("a", "forest", 0.4), trial]).splitlines()
+    assert lines.index("### a") < lines.index("### dapi, 88 further windows")
+    assert "| turned | 0.500 | 0.625 | 0.750 | 0.250 | 7 |" in lines

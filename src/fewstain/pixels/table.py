@@ -72,6 +72,7 @@ def sample_table(
     pixels_per_window: int,
     rng: np.random.Generator,
     advance: Callable[[], None] | None = None,
+    view_of: Callable[[LabeledWindow, np.random.Generator], LabeledWindow] = draw_view,
 ) -> PixelTable:
     """Gather pixels of several views of each window; the first view is the window as it is.
 
@@ -82,7 +83,7 @@ def sample_table(
     parts = []
     for view in range(views):
         for number, window in enumerate(windows):
-            seen = draw_view(window, rng) if view else window
+            seen = view_of(window, rng) if view else window
             maps = projection.apply(extractor.maps(seen.image[None], seen.origin, draw=view))
             parts.append(_gather_pixels(maps, seen, number, pixels_per_window, rng))
         if advance:

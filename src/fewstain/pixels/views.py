@@ -51,10 +51,15 @@ def draw_view(window: LabeledWindow, rng: np.random.Generator) -> LabeledWindow:
     LabeledWindow
         `source_rows` and `source_columns` tell of a copied pixel where it was copied from.
     """
-    seen = window.turned(int(rng.integers(4)), bool(rng.integers(2)))
+    seen = turned_view(window, rng)
     if rng.random() < COPIES_CHANCE:
-        seen = _with_copies(seen, 1 + int(rng.integers(MOST_COPIES)), rng)
+        seen = with_copies(seen, 1 + int(rng.integers(MOST_COPIES)), rng)
     return replace(seen, image=other_light(seen.image, rng))
+
+
+def turned_view(window: LabeledWindow, rng: np.random.Generator) -> LabeledWindow:
+    """Turn and mirror a window: one of the eight symmetries of the square."""
+    return window.turned(int(rng.integers(4)), bool(rng.integers(2)))
 
 
 def other_light(image: Tensor, rng: np.random.Generator) -> Tensor:
@@ -98,7 +103,7 @@ def haze(image: NDArray[np.float32], share: float, rng: np.random.Generator) -> 
     return ((1 - share) * image + share * background).astype(np.float32)
 
 
-def _with_copies(window: LabeledWindow, n: int, rng: np.random.Generator) -> LabeledWindow:
+def with_copies(window: LabeledWindow, n: int, rng: np.random.Generator) -> LabeledWindow:
     """Put touching copies of its own objects into a window, see `touching_copies`."""
     rows, columns = window.inside
     places = np.stack([window.source_rows, window.source_columns])
