@@ -26,7 +26,7 @@ BLOCKED_NOTE = (
 )
 TABLE_NOTES = {
     "features": "Noise levels and layers of the denoiser that were tried, with their out-of-fold scores.",
-    "decoder": "Parameters that were tried out-of-fold, on windows and views of them, best first; the first was chosen.",
+    "decoder": "Parameters that were tried out-of-fold, on windows and their views, best first; the first was chosen.",
     "folds": "Windows of one fold were predicted together, by an ensemble that had not seen them.",
 }
 
