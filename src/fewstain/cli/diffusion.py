@@ -64,7 +64,9 @@ def adapt(
     rank: Annotated[int, typer.Option(min=1, help="Rank of the change to each layer; the adapter grows with it.")] = 4,
     target: Annotated[Target, typer.Option(help="Layers to adapt.")] = Target.all,
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 300,
-    learning_rate: Annotated[float, typer.Option(help="Its highest value.")] = 1e-3,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Its highest value; by default 10 times the denoiser's.")
+    ] = None,
     channels: ChannelsOption = None,
     seed: SeedOption = 0,
 ) -> None:
