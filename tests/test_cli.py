@@ -19,7 +19,7 @@ from fewstain.errors import UserError
 from fewstain.images.write import write_image, write_labels
 
 VERBS = (
-    *("init", "import", "demo-data", "check", "evaluate", "train-diffusion", "fit-pixels", "segment"),
+    *("init", "import", "demo-data", "check", "evaluate", "train-diffusion", "adapt", "fit-pixels", "segment"),
     *("sample", "edit", "invert", "noise", "branch", "interpolate"),
     *("scores", "report-pictures", "report-training", "report-tables", "report-times"),
 )

@@ -1,7 +1,8 @@
-"""The verb that makes a denoiser: train-diffusion."""
+"""The verbs that make a denoiser, and fit it to another stain: train-diffusion, adapt."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,9 +22,17 @@ from fewstain.cli.options import (
 from fewstain.config import DiffusionSettings, Preset
 
 
+class Target(StrEnum):
+    """Layers to adapt by name, as in `fewstain.diffusion.lora`, which takes too long to import for --help."""
+
+    all = "all"
+    attention = "attention"
+
+
 def add_to(app: typer.Typer) -> None:
-    """Register the verb."""
+    """Register these verbs."""
     app.command("train-diffusion", epilog=settings_help(DiffusionSettings, "diffusion"))(train)
+    app.command("adapt")(adapt)
 
 
 def train(
@@ -45,4 +54,40 @@ def train(
     from fewstain.diffusion.training import train_diffusion
 
     train_diffusion(open_dataset(dataset), out, state, settings, channels=chosen, seed=seed, restart=restart)
+    say(f"wrote {out}")
+
+
+def adapt(
+    diffusion: Annotated[Path, typer.Argument(help="A trained denoiser's folder; it is not changed.")],
+    dataset: DatasetDir,
+    out: Annotated[Path, typer.Option(help="Folder for the adapter; it appears whole, at the end.")],
+    rank: Annotated[int, typer.Option(min=1, help="Rank of the change to each layer; the adapter grows with it.")] = 4,
+    target: Annotated[Target, typer.Option(help="Layers to adapt.")] = Target.all,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 300,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Its highest value; by default 10 times the denoiser's.")
+    ] = None,
+    channels: ChannelsOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Fit a trained denoiser to another stain, from 20 to 50 unlabeled images of it (LoRA, Hu et al. 2022).
+
+    Writes an adapter, a small file of changes to the denoiser's layers, which `sample` and `edit` take as --adapter.
+    """
+    chosen = channels_of(channels)
+    from fewstain.dataset import open_dataset
+    from fewstain.diffusion import lora
+    from fewstain.diffusion.adaptation import adapt as adapt_denoiser
+
+    adapt_denoiser(
+        diffusion,
+        open_dataset(dataset),
+        out,
+        rank=rank,
+        target=lora.Target(target.value),
+        steps=steps,
+        learning_rate=learning_rate,
+        channels=chosen,
+        seed=seed,
+    )
     say(f"wrote {out}")

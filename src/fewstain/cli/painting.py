@@ -40,6 +40,9 @@ EtaOption = Annotated[
     float,
     typer.Option(min=0.0, max=1.0, help="ddim only: noise drawn in each step, from none (0) to that of ddpm (1)."),
 ]
+AdapterOption = Annotated[
+    Path | None, typer.Option(help="Folder of an adapter, of `adapt`: paint in the stain that it was made for.")
+]
 NoiseOption = Annotated[Path | None, typer.Option("--noise", help="Start from this noise, of `sample` or `invert`.")]
 
 
@@ -60,6 +63,7 @@ def sample(
     size: SizeOption = None,
     eta: EtaOption = 0.0,
     noise_file: NoiseOption = None,
+    adapter: AdapterOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Paint new images like those the denoiser was trained on.
@@ -74,7 +78,7 @@ def sample(
     from fewstain.diffusion.sampling import sample as sample_images
     from fewstain.images.write import write_image
 
-    denoiser, record = open_denoiser(diffusion)
+    denoiser, record = open_denoiser(diffusion, adapter)
     if noise_file is None:
         side = size if size is not None else int(record.settings["crop"])
         begun = starting_noise(seed, range(n or 16), (denoiser.image_channels, side, side))
@@ -109,6 +113,7 @@ def edit(
     method: MethodOption = Method.ddim,
     steps: StepsOption = 30,
     eta: EtaOption = 0.0,
+    adapter: AdapterOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Turn rough paintings into images like those the denoiser was trained on (SDEdit, Meng et al. 2022).
@@ -123,9 +128,9 @@ def edit(
     from fewstain.diffusion.pictures import check_outputs, open_denoiser, read_picture
 
     check_outputs(images, out)
-    denoiser, record = open_denoiser(diffusion)
+    denoiser, record = open_denoiser(diffusion, adapter)
     for path in images:
-        picture = read_picture(diffusion, record, path)
+        picture = read_picture(adapter or diffusion, record, path)
         edited = edit_images(denoiser, picture.planes, strength, steps=steps, seed=seed, method=method.value, eta=eta)
         picture.write(out / f"{picture.name}.tif", edited[0], record)
         write_mosaic(out / f"{picture.name}.png", torch.cat([picture.planes, edited]), columns=2)

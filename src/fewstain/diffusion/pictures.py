@@ -11,6 +11,8 @@ import torch
 from accelerate.state import PartialState
 from torch import Tensor
 
+from fewstain.diffusion.adapter import load_adapter
+from fewstain.diffusion.lora import merge_adapter
 from fewstain.diffusion.network import Denoiser, load_denoiser
 from fewstain.diffusion.record import DenoiserRecord, check_image_kind, check_weights, read_record
 from fewstain.errors import UserError
@@ -19,16 +21,27 @@ from fewstain.images.read import read_image, stem
 from fewstain.images.write import write_image
 
 
-def open_denoiser(folder: Path) -> tuple[Denoiser, DenoiserRecord]:
+def open_denoiser(folder: Path, adapter: Path | None = None) -> tuple[Denoiser, DenoiserRecord]:
     """Read a denoiser and its record, the denoiser on the device to compute on.
+
+    Parameters
+    ----------
+    folder
+        Of the denoiser.
+    adapter
+        Folder of an adapter for another stain, to be merged into the denoiser; the record is then the adapter's, which
+        tells of that stain's images.
 
     Raises
     ------
     UserError
-        If the folder holds none, or its weights are damaged or not its own.
+        If a folder holds none, or its weights are damaged or not its own; an adapter of another denoiser.
     """
     denoiser, record = load_denoiser(folder), read_record(folder)
     check_weights(folder, record)
+    if adapter is not None:
+        record = load_adapter(denoiser, folder, adapter)
+        merge_adapter(denoiser)
     return denoiser.to(PartialState().device), record
 
 

@@ -9,10 +9,10 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from torch import Tensor
 
 import fewstain
 from fewstain.diffusion.mosaic import write_mosaic
-from fewstain.diffusion.network import WEIGHTS
+from fewstain.diffusion.network import WEIGHTS, Denoiser
 from fewstain.diffusion.pool import PoolIndex
 from fewstain.diffusion.progress import peak_memory_bytes
 from fewstain.diffusion.sampling import sample
@@ -32,6 +32,9 @@ from fewstain.storage import read_json, sha256_file, write_errors_named, write_j
 
 RECORD_FILE, LOSS_FILE, SAMPLES_FILE = "fewstain.json", "loss.csv", "samples.png"
 CONTENTS = {"unet", "scheduler", "stem.json", RECORD_FILE, LOSS_FILE, SAMPLES_FILE, ".snakemake_timestamp"}
+
+
+Kind = TypeVar("Kind", bound="DenoiserRecord")
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class DenoiserRecord:
         Of the weight file, "" where that was not kept; see `check_weights`.
     """
 
+    holder: ClassVar[str] = "a denoiser"
+
     normaliser: Normaliser
     channels: tuple[int, ...]
     image_channels: int
@@ -96,9 +101,14 @@ def read_record(folder: Path) -> DenoiserRecord:
     UserError
         If it is missing, damaged or of another kind.
     """
+    return read_record_of(DenoiserRecord, folder)
+
+
+def read_record_of(kind: type[Kind], folder: Path) -> Kind:
+    """Read `folder`/fewstain.json as `read_record` does, as a record of this kind."""
     values = read_json(folder / RECORD_FILE)
     try:
-        return DenoiserRecord(
+        return kind(
             **values
             | {
                 "normaliser": Normaliser.from_dict(values["normaliser"]),
@@ -108,7 +118,7 @@ def read_record(folder: Path) -> DenoiserRecord:
         )
     except (KeyError, TypeError, ValueError) as fault:
         raise UserError(
-            f"{folder / RECORD_FILE}: not a denoiser's record ({fault!r}); train again, or restore it from a backup"
+            f"{folder / RECORD_FILE}: not {kind.holder}'s record ({fault!r}); train again, or restore it from a backup"
         ) from fault
 
 
@@ -145,32 +155,38 @@ def write_denoiser(
     start = time.monotonic()
     denoiser = training.network.eval()
     training.ema.copy_to(denoiser.parameters())
-    device = next(denoiser.parameters()).device
     with replaced_folder(out) as folder:
         denoiser.save(folder)
         write_losses(folder, training.losses.tolist())
-        if settings.samples:
-            steps = min(settings.sample_steps, settings.train_timesteps)
-            size = (settings.crop, settings.crop)
-            write_samples(folder, sample(denoiser, settings.samples, size, steps=steps, seed=seed))
-        DenoiserRecord(
-            normaliser=index.normaliser,
-            channels=index.channels,
-            image_channels=len(index.channels),
-            dtype=index.dtype,
-            pool=tuple({"name": image.name, "sha256": image.sha256} for image in index.images),
-            settings=settings.model_dump(mode="json"),
-            seed=seed,
-            steps=training.step,
-            wall_seconds=max(session_seconds, training.seconds) + time.monotonic() - start,
-            images_per_second=training.step * settings.batch_size / max(training.seconds, 1e-9),
-            peak_memory_bytes=peak_memory_bytes(device),
-            device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-            precision=training.precision.mixed,
-            version=fewstain.__version__,
-            file_channels=index.file_channels,
-            weights_sha256=sha256_file(folder / "unet" / WEIGHTS),
-        ).write(folder)
+        paint_samples(folder, denoiser, settings, seed)
+        seconds = max(session_seconds, training.seconds) + time.monotonic() - start
+        weights = folder / "unet" / WEIGHTS
+        describe(training, index, settings, seed, wall_seconds=seconds, weights=weights).write(folder)
+
+
+def describe(
+    training: Training, index: PoolIndex, settings: DiffusionSettings, seed: int, *, wall_seconds: float, weights: Path
+) -> DenoiserRecord:
+    """Make the record of a training that has ended, with its weights in the file `weights`."""
+    device = training.network.device
+    return DenoiserRecord(
+        normaliser=index.normaliser,
+        channels=index.channels,
+        image_channels=len(index.channels),
+        dtype=index.dtype,
+        pool=tuple({"name": image.name, "sha256": image.sha256} for image in index.images),
+        settings=settings.model_dump(mode="json"),
+        seed=seed,
+        steps=training.step,
+        wall_seconds=wall_seconds,
+        images_per_second=training.step * settings.batch_size / max(training.seconds, 1e-9),
+        peak_memory_bytes=peak_memory_bytes(device),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        precision=training.precision.mixed,
+        version=fewstain.__version__,
+        file_channels=index.file_channels,
+        weights_sha256=sha256_file(weights),
+    )
 
 
 def write_losses(folder: Path, losses: Sequence[float]) -> None:
@@ -181,21 +197,29 @@ def write_losses(folder: Path, losses: Sequence[float]) -> None:
         writer.writerows((step, f"{loss:.6g}") for step, loss in enumerate(losses, start=1))
 
 
+def paint_samples(folder: Path, denoiser: Denoiser, settings: DiffusionSettings, seed: int) -> None:
+    """Write samples.png: as many images, in as many steps, as the settings say; none if they say 0."""
+    if settings.samples:
+        steps = min(settings.sample_steps, settings.train_timesteps)
+        size = (settings.crop, settings.crop)
+        write_samples(folder, sample(denoiser, settings.samples, size, steps=steps, seed=seed))
+
+
 def write_samples(folder: Path, images: Tensor) -> None:
     """Write samples.png: images (n, C, H, W) in [-1, 1] in a grid."""
     write_mosaic(folder / SAMPLES_FILE, images)
 
 
-def check_replaceable(out: Path) -> None:
-    """Refuse, before hours of training, a folder that cannot be written or holds anything but a denoiser."""
+def check_replaceable(out: Path, contents: Set[str] = CONTENTS, holder: str = DenoiserRecord.holder) -> None:
+    """Refuse, before hours of training, a folder that cannot be written or holds anything but `contents`."""
     with write_errors_named(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(out.parent, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(out))
     if out.is_dir():
-        foreign = sorted({path.name for path in out.iterdir()} - CONTENTS)
+        foreign = sorted({path.name for path in out.iterdir()} - contents)
         if foreign:
-            raise UserError(f"{out}: holds {foreign[0]!r}, which is no part of a denoiser; choose another folder")
+            raise UserError(f"{out}: holds {foreign[0]!r}, which is no part of {holder}; choose another folder")
     elif out.exists():
         raise UserError(f"{out}: is a file; choose a folder's name")
 

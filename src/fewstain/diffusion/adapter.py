@@ -1,0 +1,112 @@
+"""The folder of an adapter: its weights, and a record that names the denoiser it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from fewstain.diffusion.lora import Target, adapter_tensors, add_adapter, set_adapter_tensors
+from fewstain.diffusion.network import WEIGHTS, Denoiser
+from fewstain.diffusion.record import (
+    LOSS_FILE,
+    RECORD_FILE,
+    SAMPLES_FILE,
+    DenoiserRecord,
+    read_record_of,
+)
+from fewstain.errors import UserError
+from fewstain.storage import atomic_path, sha256_file
+
+ADAPTER_FILE = "adapter_model.safetensors"
+CONTENTS = {ADAPTER_FILE, RECORD_FILE, LOSS_FILE, SAMPLES_FILE}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterRecord(DenoiserRecord):
+    """fewstain.json in an adapter's folder: what the adapted denoiser is, with `weights_sha256` of the adapter's file.
+
+    Attributes
+    ----------
+    base
+        The folder of the denoiser that was adapted, as it was called then.
+    base_sha256
+        Of that denoiser's weight file: it is known by this, wherever it lies now.
+    rank, target
+        As of `add_adapter`.
+    """
+
+    holder: ClassVar[str] = "an adapter"
+
+    base: str
+    base_sha256: str
+    rank: int
+    target: str
+
+
+def save_adapter(folder: Path, denoiser: Denoiser) -> None:
+    """Write `folder`/adapter_model.safetensors: A and B of every adapted layer."""
+    with atomic_path(folder / ADAPTER_FILE) as temporary:
+        save_file(adapter_tensors(denoiser), temporary)
+
+
+def read_adapter_record(folder: Path) -> AdapterRecord:
+    """Read `folder`/fewstain.json.
+
+    Raises
+    ------
+    UserError
+        If it is missing, damaged or of another kind.
+    """
+    return read_record_of(AdapterRecord, folder)
+
+
+def load_adapter(denoiser: Denoiser, denoiser_dir: Path, folder: Path) -> AdapterRecord:
+    """Put the adapter in `folder` into its base.
+
+    Parameters
+    ----------
+    denoiser
+        Changed in place: it gets the adapter, unmerged and switched on.
+    denoiser_dir
+        Folder that the denoiser was read from.
+    folder
+        Where an adaptation was written.
+
+    Returns
+    -------
+    AdapterRecord
+        Also how images of the new stain are normalised, and which kind of files they are.
+
+    Raises
+    ------
+    UserError
+        If the folder holds no adapter, or one of another denoiser, or its weights are damaged or not its own.
+    """
+    record, path = read_adapter_record(folder), folder / ADAPTER_FILE
+    check_base(folder, record, denoiser_dir)
+    remedy = "restore the folder from a backup, or adapt again"
+    if not path.is_file():
+        raise UserError(f"{path}: no such file, so {folder} holds no adapter; {remedy}")
+    if sha256_file(path) != record.weights_sha256:
+        raise UserError(f"{path}: not the weights that {RECORD_FILE} tells of, altered or of another adapter; {remedy}")
+    try:
+        add_adapter(denoiser, record.rank, Target(record.target), seed=0)
+        set_adapter_tensors(denoiser, load_file(path))
+    except (SafetensorError, ValueError, TypeError) as fault:
+        raise UserError(f"{path}: does not fit what {RECORD_FILE} tells of it ({fault}); {remedy}") from fault
+    return record
+
+
+def check_base(folder: Path, record: AdapterRecord, denoiser_dir: Path) -> None:
+    """Raise UserError where the denoiser is not the one that the adapter was made from."""
+    found = sha256_file(denoiser_dir / "unet" / WEIGHTS)
+    if found != record.base_sha256:
+        raise UserError(
+            f"{folder}: adapts another denoiser than {denoiser_dir}: one whose weights have the SHA-256 "
+            f"{record.base_sha256[:12]}…, not {found[:12]}…. Give the denoiser it was made from, then in "
+            f"{record.base}, or adapt {denoiser_dir} anew"
+        )

@@ -1,0 +1,216 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from safetensors.torch import load_file, save_file
+from scipy.ndimage import gaussian_filter
+
+from fewstain.cli import run as cli
+from fewstain.cli.diffusion import Target as TargetOption
+from fewstain.dataset import open_dataset
+from fewstain.diffusion.adaptation import adapt
+from fewstain.diffusion.adapter import ADAPTER_FILE, load_adapter, read_adapter_record
+from fewstain.diffusion.lora import Target, adapter_off, merge_adapter
+from fewstain.diffusion.network import WEIGHTS, load_denoiser
+from fewstain.diffusion.pictures import open_denoiser
+from fewstain.diffusion.sampling import sample
+from fewstain.diffusion.training import train_diffusion
+from fewstain.errors import UserError
+from fewstain.evaluate.realism import realism
+from fewstain.settings import DiffusionSettings
+from fewstain.storage import sha256_file
+
+SETTINGS = DiffusionSettings(
+    unshuffle=4,
+    channels=(16,),
+    prediction="v_prediction",
+    crop=16,
+    batch_size=8,
+    steps=200,
+    learning_rate=1e-2,
+    warmup_steps=10,
+    ema_decay=0.9,
+    samples=2,
+    sample_steps=2,
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_precision():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+        yield
+
+
+def make_dataset(folder, *, bright, channels=1):
+    """Write soft spots: bright ones on dark, as of fluorescence, or dark ones on bright, as of a stained section."""
+    images = folder / "images"
+    images.mkdir(parents=True)
+    generator = np.random.default_rng(int(bright))
+    for number in range(4):
+        spots = gaussian_filter((generator.random((64, 64, channels)) < 0.01).astype(float), (2, 2, 0))
+        shown = 1 - spots / spots.max() if bright else spots / spots.max()
+        tifffile.imwrite(images / f"{number}.tif", np.squeeze(shown * 60000).astype(np.uint16))
+    return open_dataset(folder)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """Folder with a denoiser of dark images, dark/, and the images of another stain, bright/."""
+    folder = tmp_path_factory.mktemp("adaptation")
+    train_diffusion(make_dataset(folder / "data", bright=False), folder / "dark", folder / "state", SETTINGS)
+    make_dataset(folder / "bright", bright=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def adapter(base):
+    """Folder of an adapter of that denoiser to these images."""
+    adapt(base / "dark", open_dataset(base / "bright"), base / "adapter", steps=150, learning_rate=1e-2)
+    return base / "adapter"
+
+
+def paint(denoiser, n=4, size=(16, 16), steps=10):
+    return sample(denoiser, n, size, steps=steps, seed=0)
+
+
+def test_samples_move_towards_the_new_stain(base, adapter):
+    denoiser, record = open_denoiser(base / "dark", adapter)
+    before = paint(open_denoiser(base / "dark")[0], 32)
+    after = paint(denoiser, 32)
+    real = [
+        torch.from_numpy(record.normaliser.apply(tifffile.imread(path)[..., None])[:, y : y + 16, x : x + 16])
+        for path in open_dataset(base / "bright").images
+        for y in range(0, 64, 16)
+        for x in range(0, 64, 16)
+    ]
+    real = torch.stack(real)
+    assert before.mean() < -0.3
+    assert after.mean() > 0.3
+    distance_before, distance = realism(before, real), realism(after, real)
+    assert distance.frechet < distance_before.frechet / 4
+    assert distance.mmd < distance_before.mmd / 4
+
+
+def test_the_base_stays_as_it_is_and_the_adapter_names_it(base, adapter, tmp_path):
+    shutil.copytree(base / "dark", tmp_path / "dark")
+    before = {path: sha256_file(path) for path in (tmp_path / "dark").rglob("*") if path.is_file()}
+    adapt(tmp_path / "dark", open_dataset(base / "bright"), tmp_path / "adapter", steps=2)
+    assert {path: sha256_file(path) for path in (tmp_path / "dark").rglob("*") if path.is_file()} == before
+    record = read_adapter_record(tmp_path / "adapter")
+    assert record.base_sha256 == sha256_file(base / "dark" / "unet" / WEIGHTS)
+    assert (record.rank, record.target, record.steps, record.image_channels) == (4, "all", 2, 1)
+    assert {path.name for path in tmp_path.iterdir()} == {"dark", "adapter"}
+    assert {path.name for path in adapter.iterdir()} == {ADAPTER_FILE, "fewstain.json", "loss.csv", "samples.png"}
+
+
+def test_off_it_paints_as_the_base_bit_for_bit_and_merged_as_unmerged(base, adapter):
+    denoiser = load_denoiser(base / "dark")
+    before = paint(denoiser)
+    load_adapter(denoiser, base / "dark", adapter)
+    adapted = paint(denoiser)
+    with adapter_off(denoiser):
+        assert torch.equal(paint(denoiser), before)
+    assert not torch.allclose(adapted, before, atol=0.1)
+    frozen = {name: tensor for name, tensor in denoiser.unet.state_dict().items() if ".lora_" not in name}
+    for name, tensor in load_denoiser(base / "dark").unet.state_dict().items():
+        place, _, kind = name.rpartition(".")
+        kept = frozen.get(f"{place}.base_layer.{kind}", frozen.get(name))
+        assert torch.equal(kept, tensor), name
+    merge_adapter(denoiser)
+    torch.testing.assert_close(paint(denoiser), adapted, atol=1e-4, rtol=0)
+
+
+def test_the_same_seed_gives_the_same_adapter(base, tmp_path):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        adapt(base / "dark", open_dataset(base / "bright"), tmp_path / name, steps=2, rank=1, seed=seed)
+    files = [(tmp_path / name / ADAPTER_FILE).read_bytes() for name in "abc"]
+    assert files[0] == files[1] != files[2]
+
+
+def test_an_adapter_of_another_base_is_refused(base, adapter, tmp_path):
+    shutil.copytree(base / "dark", tmp_path / "other")
+    weights = tmp_path / "other" / "unet" / WEIGHTS
+    save_file({name: tensor + 1 for name, tensor in load_file(weights).items()}, weights)
+    wanted, found = (sha256_file(folder / "unet" / WEIGHTS)[:12] for folder in (base / "dark", tmp_path / "other"))
+    with pytest.raises(UserError) as told:
+        load_adapter(load_denoiser(tmp_path / "other"), tmp_path / "other", adapter)
+    assert f"the SHA-256 {wanted}…, not {found}…" in str(told.value)
+    assert f"Give the denoiser it was made from, then in {base / 'dark'}, or adapt" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: (folder / ADAPTER_FILE).unlink(), "no such file, so .* holds no adapter"),
+        (lambda folder: (folder / ADAPTER_FILE).write_bytes(b"12"), "altered or of another adapter"),
+        (lambda folder: (folder / "fewstain.json").write_text("{}"), "not an adapter's record"),
+        (lambda folder: change_record(folder, rank=2), "other names or shapes"),
+        (lambda folder: change_record(folder, target="magic"), "'magic' is not a valid Target"),
+    ],
+)
+def test_a_damaged_adapter_is_told(base, adapter, tmp_path, spoil, message):
+    folder = tmp_path / "adapter"
+    shutil.copytree(adapter, folder)
+    spoil(folder)
+    with pytest.raises(UserError, match=message):
+        load_adapter(load_denoiser(base / "dark"), base / "dark", folder)
+
+
+def change_record(folder, **changes):
+    path = folder / "fewstain.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("channels", "message"),
+    [
+        (None, "0.tif: 3 of its 3 channels are to be modelled, but the denoiser in .*dark sees 1; choose 1"),
+        ((0, 2), "2 of its 3 channels"),
+        ((3,), "channel 3 is not there"),
+    ],
+)
+def test_another_number_of_channels_is_told(base, tmp_path, channels, message):
+    colours = make_dataset(tmp_path / "colours", bright=True, channels=3)
+    with pytest.raises(UserError, match=message):
+        adapt(base / "dark", colours, tmp_path / "adapter", channels=channels)
+    assert {path.name for path in tmp_path.iterdir()} == {"colours"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"target": Target.attention}, "no attention blocks, only DownBlock2D, UpBlock2D; choose target all"),
+        ({"rank": 0}, "rank 0"),
+        ({"steps": 0}, "steps: .*≥ 1"),
+        ({"learning_rate": 1e30}, "the loss is no longer a number"),
+    ],
+)
+def test_wrong_wishes_are_told(base, tmp_path, wrong, message):
+    with pytest.raises(UserError, match=message):
+        adapt(base / "dark", open_dataset(base / "bright"), tmp_path / "adapter", **{"steps": 6} | wrong)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_folder_of_something_else_is_replaced(base, tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(UserError, match=r"'thesis.tex', which is no part of an adapter"):
+        adapt(base / "dark", open_dataset(base / "bright"), tmp_path)
+
+
+def test_the_verbs_make_and_take_an_adapter(base, tmp_path):
+    dark, out, image = str(base / "dark"), str(tmp_path / "adapter"), str(base / "bright" / "images" / "0.tif")
+    assert cli.run(["adapt", dark, str(base / "bright"), "--out", out, "--steps", "2", "--rank", "2"]) == 0
+    painting = ["--adapter", out, "--steps", "2"]
+    assert cli.run(["sample", dark, "--out", str(tmp_path / "samples"), "-n", "1", *painting]) == 0
+    expected = paint(open_denoiser(base / "dark", tmp_path / "adapter")[0], 1, steps=2)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "samples" / "sample-0000.tif"), expected[0, 0])
+    assert cli.run(["edit", dark, image, "--out", str(tmp_path / "edited"), *painting]) == 0
+    assert tifffile.imread(tmp_path / "edited" / "0.tif").dtype == np.uint16
+
+
+def test_target_names_are_those_of_the_command_line():
+    assert [target.value for target in TargetOption] == [target.value for target in Target]

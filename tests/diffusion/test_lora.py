@@ -1,0 +1,170 @@
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+
+from fewstain.config import PRESETS, Preset
+from fewstain.diffusion.lora import (
+    Target,
+    adapter_off,
+    adapter_parameters,
+    adapter_tensors,
+    add_adapter,
+    freeze_base,
+    merge_adapter,
+    set_adapter_tensors,
+    target_layers,
+)
+from fewstain.diffusion.network import Denoiser, build_denoiser
+from fewstain.errors import UserError
+from fewstain.settings import DiffusionSettings
+
+TINY = DiffusionSettings(channels=(8, 16), crop=16, train_timesteps=50)
+
+
+def with_attention():
+    unet = UNet2DConditionModel(
+        in_channels=1,
+        out_channels=1,
+        down_block_types=("AttnDownBlock2D",),
+        mid_block_type="UNetMidBlock2D",
+        up_block_types=("AttnUpBlock2D",),
+        block_out_channels=(8,),
+        layers_per_block=1,
+        norm_num_groups=4,
+        attention_head_dim=4,
+    )
+    return Denoiser(unet, build_denoiser(TINY, 1).scheduler, 1).eval()
+
+
+MAKERS = pytest.mark.parametrize(
+    ("make", "target"),
+    [
+        (lambda: build_denoiser(TINY, 2).eval(), Target.all),
+        (with_attention, Target.all),
+        (with_attention, Target.attention),
+    ],
+)
+
+
+def answer(denoiser):
+    """To fixed noised images at two timesteps."""
+    generator = torch.Generator().manual_seed(0)
+    noised = torch.randn((2, denoiser.image_channels, 16, 16), generator=generator)
+    with torch.inference_mode():
+        return denoiser(noised, torch.tensor([3, 40]))
+
+
+def disturb(denoiser):
+    """Give the adapter weights as training might; B is no longer zero."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in adapter_parameters(denoiser):
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+
+
+@MAKERS
+def test_an_untrained_adapter_changes_nothing_bit_for_bit(make, target):
+    denoiser = make()
+    before = answer(denoiser)
+    add_adapter(denoiser, 4, target, seed=0)
+    assert torch.equal(answer(denoiser), before)
+
+
+@MAKERS
+def test_merged_answers_as_unmerged_and_is_a_plain_network_again(make, target):
+    denoiser = make()
+    names, before = list(denoiser.state_dict()), answer(denoiser)
+    add_adapter(denoiser, 4, target, seed=0)
+    disturb(denoiser)
+    adapted = answer(denoiser)
+    assert float((adapted - before).abs().max()) > 0.01
+    merge_adapter(denoiser)
+    torch.testing.assert_close(answer(denoiser), adapted, atol=1e-5, rtol=1e-4)
+    assert list(denoiser.state_dict()) == names
+    assert all(parameter.requires_grad for parameter in denoiser.parameters())
+
+
+@MAKERS
+def test_switched_off_it_answers_as_the_base_and_then_as_before(make, target):
+    denoiser = make()
+    before = answer(denoiser)
+    add_adapter(denoiser, 4, target, seed=0)
+    disturb(denoiser)
+    adapted = answer(denoiser)
+    with adapter_off(denoiser):
+        assert torch.equal(answer(denoiser), before)
+    assert torch.equal(answer(denoiser), adapted)
+    assert not torch.equal(adapted, before)
+
+
+def test_a_convolution_gains_b_times_a():
+    denoiser = build_denoiser(TINY, 1)
+    before = denoiser.unet.conv_in.weight.detach().clone()  # (8, 4, 3, 3)
+    add_adapter(denoiser, 2, Target.all, seed=0)
+    disturb(denoiser)
+    tensors = adapter_tensors(denoiser)
+    low, high = tensors["conv_in.lora_A.weight"], tensors["conv_in.lora_B.weight"]
+    assert (low.shape, high.shape) == ((2, 4, 3, 3), (8, 2, 1, 1))
+    merge_adapter(denoiser)
+    gained = torch.einsum("or,rihw->oihw", high[:, :, 0, 0], low)
+    torch.testing.assert_close(denoiser.unet.conv_in.weight.detach() - before, gained, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("image_channels", [1, 3])
+def test_an_adapter_of_preset_cpu_has_under_5_percent_of_the_parameters(image_channels):
+    denoiser = build_denoiser(PRESETS[Preset.cpu].diffusion, image_channels)
+    base = sum(parameter.numel() for parameter in denoiser.parameters())
+    add_adapter(denoiser, 4, Target.all, seed=0)
+    adapter = sum(parameter.numel() for parameter in adapter_parameters(denoiser))
+    assert adapter == sum(tensor.numel() for tensor in adapter_tensors(denoiser).values())
+    assert 0 < adapter < 0.05 * base
+
+
+def test_targets_name_layers_of_their_kind():
+    unet = with_attention().unet
+    attention, everything = target_layers(unet, Target.attention), target_layers(unet, Target.all)
+    assert {name.rpartition("attentions.")[2][2:] for name in attention} == {"to_q", "to_k", "to_v", "to_out.0"}
+    assert set(attention) < set(everything)
+    assert {"conv_in", "conv_out", "down_blocks.0.resnets.0.conv1"} <= set(everything)
+    assert not any("time_emb" in name for name in everything)
+
+
+def test_no_attention_to_adapt_is_told():
+    denoiser = build_denoiser(TINY, 1)
+    with pytest.raises(UserError, match="no attention blocks, only DownBlock2D, UpBlock2D; choose target all"):
+        add_adapter(denoiser, 4, Target.attention, seed=0)
+    with pytest.raises(UserError, match="rank 0; an adapter has rank 1 or more"):
+        add_adapter(denoiser, 0, Target.all, seed=0)
+
+
+def test_tensors_come_back_and_others_are_refused():
+    torch.manual_seed(0)
+    one, other, wider = (build_denoiser(TINY, 1).eval() for _ in range(3))
+    other.load_state_dict(one.state_dict())
+    for denoiser, rank in ((one, 2), (other, 2), (wider, 3)):
+        add_adapter(denoiser, rank, Target.all, seed=rank)
+    disturb(one)
+    set_adapter_tensors(other, adapter_tensors(one))
+    assert torch.equal(answer(other), answer(one))
+    with pytest.raises(ValueError, match="tensors of other names or shapes, as conv_in"):
+        set_adapter_tensors(one, adapter_tensors(wider))
+
+
+def test_frozen_only_the_adapter_learns():
+    denoiser = build_denoiser(TINY, 1)
+    add_adapter(denoiser, 2, Target.all, seed=0)
+    freeze_base(denoiser)
+    learning = {name for name, parameter in denoiser.named_parameters() if parameter.requires_grad}
+    assert learning == {name for name, _ in denoiser.named_parameters() if ".lora_A." in name or ".lora_B." in name}
+    assert len(learning) == len(adapter_tensors(denoiser))
+
+
+def test_the_seed_decides_the_adapter_and_leaves_other_chance_alone():
+    tensors = []
+    for seed in (0, 0, 1):
+        denoiser, chance = build_denoiser(TINY, 1), torch.get_rng_state()
+        add_adapter(denoiser, 2, Target.all, seed=seed)
+        assert torch.equal(torch.get_rng_state(), chance)
+        tensors.append(adapter_tensors(denoiser)["conv_in.lora_A.weight"])
+    assert torch.equal(tensors[0], tensors[1])
+    assert not torch.equal(tensors[0], tensors[2])
