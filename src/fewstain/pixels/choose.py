@@ -223,8 +223,8 @@ def tune_winners(
     """Try the decoders of every candidate that wins, on all windows or without those of a fold, on held-out views too.
 
     Two dozen windows hold few objects that no edge cuts, and fewer that touch: by them alone the decoder is chosen as
-    if by lot. On further labeled windows of fluorescence the decoder chosen with views gave an AP50 of 0.84 and 0.80
-    where the one chosen without gave 0.78 and 0.78, and the best of those tried 0.84 (two seeds).
+    if by lot. What the views add is small beside that chance: in docs/accuracy.md's table of views the decoder chosen
+    with them is as often worse as better on further windows.
 
     Returns
     -------
