@@ -5,7 +5,8 @@
 Ensembles on classical filters alone, which take seconds, learn from the windows of one trial, each time from other
 views of them. They are scored on the windows of the stain's other trials that come from images this one has none of,
 with the decoder chosen in two ways: by the held-out windows alone, and by held-out views of them too. `AP50_best` is
-what the best of the decoders tried would have given, and `merged` how many true objects that one left together.
+what the best of the decoders tried would have given, which nobody could have known, and `merged` how many true objects
+that one left together.
 """
 
 from __future__ import annotations
