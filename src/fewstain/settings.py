@@ -30,7 +30,20 @@ class Strict(BaseModel):
         return value
 
 
-class DiffusionSettings(Strict):
+class TrainingSettings(Strict):
+    """How a network is trained on crops of images, whatever it learns."""
+
+    crop: int = Field(64, ge=16, description="side of a training crop, pixels")
+    batch_size: int = Field(16, ge=1)
+    steps: int = Field(1500, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    warmup_steps: int = Field(100, ge=0)
+    weight_decay: float = Field(0.01, ge=0)
+    ema_decay: float = Field(0.995, ge=0, lt=1)
+    checkpoint_seconds: float = Field(60, ge=0, description="time between two saved training states")
+
+
+class DiffusionSettings(TrainingSettings):
     """The denoiser: its network, its objective and its training."""
 
     unshuffle: Literal[1, 2, 4] = Field(2, description="pixels of a k x k block become channels before the first layer")
@@ -47,14 +60,6 @@ class DiffusionSettings(Strict):
         le=1,
         description="share of training steps whose timestep is drawn from the lowest third of the schedule",
     )
-    crop: int = Field(64, ge=16, description="side of a training crop, pixels")
-    batch_size: int = Field(16, ge=1)
-    steps: int = Field(1500, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
-    warmup_steps: int = Field(100, ge=0)
-    weight_decay: float = Field(0.01, ge=0)
-    ema_decay: float = Field(0.995, ge=0, lt=1)
-    checkpoint_seconds: float = Field(60, ge=0, description="time between two saved training states")
     samples: int = Field(16, ge=0, description="images painted for the report when training ends")
     sample_steps: int = Field(30, ge=1)
 

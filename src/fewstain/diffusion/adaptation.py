@@ -8,30 +8,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from accelerate import Accelerator
-from diffusers.training_utils import EMAModel
-from torch.optim import AdamW
+import numpy as np
+from torch import Tensor
 
 from fewstain.dataset import Dataset
 from fewstain.diffusion.adapter import ADAPTER_FILE, CONTENTS, AdapterRecord, save_adapter
+from fewstain.diffusion.folder import check_replaceable, replaced_folder
+from fewstain.diffusion.loop import new_training, run
 from fewstain.diffusion.lora import Target, adapter_parameters, add_adapter, freeze_base
 from fewstain.diffusion.network import WEIGHTS, Denoiser, load_denoiser
 from fewstain.diffusion.pool import Pool, PoolIndex, build_pool
-from fewstain.diffusion.precision import Precision, choose_precision, start_accelerator
-from fewstain.diffusion.progress import StepProgress
+from fewstain.diffusion.precision import choose_precision, start_accelerator
 from fewstain.diffusion.record import (
     DenoiserRecord,
-    check_replaceable,
     check_weights,
     describe,
     paint_samples,
     read_record,
-    replaced_folder,
     write_losses,
 )
 from fewstain.diffusion.state import Training
-from fewstain.diffusion.training import LOSS_WINDOW, train_step
+from fewstain.diffusion.training import denoising_loss
 from fewstain.errors import UserError
 from fewstain.images.read import read_image
 from fewstain.settings import DiffusionSettings
@@ -99,14 +96,19 @@ def adapt(
 
     precision = choose_precision()
     accelerator = start_accelerator(precision)
-    training = new_adaptation(denoiser, settings, precision, accelerator.device)
+    freeze_base(denoiser)
+    training = new_training(denoiser, settings, precision, accelerator.device, {}, adapter_parameters(denoiser))
     # named as `replaced_folder` names its own, which clears away those of killed sessions
     prefix, suffix = f".{out.name}.", ".part"
     with write_errors_named(out), tempfile.TemporaryDirectory(suffix, prefix, out.parent) as scratch:
         index = build_pool(Path(scratch), dataset.images, chosen)
-        run(training, Pool(Path(scratch), index, accelerator.device), settings, seed, accelerator)
-    if not bool(torch.isfinite(training.losses).all()):
-        raise UserError(f"{out}: not written, for the loss is no longer a number; set a lower --learning-rate")
+        pool = Pool(Path(scratch), index, accelerator.device)
+
+        def loss_of(step: int) -> Tensor:
+            random = np.random.default_rng((seed, step))
+            return denoising_loss(denoiser, training, pool, settings, accelerator, random)
+
+        run(training, loss_of, settings, accelerator, state=None, title="adapting")
     origin = {
         "base": str(denoiser_dir),
         "base_sha256": sha256_file(denoiser_dir / "unet" / WEIGHTS),
@@ -148,41 +150,9 @@ def adaptation_settings(
     return validate(DiffusionSettings, settings.model_dump() | {"learning_rate": rate}, source)
 
 
-def new_adaptation(
-    denoiser: Denoiser, settings: DiffusionSettings, precision: Precision, device: torch.device
-) -> Training:
-    """Make the training as it is before its first step; the optimiser knows the adapter's parameters only."""
-    if precision.channels_last:
-        denoiser = denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    denoiser = denoiser.to(device).train()
-    freeze_base(denoiser)
-    optimiser = AdamW(
-        adapter_parameters(denoiser),
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        fused=device.type == "cuda",
-    )
-    ema = EMAModel(denoiser.parameters(), decay=settings.ema_decay, foreach=True)
-    return Training(denoiser, optimiser, ema, torch.zeros(settings.steps, device=device), precision, {})
-
-
-def run(training: Training, pool: Pool, settings: DiffusionSettings, seed: int, accelerator: Accelerator) -> None:
-    """Train from the first step to the last."""
-    began = time.monotonic()
-    device = accelerator.device
-    with StepProgress("adapting", settings.steps, images_per_step=settings.batch_size, device=device) as progress:
-        while training.step < settings.steps:
-            training.losses[training.step] = train_step(training.network, training, pool, settings, seed, accelerator)
-            training.step += 1
-            if progress.due(training.step):
-                recent = training.losses[max(0, training.step - LOSS_WINDOW) : training.step]
-                progress.show(training.step, loss=float(recent.mean()))
-    training.seconds = time.monotonic() - began
-
-
 def write_adapter(
     out: Path,
-    training: Training,
+    training: Training[Denoiser],
     index: PoolIndex,
     settings: DiffusionSettings,
     seed: int,

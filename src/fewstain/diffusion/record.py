@@ -1,15 +1,10 @@
-"""What the denoiser's folder tells about its training, and how that folder is written."""
+"""What the denoiser's folder tells about its training, and what it holds."""
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import errno
-import os
-import secrets
-import shutil
 import time
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -19,6 +14,7 @@ import torch
 from torch import Tensor
 
 import fewstain
+from fewstain.diffusion.folder import replaced_folder
 from fewstain.diffusion.mosaic import write_mosaic
 from fewstain.diffusion.network import WEIGHTS, Denoiser
 from fewstain.diffusion.pool import PoolIndex
@@ -28,7 +24,7 @@ from fewstain.diffusion.state import Training
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser
 from fewstain.settings import DiffusionSettings
-from fewstain.storage import read_json, sha256_file, write_errors_named, write_json
+from fewstain.storage import read_json, sha256_file, write_json
 
 RECORD_FILE, LOSS_FILE, SAMPLES_FILE = "fewstain.json", "loss.csv", "samples.png"
 CONTENTS = {"unet", "scheduler", "stem.json", RECORD_FILE, LOSS_FILE, SAMPLES_FILE, ".snakemake_timestamp"}
@@ -144,7 +140,7 @@ def check_image_kind(folder: Path, record: DenoiserRecord, path: Path, channels:
 
 def write_denoiser(
     out: Path,
-    training: Training,
+    training: Training[Denoiser],
     index: PoolIndex,
     settings: DiffusionSettings,
     seed: int,
@@ -165,7 +161,13 @@ def write_denoiser(
 
 
 def describe(
-    training: Training, index: PoolIndex, settings: DiffusionSettings, seed: int, *, wall_seconds: float, weights: Path
+    training: Training[Denoiser],
+    index: PoolIndex,
+    settings: DiffusionSettings,
+    seed: int,
+    *,
+    wall_seconds: float,
+    weights: Path,
 ) -> DenoiserRecord:
     """Make the record of a training that has ended, with its weights in the file `weights`."""
     device = training.network.device
@@ -208,40 +210,3 @@ def paint_samples(folder: Path, denoiser: Denoiser, settings: DiffusionSettings,
 def write_samples(folder: Path, images: Tensor) -> None:
     """Write samples.png: images (n, C, H, W) in [-1, 1] in a grid."""
     write_mosaic(folder / SAMPLES_FILE, images)
-
-
-def check_replaceable(out: Path, contents: Set[str] = CONTENTS, holder: str = DenoiserRecord.holder) -> None:
-    """Refuse, before hours of training, a folder that cannot be written or holds anything but `contents`."""
-    with write_errors_named(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        if not os.access(out.parent, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(out))
-    if out.is_dir():
-        foreign = sorted({path.name for path in out.iterdir()} - contents)
-        if foreign:
-            raise UserError(f"{out}: holds {foreign[0]!r}, which is no part of {holder}; choose another folder")
-    elif out.exists():
-        raise UserError(f"{out}: is a file; choose a folder's name")
-
-
-@contextlib.contextmanager
-def replaced_folder(out: Path) -> Iterator[Path]:
-    """Give an empty folder that takes the name and place of `out` when the block ends well, and else vanishes."""
-    token = secrets.token_hex(4)
-    fresh, old = out.with_name(f".{out.name}.{token}.part"), out.with_name(f".{out.name}.{token}.old")
-    with write_errors_named(out):
-        try:
-            for stale in out.parent.glob(f".{out.name}.*.part"):  # of a session that was killed while writing
-                shutil.rmtree(stale, ignore_errors=True)
-            fresh.mkdir(parents=True)
-            yield fresh
-            for path in fresh.rglob("*"):
-                if path.is_file():
-                    with path.open("r+b") as file:
-                        os.fsync(file.fileno())
-            if out.exists():
-                out.rename(old)
-            fresh.rename(out)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)

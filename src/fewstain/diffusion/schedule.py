@@ -9,7 +9,7 @@ import torch
 from diffusers import DDPMScheduler
 from torch import Tensor
 
-from fewstain.settings import DiffusionSettings
+from fewstain.settings import TrainingSettings
 
 SMALL_THIRD = 3  # "small" timesteps are the lowest third: where the features that segment best come from
 
@@ -44,7 +44,7 @@ def noised_and_target(
     return noised, noise
 
 
-def learning_rate(step: int, settings: DiffusionSettings) -> float:
+def learning_rate(step: int, settings: TrainingSettings) -> float:
     """Linear warm-up, then half a cosine down to zero at the last step. A function of the step: nothing to resume."""
     warmup = min(settings.warmup_steps, settings.steps // 2)
     if step < warmup:

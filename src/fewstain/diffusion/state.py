@@ -7,16 +7,15 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from diffusers.training_utils import EMAModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import AdamW
 
-from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.precision import Precision
 from fewstain.errors import UserError
 from fewstain.storage import atomic_path
@@ -25,8 +24,11 @@ STATE_FILE = "state.safetensors"
 FORMAT = 1
 
 
+Network = TypeVar("Network", bound=nn.Module)
+
+
 @dataclass
-class Training:
+class Training(Generic[Network]):
     """Everything that changes while training, and what it must not be mixed with.
 
     There are no random states: every step draws from a generator seeded by (seed, step).
@@ -43,7 +45,7 @@ class Training:
         Time spent in the training loop, earlier sessions included.
     """
 
-    network: Denoiser
+    network: Network
     optimiser: AdamW
     ema: EMAModel
     losses: Tensor
@@ -68,7 +70,7 @@ class Training:
 
     def restore(self, saved: SavedState) -> None:
         """Take over a saved state; the networks must be of the same settings, as `check_identity` makes sure."""
-        for parameter in self.network.parameters():
+        for parameter in (one for group in self.optimiser.param_groups for one in group["params"]):
             self.optimiser.state[parameter] = {
                 "step": torch.empty((), device=parameter.device if self.optimiser.defaults["fused"] else None),
                 "exp_avg": torch.empty_like(parameter),  # keeps the parameter's memory order, as AdamW itself does

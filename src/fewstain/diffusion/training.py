@@ -1,36 +1,32 @@
-"""Training of the denoiser: one loop that saves its whole state, and goes on by running the same command again."""
+"""Training of the denoiser on a pool of unlabeled images."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from diffusers.training_utils import EMAModel
 from torch import Tensor
 from torch.nn import functional
-from torch.optim import AdamW
 from torch.utils._triton import has_triton
 
 from fewstain.dataset import Dataset
-from fewstain.diffusion.network import build_denoiser
+from fewstain.diffusion.folder import check_replaceable
+from fewstain.diffusion.loop import new_training, run
+from fewstain.diffusion.network import Denoiser, build_denoiser
 from fewstain.diffusion.pool import Pool, open_pool_index, remove_pixels
-from fewstain.diffusion.precision import Precision, choose_precision, start_accelerator
-from fewstain.diffusion.progress import StepProgress
-from fewstain.diffusion.record import check_replaceable, write_denoiser
-from fewstain.diffusion.schedule import draw_timesteps, learning_rate, noised_and_target
+from fewstain.diffusion.precision import choose_precision, start_accelerator
+from fewstain.diffusion.record import CONTENTS, DenoiserRecord, write_denoiser
+from fewstain.diffusion.schedule import draw_timesteps, noised_and_target
 from fewstain.diffusion.state import Training, open_state
-from fewstain.diffusion.stopping import StopRequest
 from fewstain.errors import UserError
 from fewstain.settings import DiffusionSettings
 from fewstain.storage import sha256_file, write_errors_named
 
-GRADIENT_NORM = 1.0
-LOSS_WINDOW = 50  # steps over which the loss shown is averaged
 COMPILE_STEPS = 2000  # torch.compile takes a minute or so: shorter trainings do not earn it back
 REPORT_ONLY = {"checkpoint_seconds", "samples", "sample_steps"}  # settings that do not change the weights
 
@@ -75,7 +71,7 @@ def train_diffusion(
         Ctrl-C, after the state was saved.
     """
     start = time.monotonic()
-    check_replaceable(out)
+    check_replaceable(out, CONTENTS, DenoiserRecord.holder)
     if settings.crop % settings.stride:
         raise UserError(f"diffusion.crop is {settings.crop}; this network needs a multiple of {settings.stride}")
     with write_errors_named(state):
@@ -88,11 +84,19 @@ def train_diffusion(
 
     precision = saved.precision if saved is not None else choose_precision()
     accelerator = start_accelerator(precision)
-    training = new_training(settings, len(index.channels), seed, precision, accelerator.device, identity)
+    denoiser = new_denoiser(settings, len(index.channels), seed)
+    training = new_training(denoiser, settings, precision, accelerator.device, identity)
     if saved is not None:
         training.restore(saved)
     if not finished:
-        run(training, Pool(state, index, accelerator.device), settings, seed, state, accelerator)
+        predict = _compiled(training, settings, accelerator.device)
+        pool = Pool(state, index, accelerator.device)
+
+        def loss_of(step: int) -> Tensor:
+            random = np.random.default_rng((seed, step))
+            return denoising_loss(predict, training, pool, settings, accelerator, random)
+
+        run(training, loss_of, settings, accelerator, state)
     write_denoiser(out, training, index, settings, seed, session_seconds=time.monotonic() - start)
     remove_pixels(state)
 
@@ -109,75 +113,28 @@ def training_identity(
     }
 
 
-def new_training(
-    settings: DiffusionSettings,
-    image_channels: int,
-    seed: int,
-    precision: Precision,
-    device: torch.device,
-    identity: Mapping[str, Any],
-) -> Training:
-    """Make the training as it is before its first step; its weights are a function of the seed."""
+def new_denoiser(settings: DiffusionSettings, image_channels: int, seed: int) -> Denoiser:
+    """Make an untrained denoiser whose weights are a function of the seed."""
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        network = build_denoiser(settings, image_channels)
-    if precision.channels_last:
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    network = network.to(device).train()
-    optimiser = AdamW(
-        network.parameters(),
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        fused=device.type == "cuda",
-    )
-    ema = EMAModel(network.parameters(), decay=settings.ema_decay, foreach=True)
-    return Training(network, optimiser, ema, torch.zeros(settings.steps, device=device), precision, identity)
+        return build_denoiser(settings, image_channels)
 
 
-def run(
-    training: Training, pool: Pool, settings: DiffusionSettings, seed: int, state: Path, accelerator: Accelerator
-) -> None:
-    """Train up to the last step, saving the state now and then, at the end, and when asked to stop."""
-    torch.backends.cudnn.deterministic = True  # so that a resumed training equals an uninterrupted one
-    predict = _compiled(training, settings, accelerator.device)
-    began = saved_at = time.monotonic()
-    seconds_before = training.seconds
-    progress = StepProgress(
-        "training", settings.steps, done=training.step, images_per_step=settings.batch_size, device=accelerator.device
-    )
-    with StopRequest() as stop, progress:
-        while training.step < settings.steps:
-            training.losses[training.step] = train_step(predict, training, pool, settings, seed, accelerator)
-            training.step += 1
-            if progress.due(training.step):
-                recent = training.losses[max(0, training.step - LOSS_WINDOW) : training.step]
-                progress.show(training.step, loss=float(recent.mean()))
-            last = training.step == settings.steps
-            if last or stop.requested or time.monotonic() - saved_at >= settings.checkpoint_seconds:
-                _check_finite(training, state)
-                training.seconds = seconds_before + time.monotonic() - began
-                training.save(state)
-                saved_at = time.monotonic()
-            if stop.requested:
-                break
-
-
-def train_step(
+def denoising_loss(
     predict: Predict,
-    training: Training,
+    training: Training[Denoiser],
     pool: Pool,
     settings: DiffusionSettings,
-    seed: int,
     accelerator: Accelerator,
+    random: np.random.Generator,
 ) -> Tensor:
-    """One step of the denoising objective; all chance comes from (seed, step), so there is no random state to save.
+    """Mean squared error of a batch of crops of the pool; () on the device, with its graph.
 
-    Returns
-    -------
-    Tensor
-        () the batch's mean squared error, on the device.
+    Parameters
+    ----------
+    random
+        The only source of chance.
     """
-    random = np.random.default_rng((seed, training.step))
     device = accelerator.device
     clean = training.precision.lay_out(pool.crops(settings.batch_size, settings.crop, random))
     timesteps = draw_timesteps(random, len(clean), settings.train_timesteps, settings.small_timestep_share).to(device)
@@ -187,32 +144,13 @@ def train_step(
 
     with accelerator.autocast():
         predicted = predict(noised, timesteps)
-    loss = functional.mse_loss(predicted.float(), target)
-    training.optimiser.zero_grad()
-    accelerator.backward(loss)
-    accelerator.clip_grad_norm_(training.network.parameters(), GRADIENT_NORM)
-    for group in training.optimiser.param_groups:
-        group["lr"] = learning_rate(training.step, settings)
-    training.optimiser.step()
-    training.ema.step(training.network.parameters())
-    return loss.detach()
+    return functional.mse_loss(predicted.float(), target)
 
 
-def _compiled(training: Training, settings: DiffusionSettings, device: torch.device) -> Predict:
+def _compiled(training: Training[Denoiser], settings: DiffusionSettings, device: torch.device) -> Predict:
     """Compile the network where that pays; judged by the length of the whole training, so that all sessions agree."""
     if device.type != "cuda" or settings.steps < COMPILE_STEPS or not has_triton():
         return training.network
     torch._dynamo.config.suppress_errors = True  # what it cannot compile runs as it is
     compiled: Predict = torch.compile(training.network)
     return compiled
-
-
-def _check_finite(training: Training, state: Path) -> None:
-    """Refuse to save a training that has diverged."""
-    finite = torch.isfinite(training.losses[: training.step])
-    if not bool(finite.all()):
-        first = int((~finite).nonzero()[0]) + 1
-        raise UserError(
-            f"{state}: the loss is no longer a number after step {first}; "
-            "set a lower diffusion.learning_rate, delete that folder and train again"
-        )
