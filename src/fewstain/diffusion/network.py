@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -16,6 +17,8 @@ from fewstain.settings import DiffusionSettings
 
 NORM_GROUPS = 8
 WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+Residuals = tuple[Sequence[Tensor], Tensor]
 
 
 class Denoiser(nn.Module):
@@ -44,7 +47,12 @@ class Denoiser(nn.Module):
     @property
     def image_channels(self) -> int:
         """Number of channels of the images the denoiser was made for."""
-        return int(self.unet.config["in_channels"]) // self.unshuffle**2
+        return int(self.unet.config["out_channels"]) // self.unshuffle**2
+
+    @property
+    def source_channels(self) -> int:
+        """Number of channels of a source image that it wants beside a noised one; 0 for a denoiser of images alone."""
+        return int(self.unet.config["in_channels"]) // self.unshuffle**2 - self.image_channels
 
     @property
     def device(self) -> torch.device:
@@ -57,15 +65,18 @@ class Denoiser(nn.Module):
         levels = len(self.unet.config["block_out_channels"])
         return int(self.unshuffle * 2 ** (levels - 1))
 
-    def forward(self, noisy: Tensor, timestep: Tensor) -> Tensor:
+    def forward(self, noisy: Tensor, timestep: Tensor, residuals: Residuals | None = None) -> Tensor:
         """Predict what `scheduler.config.prediction_type` names.
 
         Parameters
         ----------
         noisy
-            (B, C, H, W) noised images; H and W multiples of `multiple`.
+            (B, C + S, H, W) noised images, and after them the S channels of their sources, where it wants some; H and
+            W multiples of `multiple`.
         timestep
             (B,) int64 in [0, T), as in training, or float for the noise levels between.
+        residuals
+            What a ControlNet adds to the U-Net's skip connections, and to its middle.
 
         Returns
         -------
@@ -73,8 +84,20 @@ class Denoiser(nn.Module):
             (B, C, H, W) predicted epsilon or velocity.
         """
         blocks = functional.pixel_unshuffle(noisy, self.unshuffle)
-        predicted = self.unet(blocks, timestep, encoder_hidden_states=None, return_dict=False)[0]
+        down, middle = residuals if residuals is not None else (None, None)
+        predicted = self.unet(
+            blocks,
+            timestep,
+            encoder_hidden_states=None,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=middle,
+            return_dict=False,
+        )[0]
         return functional.pixel_shuffle(predicted, self.unshuffle)
+
+    def decode(self, denoised: Tensor) -> Tensor:
+        """Turn what was denoised into (B, C, H, W) images in [-1, 1]."""
+        return denoised.clamp(-1, 1)
 
     def save(self, folder: Path) -> None:
         """Write `folder`/unet and `folder`/scheduler in diffusers' layout, safetensors only, and `folder`/stem.json."""
@@ -85,11 +108,11 @@ class Denoiser(nn.Module):
         (folder / "stem.json").write_text(json.dumps({"unshuffle": self.unshuffle}) + "\n")
 
 
-def build_denoiser(settings: DiffusionSettings, image_channels: int) -> Denoiser:
-    """Make an untrained denoiser for images of `image_channels` channels."""
+def build_denoiser(settings: DiffusionSettings, image_channels: int, source_channels: int = 0) -> Denoiser:
+    """Make an untrained denoiser for images of `image_channels` channels, with sources of `source_channels`."""
     levels = len(settings.channels)
     unet = UNet2DConditionModel(
-        in_channels=image_channels * settings.unshuffle**2,
+        in_channels=(image_channels + source_channels) * settings.unshuffle**2,
         out_channels=image_channels * settings.unshuffle**2,
         down_block_types=("DownBlock2D",) * levels,
         mid_block_type="UNetMidBlock2D",
@@ -113,8 +136,19 @@ def load_denoiser(folder: Path) -> Denoiser:
     Raises
     ------
     UserError
-        If the folder holds no denoiser, or its weights are damaged or belong to another network.
+        If the folder holds no denoiser of images alone, or its weights are damaged or belong to another network.
     """
+    denoiser = read_denoiser(folder)
+    if denoiser.source_channels:
+        raise UserError(
+            f"{folder}: holds a translation, which paints nothing without a source image, for `fewstain translate` "
+            "only; give a folder that train-diffusion made"
+        )
+    return denoiser
+
+
+def read_denoiser(folder: Path) -> Denoiser:
+    """Read a denoiser as `load_denoiser` does, also one that wants sources."""
     for part in (
         "stem.json",
         "unet/config.json",

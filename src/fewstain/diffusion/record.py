@@ -20,10 +20,10 @@ from fewstain.diffusion.network import WEIGHTS, Denoiser
 from fewstain.diffusion.pool import PoolIndex
 from fewstain.diffusion.progress import peak_memory_bytes
 from fewstain.diffusion.sampling import sample
-from fewstain.diffusion.state import Training
+from fewstain.diffusion.state import Network, Training
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser
-from fewstain.settings import DiffusionSettings
+from fewstain.settings import DiffusionSettings, TrainingSettings
 from fewstain.storage import read_json, sha256_file, write_json
 
 RECORD_FILE, LOSS_FILE, SAMPLES_FILE = "fewstain.json", "loss.csv", "samples.png"
@@ -161,16 +161,16 @@ def write_denoiser(
 
 
 def describe(
-    training: Training[Denoiser],
+    training: Training[Network],
     index: PoolIndex,
-    settings: DiffusionSettings,
+    settings: TrainingSettings,
     seed: int,
     *,
     wall_seconds: float,
     weights: Path,
 ) -> DenoiserRecord:
     """Make the record of a training that has ended, with its weights in the file `weights`."""
-    device = training.network.device
+    device = next(training.network.parameters()).device
     return DenoiserRecord(
         normaliser=index.normaliser,
         channels=index.channels,
