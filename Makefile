@@ -52,7 +52,13 @@ docs-figures: install
 	$(BIN)/fewstain demo-data data/demo
 	$(BIN)/fewstain train-diffusion data/demo --out results/docs/diffusion --state results/docs/state \
 		--preset demo --set diffusion.prediction=v_prediction --set diffusion.steps=700
-	$(BIN)/python benchmarks/diffusion_figures.py results/docs/diffusion data/demo/images/img2d-left.tif
+	$(BIN)/fewstain train-control results/docs/diffusion data/demo --out results/docs/control \
+		--state results/docs/control-state --set control.steps=500
+	$(BIN)/fewstain train-translation data/demo-tissue --from grey --out results/docs/translation \
+		--state results/docs/translation-state --set translation.betas=cosine --set translation.steps=500
+	$(BIN)/python benchmarks/diffusion_figures.py results/docs/diffusion data/demo/images/img2d-left.tif \
+		--control results/docs/control --layout data/demo/test/labels/img2d-right.tif \
+		--translation results/docs/translation --colours data/demo-tissue/images/ihc.tif
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/*.egg-info

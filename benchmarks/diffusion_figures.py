@@ -1,9 +1,10 @@
 """The pictures of docs/diffusion.md, painted by a trained denoiser.
 
     python benchmarks/diffusion_figures.py DIFFUSION_DIR IMAGE [--out docs/figures]
+        [--control DIR --layout LABELS] [--translation DIR --colours IMAGE]
 
 `make docs-figures` trains that denoiser on the demo data first. IMAGE is a real one of its kind; its top-left corner is
-noised and inverted.
+noised and inverted. A control of the denoiser paints parts of LABELS, a translation from grey parts of an RGB image.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 import torch
 from matplotlib.figure import Figure
 from skimage.draw import ellipse
 from torch import Tensor
 
+from fewstain.diffusion.control.painting import paint_conditions
+from fewstain.diffusion.control.record import open_control
+from fewstain.diffusion.control.training import shown
 from fewstain.diffusion.draws import starting_noise
 from fewstain.diffusion.editing import edit
 from fewstain.diffusion.forward import diffuse
@@ -25,7 +30,12 @@ from fewstain.diffusion.mosaic import mosaic
 from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.pictures import open_denoiser, read_picture
 from fewstain.diffusion.sampling import sample
+from fewstain.diffusion.translation.painting import source_of, translate
+from fewstain.diffusion.translation.record import read_translation, scales
+from fewstain.diffusion.translation.table import apply_table
 from fewstain.diffusion.variation import branch, interpolate, outcome_variance
+from fewstain.images.read import read_image, read_labels
+from fewstain.layout import layout_planes
 
 COLUMNS = 8
 EVALUATIONS = 20
@@ -34,6 +44,7 @@ STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 ANCESTRAL_STEPS = 100
 POINTS = (0, 40, 60, 80, 90, 95)
 INVERSION_STEPS = 50
+SAMPLES = 16
 
 
 def save(path: Path, rows: list[tuple[str, Tensor]]) -> None:
@@ -103,11 +114,60 @@ def edited(denoiser: Denoiser, size: tuple[int, int]) -> list[tuple[str, Tensor]
     return [("strength " + ", ".join(f"{strength:g}" for strength in STRENGTHS), torch.cat(images))]
 
 
+def controlled(denoiser: Denoiser, diffusion: Path, folder: Path, layout: Path, side: int) -> list[tuple[str, Tensor]]:
+    """Paint parts of a layout, each from two noises."""
+    control, _ = open_control(folder, denoiser, diffusion)
+    planes = torch.from_numpy(layout_planes(read_labels(layout)))
+    conditions = parts(planes, side, COLUMNS)
+    rows = [("layout", shown(conditions, denoiser.image_channels))]
+    for seed in (0, 1):
+        painted = paint_conditions(denoiser, control, conditions, steps=EVALUATIONS, seed=seed)
+        rows.append((f"painted, seed {seed}", painted))
+    return rows
+
+
+def translated(folder: Path, image: Path, side: int) -> list[tuple[str, Tensor]]:
+    """Colour parts of an image that was made grey."""
+    translator, record = read_translation(folder)
+    source_scale, target_scale = scales(record)
+    pixels = read_image(image).pixels
+    sources = parts(torch.from_numpy(source_of(pixels, image, record.source, source_scale)), side, COLUMNS)
+    truth = parts(torch.from_numpy(target_scale.apply(pixels)), side, COLUMNS)
+    tables = [apply_table(record.residual.table, source) for source in sources.numpy()]
+    samples = np.stack(
+        [
+            translate(translator, record.residual, source, samples=SAMPLES, steps=10, seed=0)
+            for source in sources.numpy()
+        ]
+    )
+    return [
+        ("grey", sources.expand(-1, 3, -1, -1)),
+        ("by a table", torch.from_numpy(np.stack(tables))),
+        ("one sample", torch.from_numpy(samples[:, 0])),
+        (f"mean of {SAMPLES}", torch.from_numpy(samples.mean(axis=1))),
+        ("truth", truth),
+    ]
+
+
+def parts(planes: Tensor, side: int, n: int) -> Tensor:
+    """Cut (K, H, W) planes into n parts (n, K, side, side), evenly apart among all that there is room for."""
+    cut = [
+        planes[:, y : y + side, x : x + side]
+        for y in range(0, planes.shape[1] - side + 1, side)
+        for x in range(0, planes.shape[2] - side + 1, side)
+    ]
+    return torch.stack([cut[place] for place in np.linspace(0, len(cut) - 1, n).round().astype(int)])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("diffusion", type=Path, help="a trained denoiser's folder")
     parser.add_argument("image", type=Path, help="a real image of its kind, 256 pixels or more a side")
     parser.add_argument("--out", type=Path, default=Path("docs/figures"))
+    parser.add_argument("--control", type=Path, help="folder of a control of layouts, of that denoiser")
+    parser.add_argument("--layout", type=Path, help="a label image for it")
+    parser.add_argument("--translation", type=Path, help="folder of a translation from grey")
+    parser.add_argument("--colours", type=Path, help="an RGB image for it")
     options = parser.parse_args()
     denoiser, record = open_denoiser(options.diffusion)
     side = int(record.settings["crop"])
@@ -123,6 +183,10 @@ def main() -> None:
         "path": [("", path)],
         "edit": edited(denoiser, size),
     }
+    if options.control:
+        figures["control"] = controlled(denoiser, options.diffusion, options.control, options.layout, side)
+    if options.translation:
+        figures["translation"] = translated(options.translation, options.colours, side)
     for name, rows in figures.items():
         save(options.out / f"diffusion-{name}.png", rows)
 

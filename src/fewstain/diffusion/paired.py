@@ -108,7 +108,9 @@ def train_on_pairs(
     files = tuple((pair.name, _sha256(pair.files)) for pair in pairs)
     identity = {**identity, "seed": seed, "pool": files}
     saved = open_state(state, identity, restart=restart)
-    index = find_pool(state, files, pixels_needed=True) or build_pairs(state, pairs, files)
+    # without a state, planes lying there may be of another training, made of the same files in another way
+    index = find_pool(state, files, pixels_needed=True) if saved is not None else None
+    index = index or build_pairs(state, pairs, files)
     precision = saved.precision if saved is not None else choose_precision()
     accelerator = start_accelerator(precision)
     training = new_training(network, settings, precision, accelerator.device, identity)
