@@ -88,7 +88,8 @@ class TranslationSettings(DiffusionSettings):
     )
     crop: int = Field(128, ge=16, description="side of a training crop, pixels; colours depend on what is far around")
     batch_size: int = Field(4, ge=1)
-    prediction: Literal["epsilon", "v_prediction"] = Field(
+    betas: Literal["linear", "cosine"] = "cosine"
+    prediction: Literal["v_prediction"] = Field(
         "v_prediction", description="velocity at the highest noise is the mean of all that fits the source"
     )
     small_timestep_share: float = Field(0.0, ge=0, le=1, description="as of diffusion; 0 learns to paint")

@@ -10,22 +10,47 @@ from diffusers import DDPMScheduler
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fewstain.diffusion.network import Denoiser, build_denoiser
+from fewstain.diffusion.levels import trained_levels
+from fewstain.diffusion.network import Denoiser, Residuals, build_denoiser
 from fewstain.diffusion.translation.table import Table, apply_table
 from fewstain.settings import TranslationSettings
 
 DEVIATION = 0.5  # of what is denoised; the noise schedules are made for images, which have about that
+FINEST = 0.03  # noise level below which what is denoised is taken as it is; in histology, under one level of 256
 
 
 class Translator(Denoiser):
     """Denoises the residual of a target image to what a table gives for its source, with the source beside it.
 
-    Channels are concatenated (Saharia et al., *Palette*, SIGGRAPH 2022).
+    Channels are concatenated (Saharia et al., *Palette*, SIGGRAPH 2022). With x = x_t / sqrt(abar) at noise level
+    sigma, the U-Net's answer F becomes
+
+        D(x, sigma) = c_skip x + c_out F,   c_skip = k² / (sigma² + k²),   c_out = d sigma / sqrt(sigma² + k²)
+
+    (the form of Karras et al., NeurIPS 2022, eq. 7), with d = `DEVIATION` and k = `FINEST`, and D the velocity that the
+    scheduler wants. Colours are smoother than noise: above k the U-Net says what they are, and has not to carry each
+    pixel's noise through, which a small one cannot; its samples were grainy. Below k the input is right already.
     """
+
+    def forward(self, noisy: Tensor, timestep: Tensor, residuals: Residuals | None = None) -> Tensor:
+        """Predict velocity; see `Denoiser.forward`."""
+        answer = super().forward(noisy, timestep, residuals)
+        sigma = self._levels(timestep).to(noisy.device)[:, None, None, None]
+        alpha = (1 + sigma**2).rsqrt()
+        x_t = noisy[:, : self.image_channels].float()
+        skip = FINEST**2 / (sigma**2 + FINEST**2)
+        denoised = skip * x_t / alpha + DEVIATION * sigma * (sigma**2 + FINEST**2).rsqrt() * answer.float()
+        return (alpha * x_t - denoised) / (alpha * sigma)
 
     def decode(self, denoised: Tensor) -> Tensor:
         """Leave residuals as they are; their range is no image's."""
         return denoised
+
+    def _levels(self, timestep: Tensor) -> Tensor:
+        """(B,) sigma of each timestep; linear in its logarithm between whole ones, as of `timestep_of`."""
+        levels = np.log(trained_levels(self.scheduler))
+        found = np.interp(timestep.double().cpu().numpy(), np.arange(len(levels)), levels)
+        return torch.from_numpy(np.exp(found)).float()
 
 
 @dataclass(frozen=True)
