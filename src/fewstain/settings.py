@@ -99,6 +99,9 @@ class PixelSettings(Strict):
     dropout: float = Field(0.1, ge=0, lt=1)
     folds: int = Field(4, ge=2, le=10)
     decoder_trials: int = Field(50, ge=1, description="parameter sets of the decoder tried out-of-fold")
+    decoders: int = Field(
+        7, ge=1, le=50, description="the best of the decoder's parameter sets, whose segmentations vote on each object"
+    )
     decoder_views: int = Field(
         3, ge=0, description="held-out views of each window that the decoder is chosen by, beside the window itself"
     )

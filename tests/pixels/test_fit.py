@@ -64,7 +64,7 @@ def test_discs_are_found_out_of_fold_and_twice_alike(denoiser):
     assert len(steps) == count_steps(SETTINGS, denoiser)
     assert [row["chosen"] for row in fitted.choices["features"]].count(True) == 1
     assert len(fitted.choices["decoder"]) == SETTINGS.decoder_trials
-    assert fitted.choices["decoder"][0]["h"] == fitted.decoder.h
+    assert fitted.choices["decoder"][0]["h"] == fitted.decoder.decoders[0].h
     assert [row["image"] for row in fitted.choices["folds"]] == list("abcd")
     assert json.loads(json.dumps(fitted.choices)) == fitted.choices
 

@@ -29,7 +29,7 @@ from fewstain.pixels.choose import (
     tune_winners,
     winner,
 )
-from fewstain.pixels.decode import DecoderParameters
+from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.ensemble import PixelEnsemble
 from fewstain.pixels.extractor import build_extractor
 from fewstain.pixels.features import block_names
@@ -56,7 +56,7 @@ class FittedPixels:
 
     ensemble: PixelEnsemble
     choice: FeatureChoice
-    decoder: DecoderParameters
+    decoder: Consensus
     choices: dict[str, Any]
     out_of_fold: dict[str, Any]
 
@@ -191,9 +191,10 @@ def fit_windows(
     return FittedPixels(
         ensemble,
         best.choice,
-        best.decoder(),
+        best.decoder(settings.decoders),
         _tables(features, candidates, best),
-        nested_scores(features, candidates, class_names) | {"spatially_blocked": spatially_blocked(windows)},
+        nested_scores(features, candidates, settings.decoders, class_names)
+        | {"spatially_blocked": spatially_blocked(windows)},
     )
 
 
