@@ -137,3 +137,11 @@ def test_labels_without_objects_are_too_few(tmp_path, diffusion_dir):
     with pytest.raises(UserError, match="labels have fewer than two objects; label windows with cells in them"):
         fit_pixels(dataset, diffusion_dir, tmp_path / "pixels", SETTINGS)
     assert not (tmp_path / "pixels").exists()
+
+
+def test_an_unwritable_place_is_told_before_the_fit(tmp_path, diffusion_dir, monkeypatch):
+    dataset = make_dataset(tmp_path, {"a": discs(0), "b": discs(1)})
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    monkeypatch.setattr("fewstain.pixels.fit.fit_windows", lambda *args, **kwargs: pytest.fail("has begun"))
+    with pytest.raises(UserError, match="pixels: no permission to write here"):
+        fit_pixels(dataset, diffusion_dir, tmp_path / "pixels", SETTINGS)

@@ -42,6 +42,7 @@ from fewstain.pixels.targets import INTERIOR
 from fewstain.pixels.views import draw_view
 from fewstain.pixels.windows import LabeledWindow, read_windows
 from fewstain.settings import PixelSettings
+from fewstain.storage import check_writable
 
 LEAST_WINDOWS = 2  # choices are made out-of-fold, which takes two folds
 LIBRARIES = ("fewstain", "torch", "diffusers", "scikit-image", "scikit-learn")
@@ -106,6 +107,7 @@ def fit_pixels(
         check_image_kind(diffusion_dir, source, path, header.channels, header.dtype)
     class_names = tuple(sorted({name for named in dataset.classes.values() for name in named.values()}))
     windows = _labeled_windows(dataset, source, denoiser.multiple, class_names, n_labels)
+    check_writable(out)
     autocast = source.precision.startswith("bf16")
     with StepProgress("fitting pixels", count_steps(settings, denoiser), images_per_step=0) as progress:
         done = iter(range(1, 10**9))
