@@ -9,7 +9,7 @@ PYTHON ?= python3
 CORES ?= all
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := demo,import,dev
+EXTRAS := demo,import,export,dev
 
 # the environment first on the path: snakemake's shell commands find `fewstain` there
 export PATH := $(abspath $(BIN)):$(PATH)
