@@ -2,7 +2,7 @@
 # make run       the whole workflow on the datasets of config.yaml (by default data/demo)
 # make test      the tests
 # make lint      what .ci/run checks beside the tests;  make format  mends what can be mended
-# make docs-figures   the pictures of docs/diffusion.md, by a denoiser trained for them (minutes)
+# make docs-figures   the pictures of docs/diffusion.md, by denoisers trained for them (minutes)
 # make clean     removes the environment and caches, never data or results
 
 PYTHON ?= python3
@@ -52,7 +52,11 @@ docs-figures: install
 	$(BIN)/fewstain demo-data data/demo
 	$(BIN)/fewstain train-diffusion data/demo --out results/docs/diffusion --state results/docs/state \
 		--preset demo --set diffusion.prediction=v_prediction --set diffusion.steps=700
-	$(BIN)/python benchmarks/diffusion_figures.py results/docs/diffusion data/demo/images/img2d-left.tif
+	$(BIN)/fewstain train-vae data/demo --out results/docs/vae --state results/docs/vae-state --preset demo
+	$(BIN)/fewstain train-diffusion data/demo --vae results/docs/vae --out results/docs/latent \
+		--state results/docs/latent-state --preset demo --set diffusion.steps=700 --set diffusion.crop=64
+	$(BIN)/python benchmarks/diffusion_figures.py results/docs/diffusion data/demo/images/img2d-left.tif \
+		--latent results/docs/latent
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/*.egg-info
