@@ -44,8 +44,10 @@ def numbers_of(text: str, option: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
-def section_settings(model: type[Section], section: str, preset: Preset, changes: list[str] | None) -> Section:
-    """Return one section of a preset with the `--set` options applied.
+def section_settings(
+    model: type[Section], section: str, preset: Preset, changes: list[str] | None, base: Section | None = None
+) -> Section:
+    """Return one section of a preset, or `base` where that is given, with the `--set` options applied.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def section_settings(model: type[Section], section: str, preset: Preset, changes
     overrides = parse_set(changes or ())
     for other in overrides.keys() - {section}:
         raise UserError(f"--set {other}.*: has no effect here; this verb takes {section}.* only")
-    numbers: dict[str, Any] = getattr(PRESETS[preset], section).model_dump(mode="json")
+    numbers: dict[str, Any] = (base or getattr(PRESETS[preset], section)).model_dump(mode="json")
     return validate(model, numbers | overrides.get(section, {}), f"--set {section}")
 
 

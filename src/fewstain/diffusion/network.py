@@ -16,6 +16,8 @@ from fewstain.settings import DiffusionSettings
 
 NORM_GROUPS = 8
 WEIGHTS = "diffusion_pytorch_model.safetensors"
+HEADS = 4  # of each attention block
+ENCODER_CONFIG = "encoder.json"  # beside a denoiser that takes conditions, see `fewstain.diffusion.conditions`
 
 
 class Denoiser(nn.Module):
@@ -57,7 +59,7 @@ class Denoiser(nn.Module):
         levels = len(self.unet.config["block_out_channels"])
         return int(self.unshuffle * 2 ** (levels - 1))
 
-    def forward(self, noisy: Tensor, timestep: Tensor) -> Tensor:
+    def forward(self, noisy: Tensor, timestep: Tensor, tokens: Tensor | None = None) -> Tensor:
         """Predict what `scheduler.config.prediction_type` names.
 
         Parameters
@@ -66,6 +68,8 @@ class Denoiser(nn.Module):
             (B, C, H, W) noised images; H and W multiples of `multiple`.
         timestep
             (B,) int64 in [0, T), as in training, or float for the noise levels between.
+        tokens
+            (B, L, D) tokens of the condition, for a network with cross-attention.
 
         Returns
         -------
@@ -73,7 +77,7 @@ class Denoiser(nn.Module):
             (B, C, H, W) predicted epsilon or velocity.
         """
         blocks = functional.pixel_unshuffle(noisy, self.unshuffle)
-        predicted = self.unet(blocks, timestep, encoder_hidden_states=None, return_dict=False)[0]
+        predicted = self.unet(blocks, timestep, encoder_hidden_states=tokens, return_dict=False)[0]
         return functional.pixel_shuffle(predicted, self.unshuffle)
 
     def save(self, folder: Path) -> None:
@@ -85,18 +89,25 @@ class Denoiser(nn.Module):
         (folder / "stem.json").write_text(json.dumps({"unshuffle": self.unshuffle}) + "\n")
 
 
-def build_denoiser(settings: DiffusionSettings, image_channels: int) -> Denoiser:
-    """Make an untrained denoiser for images of `image_channels` channels."""
+def build_denoiser(settings: DiffusionSettings, image_channels: int, token_width: int | None = None) -> Denoiser:
+    """Make an untrained denoiser for images of `image_channels` channels.
+
+    With a `token_width` D all levels but the finest, or the only one, attend to themselves and to tokens (B, L, D) of a
+    condition (Rombach et al., CVPR 2022, section 3.3); without, there is no attention.
+    """
     levels = len(settings.channels)
+    attending = [token_width is not None and (level > 0 or levels == 1) for level in range(levels)]
+    cross = {} if token_width is None else {"cross_attention_dim": token_width, "attention_head_dim": HEADS}
     unet = UNet2DConditionModel(
         in_channels=image_channels * settings.unshuffle**2,
         out_channels=image_channels * settings.unshuffle**2,
-        down_block_types=("DownBlock2D",) * levels,
-        mid_block_type="UNetMidBlock2D",
-        up_block_types=("UpBlock2D",) * levels,
+        down_block_types=tuple("CrossAttnDownBlock2D" if here else "DownBlock2D" for here in attending),
+        mid_block_type="UNetMidBlock2D" if token_width is None else "UNetMidBlock2DCrossAttn",
+        up_block_types=tuple("CrossAttnUpBlock2D" if here else "UpBlock2D" for here in reversed(attending)),
         block_out_channels=settings.channels,
         layers_per_block=settings.layers_per_block,
         norm_num_groups=NORM_GROUPS,
+        **cross,  # diffusers takes what it calls attention_head_dim for the number of heads
     )
     scheduler = DDPMScheduler(
         num_train_timesteps=settings.train_timesteps,
@@ -113,8 +124,19 @@ def load_denoiser(folder: Path) -> Denoiser:
     Raises
     ------
     UserError
-        If the folder holds no denoiser, or its weights are damaged or belong to another network.
+        If the folder holds no denoiser, or one that takes conditions, or its weights are damaged or belong to another
+        network.
     """
+    if (folder / ENCODER_CONFIG).is_file():
+        raise UserError(
+            f"{folder}: holds a denoiser that takes conditions, for `fewstain sample` only; "
+            "give one that train-diffusion made"
+        )
+    return read_denoiser(folder)
+
+
+def read_denoiser(folder: Path) -> Denoiser:
+    """Read a denoiser as `load_denoiser` does, also the part of one with conditions that is no encoder."""
     for part in (
         "stem.json",
         "unet/config.json",
