@@ -52,7 +52,13 @@ docs-figures: install
 	$(BIN)/fewstain demo-data data/demo
 	$(BIN)/fewstain train-diffusion data/demo --out results/docs/diffusion --state results/docs/state \
 		--preset demo --set diffusion.prediction=v_prediction --set diffusion.steps=700
-	$(BIN)/python benchmarks/diffusion_figures.py results/docs/diffusion data/demo/images/img2d-left.tif
+	$(BIN)/fewstain train-words data/demo data/demo-tissue --out results/docs/words --state results/docs/words-state \
+		--preset demo --set conditions.steps=1000
+	$(BIN)/fewstain train-few-shot data/demo data/demo-tissue --out results/docs/few-shot \
+		--state results/docs/few-shot-state --preset demo --set conditions.steps=1000
+	$(BIN)/python benchmarks/diffusion_figures.py results/docs/diffusion data/demo/images/img2d-left.tif \
+		--words results/docs/words --few-shot results/docs/few-shot \
+		--like data/demo/images/*.tif data/demo-tissue/images/*.tif
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/*.egg-info

@@ -1,9 +1,10 @@
 """The pictures of docs/diffusion.md, painted by a trained denoiser.
 
-    python benchmarks/diffusion_figures.py DIFFUSION_DIR IMAGE [--out docs/figures]
+    python benchmarks/diffusion_figures.py DIFFUSION_DIR IMAGE [--words DIR] [--few-shot DIR --like IMAGE…]
 
-`make docs-figures` trains that denoiser on the demo data first. IMAGE is a real one of its kind; its top-left corner is
-noised and inverted.
+`make docs-figures` trains these denoisers on the demo data first. IMAGE is a real one of the first one's kind; its
+top-left corner is noised and inverted. Without --words and --few-shot, which take denoisers of train-words and
+train-few-shot, their pictures stay as they are.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 import torch
 from matplotlib.figure import Figure
 from skimage.draw import ellipse
 from torch import Tensor
 
+from fewstain.diffusion.conditions.attention import attention_maps
+from fewstain.diffusion.conditions.network import Guided
+from fewstain.diffusion.conditions.opening import cut_windows, open_conditional, read_like, word_tokens
 from fewstain.diffusion.draws import starting_noise
 from fewstain.diffusion.editing import edit
 from fewstain.diffusion.forward import diffuse
@@ -34,6 +39,9 @@ STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 ANCESTRAL_STEPS = 100
 POINTS = (0, 40, 60, 80, 90, 95)
 INVERSION_STEPS = 50
+SCALES = (0, 1, 2, 4)
+FOLLOWED = 2.0  # guidance scale of what is painted after images
+ATTENDED_AT = 200
 
 
 def save(path: Path, rows: list[tuple[str, Tensor]]) -> None:
@@ -103,10 +111,64 @@ def edited(denoiser: Denoiser, size: tuple[int, int]) -> list[tuple[str, Tensor]
     return [("strength " + ", ".join(f"{strength:g}" for strength in STRENGTHS), torch.cat(images))]
 
 
+def worded(folder: Path) -> list[tuple[str, Tensor]]:
+    """Paint the words of each data set from the same noise at rising guidance."""
+    denoiser, record = open_conditional(folder)
+    size = (int(record.settings["crop"]),) * 2
+    rows = []
+    for stain in record.stains:
+        tokens = word_tokens(denoiser, folder, " ".join(stain.words))
+        for scale in SCALES:
+            images = sample(Guided(denoiser, tokens, scale), COLUMNS, size, steps=EVALUATIONS, seed=0)
+            rows.append((f"{', '.join(stain.words)}\nguidance {scale:g}", images))
+    return rows
+
+
+def attended(folder: Path) -> list[tuple[str, Tensor]]:
+    """Show where painted images of each data set look, word by word, brightest where attention is highest."""
+    denoiser, record = open_conditional(folder)
+    size = (int(record.settings["crop"]),) * 2
+    rows = []
+    for stain in record.stains:
+        tokens = word_tokens(denoiser, folder, " ".join(stain.words))
+        images = sample(Guided(denoiser, tokens, 1.0), COLUMNS, size, steps=EVALUATIONS, seed=0)
+        timesteps = torch.full((COLUMNS,), ATTENDED_AT)
+        noised = diffuse(
+            denoiser.scheduler, images, timesteps, torch.randn(images.shape, generator=torch.manual_seed(0))
+        )
+        maps = attention_maps(denoiser, noised.to(denoiser.device), timesteps.to(denoiser.device), tokens)
+        rows.append((", ".join(stain.words), images))
+        for number, word in enumerate(stain.words):
+            low, high = maps[:, number].amin(), maps[:, number].amax()
+            shown = ((maps[:, number : number + 1] - low) / (high - low) * 2 - 1).expand(images.shape)
+            rows.append((f"{word}\n{low:.2f} to {high:.2f}", shown))
+    return rows
+
+
+def shown(folder: Path, paths: list[Path]) -> list[tuple[str, Tensor]]:
+    """Paint after four windows of each image; the windows come first in a row."""
+    denoiser, record = open_conditional(folder)
+    side = int(record.settings["crop"])
+    rows = []
+    for path in paths:
+        windows = cut_windows(
+            read_like(folder, record.image_channels, side, [path]), 4, side, np.random.default_rng(0)
+        )[:4]
+        with torch.no_grad():
+            tokens = denoiser.encoder(windows[None].to(denoiser.device))
+        n = COLUMNS - len(windows)
+        painted = sample(Guided(denoiser, tokens, FOLLOWED), n, (side, side), steps=EVALUATIONS, seed=0)
+        rows.append((f"{path.stem}:\n{len(windows)} shown, {n} painted", torch.cat([windows, painted])))
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("diffusion", type=Path, help="a trained denoiser's folder")
     parser.add_argument("image", type=Path, help="a real image of its kind, 256 pixels or more a side")
+    parser.add_argument("--words", type=Path, help="a denoiser's folder, of train-words")
+    parser.add_argument("--few-shot", type=Path, help="a denoiser's folder, of train-few-shot")
+    parser.add_argument("--like", type=Path, nargs="*", default=[], help="images to show to it")
     parser.add_argument("--out", type=Path, default=Path("docs/figures"))
     options = parser.parse_args()
     denoiser, record = open_denoiser(options.diffusion)
@@ -123,6 +185,10 @@ def main() -> None:
         "path": [("", path)],
         "edit": edited(denoiser, size),
     }
+    if options.words:
+        figures |= {"words": worded(options.words), "attention": attended(options.words)}
+    if options.few_shot:
+        figures["few-shot"] = shown(options.few_shot, options.like)
     for name, rows in figures.items():
         save(options.out / f"diffusion-{name}.png", rows)
 

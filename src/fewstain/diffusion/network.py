@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
@@ -77,7 +78,8 @@ class Denoiser(nn.Module):
             (B, C, H, W) predicted epsilon or velocity.
         """
         blocks = functional.pixel_unshuffle(noisy, self.unshuffle)
-        predicted = self.unet(blocks, timestep, encoder_hidden_states=tokens, return_dict=False)[0]
+        pooled = None if tokens is None else tokens.mean(dim=1)
+        predicted = self.unet(blocks, timestep, tokens, class_labels=pooled, return_dict=False)[0]
         return functional.pixel_shuffle(predicted, self.unshuffle)
 
     def save(self, folder: Path) -> None:
@@ -93,11 +95,19 @@ def build_denoiser(settings: DiffusionSettings, image_channels: int, token_width
     """Make an untrained denoiser for images of `image_channels` channels.
 
     With a `token_width` D all levels but the finest, or the only one, attend to themselves and to tokens (B, L, D) of a
-    condition (Rombach et al., CVPR 2022, section 3.3); without, there is no attention.
+    condition (Rombach et al., CVPR 2022, section 3.3), and the tokens' mean is added to the embedding of the timestep
+    (as in GLIDE: Nichol et al., ICML 2022), which every layer sees; without, there is no attention.
     """
     levels = len(settings.channels)
     attending = [token_width is not None and (level > 0 or levels == 1) for level in range(levels)]
-    cross = {} if token_width is None else {"cross_attention_dim": token_width, "attention_head_dim": HEADS}
+    conditioned: dict[str, Any] = {}
+    if token_width is not None:
+        conditioned = {
+            "cross_attention_dim": token_width,
+            "attention_head_dim": HEADS,  # diffusers takes it for the number of heads
+            "class_embed_type": "projection",
+            "projection_class_embeddings_input_dim": token_width,
+        }
     unet = UNet2DConditionModel(
         in_channels=image_channels * settings.unshuffle**2,
         out_channels=image_channels * settings.unshuffle**2,
@@ -107,7 +117,7 @@ def build_denoiser(settings: DiffusionSettings, image_channels: int, token_width
         block_out_channels=settings.channels,
         layers_per_block=settings.layers_per_block,
         norm_num_groups=NORM_GROUPS,
-        **cross,  # diffusers takes what it calls attention_head_dim for the number of heads
+        **conditioned,
     )
     scheduler = DDPMScheduler(
         num_train_timesteps=settings.train_timesteps,

@@ -39,13 +39,18 @@ class SetEncoder(nn.Module):
         widths = (image_channels, width // 4, width // 2, width, width)
         stem: list[nn.Module] = []
         for before, after in pairwise(widths):
-            stem += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.GELU()]
+            layer = nn.Conv2d(before, after, 3, stride=2, padding=1)
+            # torch's own weights let a picture fade from layer to layer, until all tokens are alike and nothing is
+            # learned from them for hundreds of steps; these keep its variance (He et al., ICCV 2015)
+            nn.init.kaiming_normal_(layer.weight)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+            stem += [layer, nn.GELU()]
         self.stem = nn.Sequential(*stem[:-1])
         self.positions = nn.Parameter(0.02 * torch.randn(1, self.patches, width))
-        layer = nn.TransformerEncoderLayer(
+        block = nn.TransformerEncoderLayer(
             width, HEADS, 2 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
         )
-        self.transformer = nn.TransformerEncoder(layer, LAYERS, nn.LayerNorm(width), enable_nested_tensor=False)
+        self.transformer = nn.TransformerEncoder(block, LAYERS, nn.LayerNorm(width), enable_nested_tensor=False)
         self.empty = nn.Parameter(torch.randn(1, self.patches, width))  # as large as the transformer's own answers
 
     def config(self) -> dict[str, Any]:

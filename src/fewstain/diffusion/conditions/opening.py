@@ -10,6 +10,7 @@ import torch
 from accelerate.state import PartialState
 from torch import Tensor
 
+from fewstain.description import split_words
 from fewstain.diffusion.conditions.image_set import SetEncoder
 from fewstain.diffusion.conditions.network import (
     ConditionalDenoiser,
@@ -20,7 +21,7 @@ from fewstain.diffusion.conditions.network import (
 )
 from fewstain.diffusion.conditions.record import ConditionalRecord, read_conditional_record
 from fewstain.diffusion.conditions.stains import repeat_grey
-from fewstain.diffusion.conditions.words import WordEncoder, split_words
+from fewstain.diffusion.conditions.words import WordEncoder
 from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.pictures import open_denoiser
 from fewstain.diffusion.pool import disjoint_windows

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fewstain.dataset import Dataset
+from fewstain.description import read_words
 from fewstain.diffusion.conditions.network import ConditionalDenoiser, build_conditional
 from fewstain.diffusion.conditions.record import CONTENTS, HOLDER, Stain
 from fewstain.diffusion.conditions.stains import (
@@ -25,7 +26,6 @@ from fewstain.diffusion.conditions.stains import (
     stain_names,
 )
 from fewstain.diffusion.conditions.tasks import Batch, SetTask, Task, WordTask
-from fewstain.diffusion.conditions.words import read_words
 from fewstain.diffusion.conditions.writing import write_conditional
 from fewstain.diffusion.folder import check_replaceable
 from fewstain.diffusion.loop import new_training, run
