@@ -9,6 +9,7 @@ CODE_VERSIONS = {
     "data": 1,
     "check": 1,
     "diffusion": 1,
+    "across": 1,
     "pixels": 2,
     "segment": 1,
     "evaluate": 1,
