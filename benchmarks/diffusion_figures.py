@@ -10,6 +10,7 @@ train-few-shot, their pictures stay as they are.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -134,14 +135,14 @@ def attended(folder: Path) -> list[tuple[str, Tensor]]:
         images = sample(Guided(denoiser, tokens, 1.0), COLUMNS, size, steps=EVALUATIONS, seed=0)
         timesteps = torch.full((COLUMNS,), ATTENDED_AT)
         noised = diffuse(
-            denoiser.scheduler, images, timesteps, torch.randn(images.shape, generator=torch.manual_seed(0))
+            denoiser.scheduler, images, timesteps, starting_noise(0, range(COLUMNS), tuple(images.shape[1:]))
         )
         maps = attention_maps(denoiser, noised.to(denoiser.device), timesteps.to(denoiser.device), tokens)
         rows.append((", ".join(stain.words), images))
         for number, word in enumerate(stain.words):
             low, high = maps[:, number].amin(), maps[:, number].amax()
-            shown = ((maps[:, number : number + 1] - low) / (high - low) * 2 - 1).expand(images.shape)
-            rows.append((f"{word}\n{low:.2f} to {high:.2f}", shown))
+            bright = (maps[:, number : number + 1] - low) / (high - low) * 2 - 1
+            rows.append((f"{word}\n{low:.2f} to {high:.2f}", bright.expand(images.shape)))
     return rows
 
 
@@ -169,6 +170,9 @@ def main() -> None:
     parser.add_argument("--words", type=Path, help="a denoiser's folder, of train-words")
     parser.add_argument("--few-shot", type=Path, help="a denoiser's folder, of train-few-shot")
     parser.add_argument("--like", type=Path, nargs="*", default=[], help="images to show to it")
+    parser.add_argument(
+        "--only", nargs="*", default=[], help="pictures to paint, as in: words few-shot; all by default"
+    )
     parser.add_argument("--out", type=Path, default=Path("docs/figures"))
     options = parser.parse_args()
     denoiser, record = open_denoiser(options.diffusion)
@@ -176,21 +180,21 @@ def main() -> None:
     size = (side, side)
     image = read_picture(options.diffusion, record, options.image).planes[..., : 4 * side, : 4 * side]
     ends = starting_noise(0, range(2), (denoiser.image_channels, *size))
-    path = interpolate(denoiser, ends[0], ends[1], COLUMNS, steps=EVALUATIONS)
-    figures = {
-        "forward": noised(denoiser, image[..., :side, :side]),
-        "samplers": sampled(denoiser, size),
-        "inversion": inverted(denoiser, image),
-        "branches": branched(denoiser, size),
-        "path": [("", path)],
-        "edit": edited(denoiser, size),
+    figures: dict[str, Callable[[], list[tuple[str, Tensor]]]] = {
+        "forward": lambda: noised(denoiser, image[..., :side, :side]),
+        "samplers": lambda: sampled(denoiser, size),
+        "inversion": lambda: inverted(denoiser, image),
+        "branches": lambda: branched(denoiser, size),
+        "path": lambda: [("", interpolate(denoiser, ends[0], ends[1], COLUMNS, steps=EVALUATIONS))],
+        "edit": lambda: edited(denoiser, size),
     }
     if options.words:
-        figures |= {"words": worded(options.words), "attention": attended(options.words)}
+        figures |= {"words": lambda: worded(options.words), "attention": lambda: attended(options.words)}
     if options.few_shot:
-        figures["few-shot"] = shown(options.few_shot, options.like)
+        figures |= {"few-shot": lambda: shown(options.few_shot, options.like)}
     for name, rows in figures.items():
-        save(options.out / f"diffusion-{name}.png", rows)
+        if not options.only or name in options.only:
+            save(options.out / f"diffusion-{name}.png", rows())
 
 
 if __name__ == "__main__":

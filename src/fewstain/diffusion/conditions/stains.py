@@ -18,7 +18,7 @@ Files = tuple[tuple[str, str], ...]  # (name, SHA-256) of each image
 
 def stain_names(datasets: Sequence[Dataset]) -> tuple[str, ...]:
     """Names of the data sets' folders; UserError where two have one name."""
-    names = [dataset.root.resolve().name for dataset in datasets]
+    names = [dataset.root.absolute().name for dataset in datasets]
     for number, name in enumerate(names):
         if name in names[:number]:
             raise UserError(f"{datasets[number].root}: a second data set called {name!r}; rename one of the folders")
