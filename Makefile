@@ -55,8 +55,13 @@ docs-figures: install
 	$(BIN)/fewstain train-vae data/demo --out results/docs/vae --state results/docs/vae-state --preset demo
 	$(BIN)/fewstain train-diffusion data/demo --vae results/docs/vae --out results/docs/latent \
 		--state results/docs/latent-state --preset demo --set diffusion.steps=700 --set diffusion.crop=64
+	$(BIN)/fewstain train-words data/demo data/demo-tissue --out results/docs/words --state results/docs/words-state \
+		--preset demo --set conditions.steps=1000
+	$(BIN)/fewstain train-few-shot data/demo data/demo-tissue --out results/docs/few-shot \
+		--state results/docs/few-shot-state --preset demo --set conditions.steps=1000
 	$(BIN)/python benchmarks/diffusion_figures.py results/docs/diffusion data/demo/images/img2d-left.tif \
-		--latent results/docs/latent
+		--latent results/docs/latent --words results/docs/words --few-shot results/docs/few-shot \
+		--like data/demo/images/*.tif data/demo-tissue/images/*.tif
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/*.egg-info

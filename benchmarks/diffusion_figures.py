@@ -1,23 +1,29 @@
 """The pictures of docs/diffusion.md, painted by a trained denoiser.
 
-    python benchmarks/diffusion_figures.py DIFFUSION_DIR IMAGE [--latent LATENT_DIR] [--out docs/figures]
+    python benchmarks/diffusion_figures.py DIFFUSION_DIR IMAGE [--latent DIR] [--words DIR]
+        [--few-shot DIR --like IMAGE…]
 
-`make docs-figures` trains these denoisers on the demo data first. IMAGE is a real one of their kind; its top-left
-corner is noised and inverted, all corners are encoded. LATENT_DIR holds a denoiser of latents; without it, its picture
-stays as it is.
+`make docs-figures` trains these denoisers on the demo data first. IMAGE is a real one of the first one's kind; its
+top-left corner is noised and inverted, all corners are encoded. Without --latent, --words and --few-shot, which take
+denoisers of latents, of train-words and of train-few-shot, their pictures stay as they are.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from matplotlib.figure import Figure
 from skimage.draw import ellipse
 from torch import Tensor
 from torch.nn import functional
 
+from fewstain.diffusion.conditions.attention import attention_maps
+from fewstain.diffusion.conditions.network import Guided
+from fewstain.diffusion.conditions.opening import cut_windows, open_conditional, read_like, word_tokens
 from fewstain.diffusion.draws import starting_noise
 from fewstain.diffusion.editing import edit
 from fewstain.diffusion.forward import diffuse
@@ -37,6 +43,9 @@ STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 ANCESTRAL_STEPS = 100
 POINTS = (0, 40, 60, 80, 90, 95)
 INVERSION_STEPS = 50
+SCALES = (0, 1, 2, 4)
+FOLLOWED = 2.0  # guidance scale of what is painted after images
+ATTENDED_AT = 200
 
 
 def save(path: Path, rows: list[tuple[str, Tensor]]) -> None:
@@ -109,8 +118,11 @@ def edited(denoiser: Denoiser, size: tuple[int, int]) -> list[tuple[str, Tensor]
     return [("strength " + ", ".join(f"{strength:g}" for strength in STRENGTHS), torch.cat(images))]
 
 
-def latent(denoiser: LatentDenoiser, image: Tensor, side: int) -> list[tuple[str, Tensor]]:
+def latent(folder: Path, path: Path) -> list[tuple[str, Tensor]]:
     """Show parts of an image, their latents, what comes back of them, and images painted in latents at two sizes."""
+    denoiser, record = open_denoiser(folder, latent=True)
+    assert isinstance(denoiser, LatentDenoiser), f"{folder} holds a denoiser of pixels"
+    image, side = read_picture(folder, record, path).planes, int(record.settings["crop"])
     parts = torch.cat([image[..., y : y + side, :side] for y in (0, image.shape[2] - side)])
     parts = torch.cat([parts, *(image[..., y : y + side, -side:] for y in (0, image.shape[2] - side))])
     latents = denoiser.encode(parts)
@@ -122,11 +134,68 @@ def latent(denoiser: LatentDenoiser, image: Tensor, side: int) -> list[tuple[str
     return rows
 
 
+def worded(folder: Path) -> list[tuple[str, Tensor]]:
+    """Paint the words of each data set from the same noise at rising guidance."""
+    denoiser, record = open_conditional(folder)
+    size = (int(record.settings["crop"]),) * 2
+    rows = []
+    for stain in record.stains:
+        tokens = word_tokens(denoiser, folder, " ".join(stain.words))
+        for scale in SCALES:
+            images = sample(Guided(denoiser, tokens, scale), COLUMNS, size, steps=EVALUATIONS, seed=0)
+            rows.append((f"{', '.join(stain.words)}\nguidance {scale:g}", images))
+    return rows
+
+
+def attended(folder: Path) -> list[tuple[str, Tensor]]:
+    """Show where painted images of each data set look, word by word, brightest where attention is highest."""
+    denoiser, record = open_conditional(folder)
+    size = (int(record.settings["crop"]),) * 2
+    rows = []
+    for stain in record.stains:
+        tokens = word_tokens(denoiser, folder, " ".join(stain.words))
+        images = sample(Guided(denoiser, tokens, 1.0), COLUMNS, size, steps=EVALUATIONS, seed=0)
+        timesteps = torch.full((COLUMNS,), ATTENDED_AT)
+        noised = diffuse(
+            denoiser.scheduler, images, timesteps, starting_noise(0, range(COLUMNS), tuple(images.shape[1:]))
+        )
+        maps = attention_maps(denoiser, noised.to(denoiser.device), timesteps.to(denoiser.device), tokens)
+        rows.append((", ".join(stain.words), images))
+        for number, word in enumerate(stain.words):
+            low, high = maps[:, number].amin(), maps[:, number].amax()
+            bright = (maps[:, number : number + 1] - low) / (high - low) * 2 - 1
+            rows.append((f"{word}\n{low:.2f} to {high:.2f}", bright.expand(images.shape)))
+    return rows
+
+
+def shown(folder: Path, paths: list[Path]) -> list[tuple[str, Tensor]]:
+    """Paint after four windows of each image; the windows come first in a row."""
+    denoiser, record = open_conditional(folder)
+    side = int(record.settings["crop"])
+    rows = []
+    for path in paths:
+        windows = cut_windows(
+            read_like(folder, record.image_channels, side, [path]), 4, side, np.random.default_rng(0)
+        )[:4]
+        with torch.no_grad():
+            tokens = denoiser.encoder(windows[None].to(denoiser.device))
+        n = COLUMNS - len(windows)
+        painted = sample(Guided(denoiser, tokens, FOLLOWED), n, (side, side), steps=EVALUATIONS, seed=0)
+        rows.append((f"{path.stem}:\n{len(windows)} shown, {n} painted", torch.cat([windows, painted])))
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("diffusion", type=Path, help="a trained denoiser's folder")
     parser.add_argument("image", type=Path, help="a real image of its kind, 256 pixels or more a side")
     parser.add_argument("--latent", type=Path, help="folder of a denoiser of latents, of the same kind of images")
+    parser.add_argument("--words", type=Path, help="a denoiser's folder, of train-words")
+    parser.add_argument("--few-shot", type=Path, help="a denoiser's folder, of train-few-shot")
+    parser.add_argument("--like", type=Path, nargs="*", default=[], help="images to show to it")
+    parser.add_argument(
+        "--only", nargs="*", default=[], help="pictures to paint, as in: words few-shot; all by default"
+    )
     parser.add_argument("--out", type=Path, default=Path("docs/figures"))
     options = parser.parse_args()
     denoiser, record = open_denoiser(options.diffusion)
@@ -134,22 +203,23 @@ def main() -> None:
     size = (side, side)
     image = read_picture(options.diffusion, record, options.image).planes[..., : 4 * side, : 4 * side]
     ends = starting_noise(0, range(2), (denoiser.image_channels, *size))
-    path = interpolate(denoiser, ends[0], ends[1], COLUMNS, steps=EVALUATIONS)
-    figures = {
-        "forward": noised(denoiser, image[..., :side, :side]),
-        "samplers": sampled(denoiser, size),
-        "inversion": inverted(denoiser, image),
-        "branches": branched(denoiser, size),
-        "path": [("", path)],
-        "edit": edited(denoiser, size),
+    figures: dict[str, Callable[[], list[tuple[str, Tensor]]]] = {
+        "forward": lambda: noised(denoiser, image[..., :side, :side]),
+        "samplers": lambda: sampled(denoiser, size),
+        "inversion": lambda: inverted(denoiser, image),
+        "branches": lambda: branched(denoiser, size),
+        "path": lambda: [("", interpolate(denoiser, ends[0], ends[1], COLUMNS, steps=EVALUATIONS))],
+        "edit": lambda: edited(denoiser, size),
     }
-    if options.latent is not None:
-        painter, about = open_denoiser(options.latent, latent=True)
-        assert isinstance(painter, LatentDenoiser), f"{options.latent} holds a denoiser of pixels"
-        planes = read_picture(options.latent, about, options.image).planes
-        figures["latent"] = latent(painter, planes, int(about.settings["crop"]))
+    if options.latent:
+        figures["latent"] = lambda: latent(options.latent, options.image)
+    if options.words:
+        figures |= {"words": lambda: worded(options.words), "attention": lambda: attended(options.words)}
+    if options.few_shot:
+        figures |= {"few-shot": lambda: shown(options.few_shot, options.like)}
     for name, rows in figures.items():
-        save(options.out / f"diffusion-{name}.png", rows)
+        if not options.only or name in options.only:
+            save(options.out / f"diffusion-{name}.png", rows())
 
 
 if __name__ == "__main__":

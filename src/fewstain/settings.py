@@ -89,6 +89,18 @@ class VaeSettings(TrainingSettings):
         return int(self.unshuffle) * 2 ** (len(self.channels) - 1)
 
 
+class ConditionalSettings(DiffusionSettings):
+    """A denoiser that takes conditions, words or images: what differs from one that takes none."""
+
+    prediction: Literal["epsilon", "v_prediction"] = Field(
+        "v_prediction", description="epsilon paints far too bright after so short a training"
+    )
+    small_timestep_share: float = Field(0.0, ge=0, le=1, description="0: it is made to paint, not to give features")
+    token_width: int = Field(96, ge=8, multiple_of=8, description="width of a token of the condition")
+    drop: float = Field(0.1, ge=0, le=1, description="share of crops trained on without their condition")
+    set_size: int = Field(4, ge=1, le=64, description="images in a set, at most; for train-few-shot")
+
+
 class PixelSettings(Strict):
     """The ensemble of pixel MLPs on the denoiser's features, and how it is chosen."""
 
@@ -230,4 +242,10 @@ VAE_PRESETS: dict[Preset, VaeSettings] = {
         warmup_steps=500,
         ema_decay=0.999,
     ),
+}
+
+# conditions train as long as what they condition: the same presets, with the fields' defaults above
+CONDITIONAL_PRESETS: dict[Preset, ConditionalSettings] = {
+    preset: ConditionalSettings(**settings.diffusion.model_dump(exclude_unset=True))
+    for preset, settings in PRESETS.items()
 }

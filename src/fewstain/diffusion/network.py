@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
@@ -17,6 +18,8 @@ from fewstain.settings import DiffusionSettings
 NORM_GROUPS = 8
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 VAE_FOLDER = "vae"  # beside a denoiser of latents, see `fewstain.diffusion.latent`
+HEADS = 4  # of each attention block
+ENCODER_CONFIG = "encoder.json"  # beside a denoiser that takes conditions, see `fewstain.diffusion.conditions`
 
 
 class Denoiser(nn.Module):
@@ -68,7 +71,7 @@ class Denoiser(nn.Module):
         levels = len(self.unet.config["block_out_channels"])
         return int(self.unshuffle * 2 ** (levels - 1))
 
-    def forward(self, noisy: Tensor, timestep: Tensor) -> Tensor:
+    def forward(self, noisy: Tensor, timestep: Tensor, tokens: Tensor | None = None) -> Tensor:
         """Predict what `scheduler.config.prediction_type` names.
 
         Parameters
@@ -77,6 +80,8 @@ class Denoiser(nn.Module):
             (B, C, H, W) noised images; H and W multiples of `multiple`.
         timestep
             (B,) int64 in [0, T), as in training, or float for the noise levels between.
+        tokens
+            (B, L, D) tokens of the condition, for a network with cross-attention.
 
         Returns
         -------
@@ -84,7 +89,8 @@ class Denoiser(nn.Module):
             (B, C, H, W) predicted epsilon or velocity.
         """
         blocks = functional.pixel_unshuffle(noisy, self.unshuffle)
-        predicted = self.unet(blocks, timestep, encoder_hidden_states=None, return_dict=False)[0]
+        pooled = None if tokens is None else tokens.mean(dim=1)
+        predicted = self.unet(blocks, timestep, tokens, class_labels=pooled, return_dict=False)[0]
         return functional.pixel_shuffle(predicted, self.unshuffle)
 
     def encode(self, images: Tensor) -> Tensor:
@@ -104,18 +110,33 @@ class Denoiser(nn.Module):
         (folder / "stem.json").write_text(json.dumps({"unshuffle": self.unshuffle}) + "\n")
 
 
-def build_denoiser(settings: DiffusionSettings, image_channels: int) -> Denoiser:
-    """Make an untrained denoiser for images of `image_channels` channels."""
+def build_denoiser(settings: DiffusionSettings, image_channels: int, token_width: int | None = None) -> Denoiser:
+    """Make an untrained denoiser for images of `image_channels` channels.
+
+    With a `token_width` D all levels but the finest, or the only one, attend to themselves and to tokens (B, L, D) of a
+    condition (Rombach et al., CVPR 2022, section 3.3), and the tokens' mean is added to the embedding of the timestep
+    (as in GLIDE: Nichol et al., ICML 2022), which every layer sees; without, there is no attention.
+    """
     levels = len(settings.channels)
+    attending = [token_width is not None and (level > 0 or levels == 1) for level in range(levels)]
+    conditioned: dict[str, Any] = {}
+    if token_width is not None:
+        conditioned = {
+            "cross_attention_dim": token_width,
+            "attention_head_dim": HEADS,  # diffusers takes it for the number of heads
+            "class_embed_type": "projection",
+            "projection_class_embeddings_input_dim": token_width,
+        }
     unet = UNet2DConditionModel(
         in_channels=image_channels * settings.unshuffle**2,
         out_channels=image_channels * settings.unshuffle**2,
-        down_block_types=("DownBlock2D",) * levels,
-        mid_block_type="UNetMidBlock2D",
-        up_block_types=("UpBlock2D",) * levels,
+        down_block_types=tuple("CrossAttnDownBlock2D" if here else "DownBlock2D" for here in attending),
+        mid_block_type="UNetMidBlock2D" if token_width is None else "UNetMidBlock2DCrossAttn",
+        up_block_types=tuple("CrossAttnUpBlock2D" if here else "UpBlock2D" for here in reversed(attending)),
         block_out_channels=settings.channels,
         layers_per_block=settings.layers_per_block,
         norm_num_groups=NORM_GROUPS,
+        **conditioned,
     )
     scheduler = DDPMScheduler(
         num_train_timesteps=settings.train_timesteps,
@@ -132,12 +153,18 @@ def load_denoiser(folder: Path) -> Denoiser:
     Raises
     ------
     UserError
-        If the folder holds no denoiser, or one of latents, or its weights are damaged or belong to another network.
+        If the folder holds no denoiser, or one of latents or with conditions, or its weights are damaged or belong to
+        another network.
     """
     if is_latent(folder):
         raise UserError(
             f"{folder}: holds a denoiser of latents, which takes no pixels as they are; for this, give one that "
             "train-diffusion made without --vae"
+        )
+    if (folder / ENCODER_CONFIG).is_file():
+        raise UserError(
+            f"{folder}: holds a denoiser that takes conditions, for `fewstain sample` only; "
+            "give one that train-diffusion made"
         )
     return read_denoiser(folder)
 
@@ -148,7 +175,7 @@ def is_latent(folder: Path) -> bool:
 
 
 def read_denoiser(folder: Path) -> Denoiser:
-    """Read a denoiser as `load_denoiser` does, also the part of one of latents that is no VAE."""
+    """Read a denoiser as `load_denoiser` does, also the part of another kind that is no VAE and no encoder."""
     for part in (
         "stem.json",
         "unet/config.json",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -27,7 +28,8 @@ from fewstain.settings import DiffusionSettings
 
 COMPILE_STEPS = 2000  # torch.compile takes a minute or so: shorter trainings do not earn it back
 
-Predict = Callable[[Tensor, Tensor], Tensor]
+Predict = Callable[..., Tensor]
+Kind = TypeVar("Kind", bound=Denoiser)
 
 
 def train_diffusion(
@@ -75,7 +77,7 @@ def train_diffusion(
     accelerator = session.accelerator
     training = session.training(new_denoiser(settings, len(session.index.channels), seed), settings)
     if not session.finished:
-        predict = _compiled(training, settings, accelerator.device)
+        predict = compiled(training, settings, accelerator.device)
         pool = session.pool()
 
         def loss_of(step: int) -> Tensor:
@@ -121,10 +123,10 @@ def denoising_loss(
     return functional.mse_loss(predicted.float(), target)
 
 
-def _compiled(training: Training[Denoiser], settings: DiffusionSettings, device: torch.device) -> Predict:
+def compiled(training: Training[Kind], settings: DiffusionSettings, device: torch.device) -> Predict:
     """Compile the network where that pays; judged by the length of the whole training, so that all sessions agree."""
     if device.type != "cuda" or settings.steps < COMPILE_STEPS or not has_triton():
         return training.network
     torch._dynamo.config.suppress_errors = True  # what it cannot compile runs as it is
-    compiled: Predict = torch.compile(training.network)
-    return compiled
+    network: Predict = torch.compile(training.network)
+    return network
