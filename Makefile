@@ -59,9 +59,15 @@ docs-figures: install
 		--preset demo --set conditions.steps=1000
 	$(BIN)/fewstain train-few-shot data/demo data/demo-tissue --out results/docs/few-shot \
 		--state results/docs/few-shot-state --preset demo --set conditions.steps=1000
+	$(BIN)/fewstain train-control results/docs/diffusion data/demo --out results/docs/control \
+		--state results/docs/control-state --set control.steps=500
+	$(BIN)/fewstain train-translation data/demo-tissue --from grey --out results/docs/translation \
+		--state results/docs/translation-state --set translation.betas=cosine --set translation.steps=500
 	$(BIN)/python benchmarks/diffusion_figures.py results/docs/diffusion data/demo/images/img2d-left.tif \
 		--latent results/docs/latent --words results/docs/words --few-shot results/docs/few-shot \
-		--like data/demo/images/*.tif data/demo-tissue/images/*.tif
+		--like data/demo/images/*.tif data/demo-tissue/images/*.tif \
+		--control results/docs/control --layout data/demo/test/labels/img2d-right.tif \
+		--translation results/docs/translation --colours data/demo-tissue/images/ihc.tif
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/*.egg-info

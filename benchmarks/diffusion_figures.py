@@ -1,11 +1,11 @@
 """The pictures of docs/diffusion.md, painted by a trained denoiser.
 
     python benchmarks/diffusion_figures.py DIFFUSION_DIR IMAGE [--latent DIR] [--words DIR]
-        [--few-shot DIR --like IMAGE…]
+        [--few-shot DIR --like IMAGE…] [--control DIR --layout LABELS] [--translation DIR --colours IMAGE]
 
 `make docs-figures` trains these denoisers on the demo data first. IMAGE is a real one of the first one's kind; its
-top-left corner is noised and inverted, all corners are encoded. Without --latent, --words and --few-shot, which take
-denoisers of latents, of train-words and of train-few-shot, their pictures stay as they are.
+top-left corner is noised and inverted, all corners are encoded. A control of the denoiser paints parts of LABELS, a
+translation from grey parts of an RGB image. Without --latent and the like, their pictures stay as they are.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from torch.nn import functional
 from fewstain.diffusion.conditions.attention import attention_maps
 from fewstain.diffusion.conditions.network import Guided
 from fewstain.diffusion.conditions.opening import cut_windows, open_conditional, read_like, word_tokens
+from fewstain.diffusion.control.painting import paint_conditions
+from fewstain.diffusion.control.record import open_control
+from fewstain.diffusion.control.training import shown
 from fewstain.diffusion.draws import starting_noise
 from fewstain.diffusion.editing import edit
 from fewstain.diffusion.forward import diffuse
@@ -34,7 +37,12 @@ from fewstain.diffusion.mosaic import mosaic
 from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.pictures import open_denoiser, read_picture
 from fewstain.diffusion.sampling import sample
+from fewstain.diffusion.translation.painting import source_of, translate
+from fewstain.diffusion.translation.record import read_translation, scales
+from fewstain.diffusion.translation.table import apply_table
 from fewstain.diffusion.variation import branch, interpolate, outcome_variance
+from fewstain.images.read import read_image, read_labels
+from fewstain.layout import layout_planes
 
 COLUMNS = 8
 EVALUATIONS = 20
@@ -46,6 +54,7 @@ INVERSION_STEPS = 50
 SCALES = (0, 1, 2, 4)
 FOLLOWED = 2.0  # guidance scale of what is painted after images
 ATTENDED_AT = 200
+SAMPLES = 16
 
 
 def save(path: Path, rows: list[tuple[str, Tensor]]) -> None:
@@ -168,7 +177,7 @@ def attended(folder: Path) -> list[tuple[str, Tensor]]:
     return rows
 
 
-def shown(folder: Path, paths: list[Path]) -> list[tuple[str, Tensor]]:
+def followed(folder: Path, paths: list[Path]) -> list[tuple[str, Tensor]]:
     """Paint after four windows of each image; the windows come first in a row."""
     denoiser, record = open_conditional(folder)
     side = int(record.settings["crop"])
@@ -185,6 +194,51 @@ def shown(folder: Path, paths: list[Path]) -> list[tuple[str, Tensor]]:
     return rows
 
 
+def controlled(denoiser: Denoiser, diffusion: Path, folder: Path, layout: Path, side: int) -> list[tuple[str, Tensor]]:
+    """Paint parts of a layout, each from two noises."""
+    control, _ = open_control(folder, denoiser, diffusion)
+    planes = torch.from_numpy(layout_planes(read_labels(layout)))
+    conditions = parts(planes, side, COLUMNS)
+    rows = [("layout", shown(conditions, denoiser.image_channels))]
+    for seed in (0, 1):
+        painted = paint_conditions(denoiser, control, conditions, steps=EVALUATIONS, seed=seed)
+        rows.append((f"painted, seed {seed}", painted))
+    return rows
+
+
+def translated(folder: Path, image: Path, side: int) -> list[tuple[str, Tensor]]:
+    """Colour parts of an image that was made grey."""
+    translator, record = read_translation(folder)
+    source_scale, target_scale = scales(record)
+    pixels = read_image(image).pixels
+    sources = parts(torch.from_numpy(source_of(pixels, image, record.source, source_scale)), side, COLUMNS)
+    truth = parts(torch.from_numpy(target_scale.apply(pixels)), side, COLUMNS)
+    tables = [apply_table(record.residual.table, source) for source in sources.numpy()]
+    samples = np.stack(
+        [
+            translate(translator, record.residual, source, samples=SAMPLES, steps=10, seed=0)
+            for source in sources.numpy()
+        ]
+    )
+    return [
+        ("grey", sources.expand(-1, 3, -1, -1)),
+        ("by a table", torch.from_numpy(np.stack(tables))),
+        ("one sample", torch.from_numpy(samples[:, 0])),
+        (f"mean of {SAMPLES}", torch.from_numpy(samples.mean(axis=1))),
+        ("truth", truth),
+    ]
+
+
+def parts(planes: Tensor, side: int, n: int) -> Tensor:
+    """Cut (K, H, W) planes into n parts (n, K, side, side), evenly apart among all that there is room for."""
+    cut = [
+        planes[:, y : y + side, x : x + side]
+        for y in range(0, planes.shape[1] - side + 1, side)
+        for x in range(0, planes.shape[2] - side + 1, side)
+    ]
+    return torch.stack([cut[place] for place in np.linspace(0, len(cut) - 1, n).round().astype(int)])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("diffusion", type=Path, help="a trained denoiser's folder")
@@ -197,6 +251,10 @@ def main() -> None:
         "--only", nargs="*", default=[], help="pictures to paint, as in: words few-shot; all by default"
     )
     parser.add_argument("--out", type=Path, default=Path("docs/figures"))
+    parser.add_argument("--control", type=Path, help="folder of a control of layouts, of that denoiser")
+    parser.add_argument("--layout", type=Path, help="a label image for it")
+    parser.add_argument("--translation", type=Path, help="folder of a translation from grey")
+    parser.add_argument("--colours", type=Path, help="an RGB image for it")
     options = parser.parse_args()
     denoiser, record = open_denoiser(options.diffusion)
     side = int(record.settings["crop"])
@@ -216,7 +274,11 @@ def main() -> None:
     if options.words:
         figures |= {"words": lambda: worded(options.words), "attention": lambda: attended(options.words)}
     if options.few_shot:
-        figures |= {"few-shot": lambda: shown(options.few_shot, options.like)}
+        figures |= {"few-shot": lambda: followed(options.few_shot, options.like)}
+    if options.control:
+        figures["control"] = lambda: controlled(denoiser, options.diffusion, options.control, options.layout, side)
+    if options.translation:
+        figures["translation"] = lambda: translated(options.translation, options.colours, side)
     for name, rows in figures.items():
         if not options.only or name in options.only:
             save(options.out / f"diffusion-{name}.png", rows())

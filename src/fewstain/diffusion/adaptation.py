@@ -13,10 +13,11 @@ from torch import Tensor
 
 from fewstain.dataset import Dataset
 from fewstain.diffusion.adapter import ADAPTER_FILE, CONTENTS, AdapterRecord, save_adapter
+from fewstain.diffusion.dependence import base_facts
 from fewstain.diffusion.folder import check_replaceable, replaced_folder
 from fewstain.diffusion.loop import new_training, run
 from fewstain.diffusion.lora import Target, adapter_parameters, add_adapter, freeze_base
-from fewstain.diffusion.network import WEIGHTS, Denoiser, load_denoiser
+from fewstain.diffusion.network import Denoiser, load_denoiser
 from fewstain.diffusion.pool import Pool, PoolIndex, build_pool
 from fewstain.diffusion.precision import choose_precision, start_accelerator
 from fewstain.diffusion.record import (
@@ -32,7 +33,7 @@ from fewstain.diffusion.training import denoising_loss
 from fewstain.errors import UserError
 from fewstain.images.read import read_image
 from fewstain.settings import DiffusionSettings
-from fewstain.storage import sha256_file, write_errors_named
+from fewstain.storage import write_errors_named
 from fewstain.validation import validate
 
 # Of 10, 4 and 1 times the base's rate, 10 had the lowest Fréchet distance (32 samples, one seed, a small denoiser of
@@ -109,12 +110,7 @@ def adapt(
             return denoising_loss(denoiser, training, pool, settings, accelerator, random)
 
         run(training, loss_of, settings, accelerator, state=None, title="adapting")
-    origin = {
-        "base": str(denoiser_dir),
-        "base_sha256": sha256_file(denoiser_dir / "unet" / WEIGHTS),
-        "rank": rank,
-        "target": target.value,
-    }
+    origin = {**base_facts(denoiser_dir), "rank": rank, "target": target.value}
     write_adapter(out, training, index, settings, seed, origin, session_seconds=time.monotonic() - start)
 
 

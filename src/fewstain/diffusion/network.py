@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ WEIGHTS = "diffusion_pytorch_model.safetensors"
 VAE_FOLDER = "vae"  # beside a denoiser of latents, see `fewstain.diffusion.latent`
 HEADS = 4  # of each attention block
 ENCODER_CONFIG = "encoder.json"  # beside a denoiser that takes conditions, see `fewstain.diffusion.conditions`
+
+Residuals = tuple[Sequence[Tensor], Tensor]
 
 
 class Denoiser(nn.Module):
@@ -48,7 +51,12 @@ class Denoiser(nn.Module):
     @property
     def image_channels(self) -> int:
         """Number of channels of the images the denoiser was made for."""
-        return int(self.unet.config["in_channels"]) // self.unshuffle**2
+        return int(self.unet.config["out_channels"]) // self.unshuffle**2
+
+    @property
+    def source_channels(self) -> int:
+        """Number of channels of a source image that it wants beside a noised one; 0 for a denoiser of images alone."""
+        return int(self.unet.config["in_channels"]) // self.unshuffle**2 - self.image_channels
 
     @property
     def noise_channels(self) -> int:
@@ -71,17 +79,22 @@ class Denoiser(nn.Module):
         levels = len(self.unet.config["block_out_channels"])
         return int(self.unshuffle * 2 ** (levels - 1))
 
-    def forward(self, noisy: Tensor, timestep: Tensor, tokens: Tensor | None = None) -> Tensor:
+    def forward(
+        self, noisy: Tensor, timestep: Tensor, tokens: Tensor | None = None, residuals: Residuals | None = None
+    ) -> Tensor:
         """Predict what `scheduler.config.prediction_type` names.
 
         Parameters
         ----------
         noisy
-            (B, C, H, W) noised images; H and W multiples of `multiple`.
+            (B, C + S, H, W) noised images, and after them the S channels of their sources, where it wants some; H and
+            W multiples of `multiple`.
         timestep
             (B,) int64 in [0, T), as in training, or float for the noise levels between.
         tokens
             (B, L, D) tokens of the condition, for a network with cross-attention.
+        residuals
+            What a ControlNet adds to the U-Net's skip connections, and to its middle.
 
         Returns
         -------
@@ -90,7 +103,16 @@ class Denoiser(nn.Module):
         """
         blocks = functional.pixel_unshuffle(noisy, self.unshuffle)
         pooled = None if tokens is None else tokens.mean(dim=1)
-        predicted = self.unet(blocks, timestep, tokens, class_labels=pooled, return_dict=False)[0]
+        down, middle = residuals if residuals is not None else (None, None)
+        predicted = self.unet(
+            blocks,
+            timestep,
+            tokens,
+            class_labels=pooled,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=middle,
+            return_dict=False,
+        )[0]
         return functional.pixel_shuffle(predicted, self.unshuffle)
 
     def encode(self, images: Tensor) -> Tensor:
@@ -110,8 +132,10 @@ class Denoiser(nn.Module):
         (folder / "stem.json").write_text(json.dumps({"unshuffle": self.unshuffle}) + "\n")
 
 
-def build_denoiser(settings: DiffusionSettings, image_channels: int, token_width: int | None = None) -> Denoiser:
-    """Make an untrained denoiser for images of `image_channels` channels.
+def build_denoiser(
+    settings: DiffusionSettings, image_channels: int, *, source_channels: int = 0, token_width: int | None = None
+) -> Denoiser:
+    """Make an untrained denoiser for images of `image_channels` channels, with sources of `source_channels`.
 
     With a `token_width` D all levels but the finest, or the only one, attend to themselves and to tokens (B, L, D) of a
     condition (Rombach et al., CVPR 2022, section 3.3), and the tokens' mean is added to the embedding of the timestep
@@ -128,7 +152,7 @@ def build_denoiser(settings: DiffusionSettings, image_channels: int, token_width
             "projection_class_embeddings_input_dim": token_width,
         }
     unet = UNet2DConditionModel(
-        in_channels=image_channels * settings.unshuffle**2,
+        in_channels=(image_channels + source_channels) * settings.unshuffle**2,
         out_channels=image_channels * settings.unshuffle**2,
         down_block_types=tuple("CrossAttnDownBlock2D" if here else "DownBlock2D" for here in attending),
         mid_block_type="UNetMidBlock2D" if token_width is None else "UNetMidBlock2DCrossAttn",
@@ -153,8 +177,8 @@ def load_denoiser(folder: Path) -> Denoiser:
     Raises
     ------
     UserError
-        If the folder holds no denoiser, or one of latents or with conditions, or its weights are damaged or belong to
-        another network.
+        If the folder holds no denoiser, or one of latents, with conditions or with sources, or its weights are damaged
+        or belong to another network.
     """
     if is_latent(folder):
         raise UserError(
@@ -166,7 +190,13 @@ def load_denoiser(folder: Path) -> Denoiser:
             f"{folder}: holds a denoiser that takes conditions, for `fewstain sample` only; "
             "give one that train-diffusion made"
         )
-    return read_denoiser(folder)
+    denoiser = read_denoiser(folder)
+    if denoiser.source_channels:
+        raise UserError(
+            f"{folder}: holds a translation, which paints nothing without a source image, for `fewstain translate` "
+            "only; give a folder that train-diffusion made"
+        )
+    return denoiser
 
 
 def is_latent(folder: Path) -> bool:
@@ -175,7 +205,7 @@ def is_latent(folder: Path) -> bool:
 
 
 def read_denoiser(folder: Path) -> Denoiser:
-    """Read a denoiser as `load_denoiser` does, also the part of another kind that is no VAE and no encoder."""
+    """Read a denoiser as `load_denoiser` does, also one of another kind: no VAE, no encoder, but with its sources."""
     for part in (
         "stem.json",
         "unet/config.json",

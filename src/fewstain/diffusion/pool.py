@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -88,20 +89,18 @@ def open_pool_index(
     pixels_needed
         Whether the pixels are needed too, or the index alone will do.
     """
+    index = find_pool(folder, files, pixels_needed=pixels_needed)
+    return index if index and channels in (None, index.channels) else build_pool(folder, images, channels)
+
+
+def find_pool(folder: Path, files: tuple[tuple[str, str], ...], *, pixels_needed: bool) -> PoolIndex | None:
+    """Find the pool of these files, (name, SHA-256) of each, in `folder`; None if it is not there, or not whole."""
     index = read_index(folder)
-    if (
-        index is not None
-        and tuple((image.name, image.sha256) for image in index.images) == files
-        and channels in (None, index.channels)
-        and (not pixels_needed or _has_pixels(folder, index))
-    ):
-        return index
-    return build_pool(folder, images, channels)
-
-
-def _has_pixels(folder: Path, index: PoolIndex) -> bool:
+    if index is None or tuple((image.name, image.sha256) for image in index.images) != files:
+        return None
     path = folder / PIXELS_FILE
-    return path.is_file() and path.stat().st_size == 2 * index.size
+    whole = not pixels_needed or (path.is_file() and path.stat().st_size == 2 * index.size)
+    return index if whole else None
 
 
 def remove_pixels(folder: Path) -> None:
@@ -131,20 +130,39 @@ def build_pool(folder: Path, images: tuple[Path, ...], channels: tuple[int, ...]
     first = read_image(images[0]).pixels
     chosen = tuple(range(first.shape[-1])) if channels is None else channels
     normaliser = fit_normaliser(_chosen_pixels(path, chosen, first.shape[-1]) for path in images)
-    records, offset = [], 0
-    with atomic_path(folder / PIXELS_FILE) as temporary, temporary.open("wb") as file:
-        for path in images:
-            pixels = _chosen_pixels(path, chosen, first.shape[-1])
-            limits = normaliser.range(pixels)
-            for top in range(0, len(pixels), STRIP):
-                strip = normaliser.apply(pixels[top : top + STRIP], limits)
-                file.write(np.ascontiguousarray(np.moveaxis(strip, 0, -1), dtype=np.float16).tobytes())
-            height, width = pixels.shape[:2]
-            records.append(PoolImage(path.name, sha256_file(path), height, width, offset))
-            offset += pixels.size
-    index = PoolIndex(tuple(records), chosen, str(first.dtype), normaliser, first.shape[-1])
+    pixels = ((path.name, sha256_file(path), _chosen_pixels(path, chosen, first.shape[-1])) for path in images)
+    stored = ((name, sha256, _strips(each, normaliser)) for name, sha256, each in pixels)
+    index = PoolIndex(write_pixels(folder, stored), chosen, str(first.dtype), normaliser, first.shape[-1])
     write_json(folder / INDEX_FILE, index.as_dict())
     return index
+
+
+def _strips(pixels: np.ndarray, normaliser: Normaliser) -> Iterator[np.ndarray]:
+    """Normalise an image (H, W, C), (C, rows, W) at a time."""
+    limits = normaliser.range(pixels)
+    for top in range(0, len(pixels), STRIP):
+        yield normaliser.apply(pixels[top : top + STRIP], limits)
+
+
+def write_pixels(folder: Path, images: Iterable[tuple[str, str, Iterable[np.ndarray]]]) -> tuple[PoolImage, ...]:
+    """Write `folder`/pool.f16.
+
+    Parameters
+    ----------
+    images
+        Of each its name, its SHA-256, and its planes, (C, rows, W) at a time, from the top; C is the same for all.
+    """
+    written, offset = [], 0
+    with atomic_path(folder / PIXELS_FILE) as temporary, temporary.open("wb") as file:
+        for name, sha256, strips in images:
+            height = values = 0
+            for strip in strips:
+                file.write(np.ascontiguousarray(np.moveaxis(strip, 0, -1), dtype=np.float16).tobytes())
+                rows, width = strip.shape[1:]
+                height, values = height + rows, values + strip.size
+            written.append(PoolImage(name, sha256, height, width, offset))
+            offset += values
+    return tuple(written)
 
 
 def _chosen_pixels(path: Path, channels: tuple[int, ...], expected: int) -> np.ndarray:

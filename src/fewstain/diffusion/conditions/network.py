@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fewstain.diffusion.conditions.image_set import SetEncoder
 from fewstain.diffusion.conditions.words import WordEncoder
-from fewstain.diffusion.network import ENCODER_CONFIG, Denoiser, build_denoiser, read_denoiser
+from fewstain.diffusion.network import ENCODER_CONFIG, Denoiser, Residuals, build_denoiser, read_denoiser
 from fewstain.errors import UserError
 from fewstain.settings import ConditionalSettings
 from fewstain.storage import atomic_path
@@ -87,18 +87,21 @@ class Guided(Denoiser):
         self.register_buffer("tokens", tokens.detach(), persistent=False)
         self.register_buffer("nothing", base.encoder.nothing().detach(), persistent=False)
 
-    def forward(self, noisy: Tensor, timestep: Tensor, tokens: Tensor | None = None) -> Tensor:
+    def forward(
+        self, noisy: Tensor, timestep: Tensor, tokens: Tensor | None = None, residuals: Residuals | None = None
+    ) -> Tensor:
         """Predict as `Denoiser.forward` does; `tokens`, where given, stand in place of those bound."""
+
+        def given(condition: Tensor) -> Tensor:
+            return super(Guided, self).forward(noisy, timestep, condition.expand(len(noisy), -1, -1), residuals)
+
         tokens = self.tokens if tokens is None else tokens
         if self.scale == 1:
-            return self._given(noisy, timestep, tokens)
-        unconditional = self._given(noisy, timestep, self.nothing)
+            return given(tokens)
+        unconditional = given(self.nothing)
         if self.scale == 0:
             return unconditional
-        return unconditional + self.scale * (self._given(noisy, timestep, tokens) - unconditional)
-
-    def _given(self, noisy: Tensor, timestep: Tensor, tokens: Tensor) -> Tensor:
-        return super().forward(noisy, timestep, tokens.expand(len(noisy), -1, -1))
+        return unconditional + self.scale * (given(tokens) - unconditional)
 
 
 def unconditional(denoiser: ConditionalDenoiser) -> Guided:
@@ -108,7 +111,7 @@ def unconditional(denoiser: ConditionalDenoiser) -> Guided:
 
 def build_conditional(settings: ConditionalSettings, image_channels: int, encoder: Encoder) -> ConditionalDenoiser:
     """Make an untrained denoiser for images of `image_channels` channels around an encoder."""
-    return ConditionalDenoiser(build_denoiser(settings, image_channels, encoder.width), encoder)
+    return ConditionalDenoiser(build_denoiser(settings, image_channels, token_width=encoder.width), encoder)
 
 
 def is_conditional(folder: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor
-from torch.nn import functional
 
 from fewstain.dataset import Dataset
 from fewstain.description import read_words
@@ -29,12 +28,12 @@ from fewstain.diffusion.conditions.tasks import Batch, SetTask, Task, WordTask
 from fewstain.diffusion.conditions.writing import write_conditional
 from fewstain.diffusion.folder import check_replaceable
 from fewstain.diffusion.loop import new_training, run
+from fewstain.diffusion.objective import prediction_loss
 from fewstain.diffusion.pool import Pool
 from fewstain.diffusion.precision import choose_precision, start_accelerator
-from fewstain.diffusion.schedule import draw_timesteps, noised_and_target
 from fewstain.diffusion.session import REPORT_ONLY
 from fewstain.diffusion.state import SavedState, Training, open_state
-from fewstain.diffusion.training import Predict, compiled
+from fewstain.diffusion.training import compiled
 from fewstain.errors import UserError
 from fewstain.settings import ConditionalSettings
 from fewstain.storage import sha256_file, write_errors_named
@@ -184,7 +183,7 @@ def descend_to_the_end(
 
 
 def conditional_loss(
-    predict: Predict,
+    predict: Callable[..., Tensor],
     training: Training[ConditionalDenoiser],
     batch: Batch,
     settings: ConditionalSettings,
@@ -192,16 +191,15 @@ def conditional_loss(
     random: np.random.Generator,
 ) -> Tensor:
     """Mean squared error of a batch; () on the device, with its graph. All chance comes from `random`."""
-    device, denoiser = accelerator.device, training.network
+    denoiser = training.network
     clean = training.precision.lay_out(batch.clean)
-    timesteps = draw_timesteps(random, len(clean), settings.train_timesteps, settings.small_timestep_share).to(device)
-    generator = torch.Generator(device).manual_seed(int(random.integers(2**63)))
-    noise = torch.randn(clean.shape, generator=generator, device=device)
-    noised, target = noised_and_target(denoiser.scheduler, clean, noise, timesteps)
-    with accelerator.autocast():
+
+    def conditioned(noised: Tensor, timesteps: Tensor) -> Tensor:
         tokens = denoiser.dropped(denoiser.encoder(batch.condition), batch.drop)
-        predicted = predict(noised, timesteps, tokens)
-    return functional.mse_loss(predicted.float(), target)
+        return predict(noised, timesteps, tokens)
+
+    share = settings.small_timestep_share
+    return prediction_loss(conditioned, denoiser.scheduler, clean, share, accelerator, random)
 
 
 def training_identity(
