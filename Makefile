@@ -2,14 +2,14 @@
 # make run       the whole workflow on the datasets of config.yaml (by default data/demo)
 # make test      the tests
 # make lint      what .ci/run checks beside the tests;  make format  mends what can be mended
-# make docs-figures   the pictures of docs/diffusion.md, by a denoiser trained for them (minutes)
+# make docs-figures   the pictures of docs/diffusion.md, by denoisers trained for them (minutes)
 # make clean     removes the environment and caches, never data or results
 
 PYTHON ?= python3
 CORES ?= all
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := demo,import,dev
+EXTRAS := demo,import,export,dev
 
 # the environment first on the path: snakemake's shell commands find `fewstain` there
 export PATH := $(abspath $(BIN)):$(PATH)
@@ -52,11 +52,20 @@ docs-figures: install
 	$(BIN)/fewstain demo-data data/demo
 	$(BIN)/fewstain train-diffusion data/demo --out results/docs/diffusion --state results/docs/state \
 		--preset demo --set diffusion.prediction=v_prediction --set diffusion.steps=700
+	$(BIN)/fewstain train-vae data/demo --out results/docs/vae --state results/docs/vae-state --preset demo
+	$(BIN)/fewstain train-diffusion data/demo --vae results/docs/vae --out results/docs/latent \
+		--state results/docs/latent-state --preset demo --set diffusion.steps=700 --set diffusion.crop=64
+	$(BIN)/fewstain train-words data/demo data/demo-tissue --out results/docs/words --state results/docs/words-state \
+		--preset demo --set conditions.steps=1000
+	$(BIN)/fewstain train-few-shot data/demo data/demo-tissue --out results/docs/few-shot \
+		--state results/docs/few-shot-state --preset demo --set conditions.steps=1000
 	$(BIN)/fewstain train-control results/docs/diffusion data/demo --out results/docs/control \
 		--state results/docs/control-state --set control.steps=500
 	$(BIN)/fewstain train-translation data/demo-tissue --from grey --out results/docs/translation \
 		--state results/docs/translation-state --set translation.betas=cosine --set translation.steps=500
 	$(BIN)/python benchmarks/diffusion_figures.py results/docs/diffusion data/demo/images/img2d-left.tif \
+		--latent results/docs/latent --words results/docs/words --few-shot results/docs/few-shot \
+		--like data/demo/images/*.tif data/demo-tissue/images/*.tif \
 		--control results/docs/control --layout data/demo/test/labels/img2d-right.tif \
 		--translation results/docs/translation --colours data/demo-tissue/images/ihc.tif
 

@@ -9,8 +9,9 @@ CODE_VERSIONS = {
     "data": 1,
     "check": 1,
     "diffusion": 1,
-    "pixels": 2,
-    "segment": 1,
+    "across": 1,
+    "pixels": 3,
+    "segment": 2,
     "evaluate": 1,
     "report": 1,
 }

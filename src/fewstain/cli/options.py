@@ -44,6 +44,14 @@ def numbers_of(text: str, option: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
+def size_of(text: str) -> tuple[int, int]:
+    """Read "64" as (64, 64) and "64x96", rows by columns, as (64, 96)."""
+    parts = [part.strip() for part in text.lower().split("x")]
+    if len(parts) not in (1, 2) or not all(part.isdecimal() and int(part) for part in parts):
+        raise UserError(f"--size {text}: write a side in pixels, as in 64, or rows and columns, as in 64x96")
+    return int(parts[0]), int(parts[-1])
+
+
 def section_settings(
     model: type[Section], section: str, preset: Preset, changes: list[str] | None, base: Section | None = None
 ) -> Section:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
@@ -17,6 +18,9 @@ from fewstain.settings import DiffusionSettings
 
 NORM_GROUPS = 8
 WEIGHTS = "diffusion_pytorch_model.safetensors"
+VAE_FOLDER = "vae"  # beside a denoiser of latents, see `fewstain.diffusion.latent`
+HEADS = 4  # of each attention block
+ENCODER_CONFIG = "encoder.json"  # beside a denoiser that takes conditions, see `fewstain.diffusion.conditions`
 
 Residuals = tuple[Sequence[Tensor], Tensor]
 
@@ -55,6 +59,16 @@ class Denoiser(nn.Module):
         return int(self.unet.config["in_channels"]) // self.unshuffle**2 - self.image_channels
 
     @property
+    def noise_channels(self) -> int:
+        """Number of channels of the noise that images start from, and of what is denoised."""
+        return self.image_channels
+
+    @property
+    def factor(self) -> int:
+        """Pixels of an image to one place of its noise, along one side."""
+        return 1
+
+    @property
     def device(self) -> torch.device:
         """Where its weights are."""
         return next(self.parameters()).device
@@ -65,7 +79,9 @@ class Denoiser(nn.Module):
         levels = len(self.unet.config["block_out_channels"])
         return int(self.unshuffle * 2 ** (levels - 1))
 
-    def forward(self, noisy: Tensor, timestep: Tensor, residuals: Residuals | None = None) -> Tensor:
+    def forward(
+        self, noisy: Tensor, timestep: Tensor, tokens: Tensor | None = None, residuals: Residuals | None = None
+    ) -> Tensor:
         """Predict what `scheduler.config.prediction_type` names.
 
         Parameters
@@ -75,6 +91,8 @@ class Denoiser(nn.Module):
             W multiples of `multiple`.
         timestep
             (B,) int64 in [0, T), as in training, or float for the noise levels between.
+        tokens
+            (B, L, D) tokens of the condition, for a network with cross-attention.
         residuals
             What a ControlNet adds to the U-Net's skip connections, and to its middle.
 
@@ -84,16 +102,22 @@ class Denoiser(nn.Module):
             (B, C, H, W) predicted epsilon or velocity.
         """
         blocks = functional.pixel_unshuffle(noisy, self.unshuffle)
+        pooled = None if tokens is None else tokens.mean(dim=1)
         down, middle = residuals if residuals is not None else (None, None)
         predicted = self.unet(
             blocks,
             timestep,
-            encoder_hidden_states=None,
+            tokens,
+            class_labels=pooled,
             down_block_additional_residuals=down,
             mid_block_additional_residual=middle,
             return_dict=False,
         )[0]
         return functional.pixel_shuffle(predicted, self.unshuffle)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Turn (B, C, H, W) images in [-1, 1] into what is noised and denoised: of pixels, the images themselves."""
+        return images
 
     def decode(self, denoised: Tensor) -> Tensor:
         """Turn what was denoised into (B, C, H, W) images in [-1, 1]."""
@@ -108,18 +132,35 @@ class Denoiser(nn.Module):
         (folder / "stem.json").write_text(json.dumps({"unshuffle": self.unshuffle}) + "\n")
 
 
-def build_denoiser(settings: DiffusionSettings, image_channels: int, source_channels: int = 0) -> Denoiser:
-    """Make an untrained denoiser for images of `image_channels` channels, with sources of `source_channels`."""
+def build_denoiser(
+    settings: DiffusionSettings, image_channels: int, *, source_channels: int = 0, token_width: int | None = None
+) -> Denoiser:
+    """Make an untrained denoiser for images of `image_channels` channels, with sources of `source_channels`.
+
+    With a `token_width` D all levels but the finest, or the only one, attend to themselves and to tokens (B, L, D) of a
+    condition (Rombach et al., CVPR 2022, section 3.3), and the tokens' mean is added to the embedding of the timestep
+    (as in GLIDE: Nichol et al., ICML 2022), which every layer sees; without, there is no attention.
+    """
     levels = len(settings.channels)
+    attending = [token_width is not None and (level > 0 or levels == 1) for level in range(levels)]
+    conditioned: dict[str, Any] = {}
+    if token_width is not None:
+        conditioned = {
+            "cross_attention_dim": token_width,
+            "attention_head_dim": HEADS,  # diffusers takes it for the number of heads
+            "class_embed_type": "projection",
+            "projection_class_embeddings_input_dim": token_width,
+        }
     unet = UNet2DConditionModel(
         in_channels=(image_channels + source_channels) * settings.unshuffle**2,
         out_channels=image_channels * settings.unshuffle**2,
-        down_block_types=("DownBlock2D",) * levels,
-        mid_block_type="UNetMidBlock2D",
-        up_block_types=("UpBlock2D",) * levels,
+        down_block_types=tuple("CrossAttnDownBlock2D" if here else "DownBlock2D" for here in attending),
+        mid_block_type="UNetMidBlock2D" if token_width is None else "UNetMidBlock2DCrossAttn",
+        up_block_types=tuple("CrossAttnUpBlock2D" if here else "UpBlock2D" for here in reversed(attending)),
         block_out_channels=settings.channels,
         layers_per_block=settings.layers_per_block,
         norm_num_groups=NORM_GROUPS,
+        **conditioned,
     )
     scheduler = DDPMScheduler(
         num_train_timesteps=settings.train_timesteps,
@@ -136,8 +177,19 @@ def load_denoiser(folder: Path) -> Denoiser:
     Raises
     ------
     UserError
-        If the folder holds no denoiser of images alone, or its weights are damaged or belong to another network.
+        If the folder holds no denoiser, or one of latents, with conditions or with sources, or its weights are damaged
+        or belong to another network.
     """
+    if is_latent(folder):
+        raise UserError(
+            f"{folder}: holds a denoiser of latents, which takes no pixels as they are; for this, give one that "
+            "train-diffusion made without --vae"
+        )
+    if (folder / ENCODER_CONFIG).is_file():
+        raise UserError(
+            f"{folder}: holds a denoiser that takes conditions, for `fewstain sample` only; "
+            "give one that train-diffusion made"
+        )
     denoiser = read_denoiser(folder)
     if denoiser.source_channels:
         raise UserError(
@@ -147,8 +199,13 @@ def load_denoiser(folder: Path) -> Denoiser:
     return denoiser
 
 
+def is_latent(folder: Path) -> bool:
+    """Whether the folder holds a denoiser that works in the latents of a VAE."""
+    return (folder / VAE_FOLDER).is_dir() and (folder / "unet").is_dir()
+
+
 def read_denoiser(folder: Path) -> Denoiser:
-    """Read a denoiser as `load_denoiser` does, also one that wants sources."""
+    """Read a denoiser as `load_denoiser` does, also one of another kind: no VAE, no encoder, but with its sources."""
     for part in (
         "stem.json",
         "unet/config.json",

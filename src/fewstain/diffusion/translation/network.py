@@ -84,7 +84,7 @@ def build_translator(
     """Make an untrained one whose weights are a function of the seed."""
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        denoiser = build_denoiser(settings, target_channels, source_channels)
+        denoiser = build_denoiser(settings, target_channels, source_channels=source_channels)
     return as_translator(denoiser)
 
 
