@@ -29,6 +29,11 @@ class Target(StrEnum):
     attention = "attention"
 
 
+RestartOption = Annotated[
+    bool, typer.Option("--restart", help="Begin anew where settings or images have changed, instead of refusing.")
+]
+
+
 def add_to(app: typer.Typer) -> None:
     """Register these verbs."""
     app.command("train-diffusion", epilog=settings_help(DiffusionSettings, "diffusion"))(train)
@@ -43,9 +48,7 @@ def train(
     changes: SetOption = None,
     channels: ChannelsOption = None,
     seed: SeedOption = 0,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew where settings or images have changed, instead of refusing.")
-    ] = False,
+    restart: RestartOption = False,
 ) -> None:
     """Learn what a dataset's images look like, without labels: train a denoiser on all of them."""
     settings = section_settings(DiffusionSettings, "diffusion", preset, changes)
@@ -61,6 +64,9 @@ def adapt(
     diffusion: Annotated[Path, typer.Argument(help="A trained denoiser's folder; it is not changed.")],
     dataset: DatasetDir,
     out: Annotated[Path, typer.Option(help="Folder for the adapter; it appears whole, at the end.")],
+    state: Annotated[
+        Path | None, typer.Option(help="Folder for the training state: the same command goes on from it.")
+    ] = None,
     rank: Annotated[int, typer.Option(min=1, help="Rank of the change to each layer; the adapter grows with it.")] = 4,
     target: Annotated[Target, typer.Option(help="Layers to adapt.")] = Target.all,
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 300,
@@ -69,10 +75,12 @@ def adapt(
     ] = None,
     channels: ChannelsOption = None,
     seed: SeedOption = 0,
+    restart: RestartOption = False,
 ) -> None:
     """Fit a trained denoiser to another stain, from 20 to 50 unlabeled images of it (LoRA, Hu et al. 2022).
 
-    Writes an adapter, a small file of changes to the denoiser's layers, which `sample` and `edit` take as --adapter.
+    Writes an adapter, a small file of changes to the denoiser's layers, which `sample`, `edit` and others
+    take as --adapter.
     """
     chosen = channels_of(channels)
     from fewstain.dataset import open_dataset
@@ -83,11 +91,13 @@ def adapt(
         diffusion,
         open_dataset(dataset),
         out,
+        state,
         rank=rank,
         target=lora.Target(target.value),
         steps=steps,
         learning_rate=learning_rate,
         channels=chosen,
         seed=seed,
+        restart=restart,
     )
     say(f"wrote {out}")

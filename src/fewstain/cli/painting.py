@@ -41,7 +41,7 @@ EtaOption = Annotated[
     typer.Option(min=0.0, max=1.0, help="ddim only: noise drawn in each step, from none (0) to that of ddpm (1)."),
 ]
 AdapterOption = Annotated[
-    Path | None, typer.Option(help="Folder of an adapter, of `adapt`: paint in the stain that it was made for.")
+    Path | None, typer.Option(help="Folder of an adapter, of `adapt`: work in the stain that it was made for.")
 ]
 NoiseOption = Annotated[Path | None, typer.Option("--noise", help="Start from this noise, of `sample` or `invert`.")]
 
@@ -143,6 +143,7 @@ def invert(
     out: OutOption,
     steps: Annotated[int, typer.Option(min=1, help="Steps of ddim, down as well as up.")] = 50,
     rounds: Annotated[int, typer.Option(min=1, help="Evaluations of the network in each step.")] = 3,
+    adapter: AdapterOption = None,
 ) -> None:
     """Find the noise from which ddim paints an image, and tell how well it does.
 
@@ -159,9 +160,9 @@ def invert(
     from fewstain.diffusion.sampling import sample as sample_images
 
     check_outputs(images, out)
-    denoiser, record = open_denoiser(diffusion)
+    denoiser, record = open_denoiser(diffusion, adapter)
     for path in images:
-        picture = read_picture(diffusion, record, path)
+        picture = read_picture(adapter or diffusion, record, path)
         found = invert_images(denoiser, picture.planes, steps=steps, rounds=rounds)
         extent = (found.shape[2], found.shape[3])
         again = sample_images(denoiser, 1, extent, steps=steps, seed=0, method="ddim", noise=found)
@@ -179,6 +180,7 @@ def noise(
     timesteps: Annotated[
         str | None, typer.Option(metavar="T,T", help="Timesteps to noise to; by default four along the schedule.")
     ] = None,
+    adapter: AdapterOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Noise images as training does, to any timestep at once: NAME-t0200.tif, and NAME.png with all of them."""
@@ -191,7 +193,7 @@ def noise(
     from fewstain.images.write import write_image
 
     check_outputs(images, out)
-    denoiser, record = open_denoiser(diffusion)
+    denoiser, record = open_denoiser(diffusion, adapter)
     last = len(denoiser.scheduler.betas) - 1
     chosen = (
         numbers_of(timesteps, "--timesteps")
@@ -200,7 +202,7 @@ def noise(
     )
     check_timesteps(denoiser.scheduler, chosen)
     for path in images:
-        picture = read_picture(diffusion, record, path)
+        picture = read_picture(adapter or diffusion, record, path)
         shape = tuple(picture.planes.shape[1:])
         clean = picture.planes.expand(len(chosen), *shape)
         noised = diffuse(denoiser.scheduler, clean, torch.tensor(chosen), starting_noise(seed, [0], shape))

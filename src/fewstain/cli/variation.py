@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from fewstain.cli.options import SeedOption, numbers_of, say
-from fewstain.cli.painting import DiffusionDir, EtaOption, Method, MethodOption, OutOption, SizeOption, StepsOption
+from fewstain.cli.painting import (
+    AdapterOption,
+    DiffusionDir,
+    EtaOption,
+    Method,
+    MethodOption,
+    OutOption,
+    SizeOption,
+    StepsOption,
+)
 from fewstain.errors import UserError
 
 POINTS = 6
@@ -31,6 +40,7 @@ def branch(
     steps: StepsOption = 100,
     size: SizeOption = None,
     eta: EtaOption = 0.0,
+    adapter: AdapterOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Follow one path from noise to image, and end it several times over from some of its points.
@@ -47,7 +57,7 @@ def branch(
     from fewstain.diffusion.variation import outcome_variance
     from fewstain.storage import atomic_path
 
-    denoiser, record = open_denoiser(diffusion)
+    denoiser, record = open_denoiser(diffusion, adapter)
     if at is None:
         points = tuple(sorted({round(steps * place / (POINTS - 1)) for place in range(POINTS)}))
     else:
@@ -74,6 +84,7 @@ def interpolate(
     method: MethodOption = Method.ddim,
     steps: StepsOption = 30,
     size: SizeOption = None,
+    adapter: AdapterOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Paint the images between two, along the great circle from the noise of one to that of the other.
@@ -88,7 +99,7 @@ def interpolate(
     from fewstain.diffusion.variation import interpolate as paint_path
     from fewstain.images.write import write_image
 
-    denoiser, record = open_denoiser(diffusion)
+    denoiser, record = open_denoiser(diffusion, adapter)
     if noise_file:
         ends = [each for path in noise_file for each in read_noise(path, denoiser.image_channels)]
     else:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from fewstain.diffusion.folder import check_replaceable, replaced_folder
 from fewstain.diffusion.loop import new_training, run
 from fewstain.diffusion.lora import Target, adapter_parameters, add_adapter, freeze_base
 from fewstain.diffusion.network import WEIGHTS, Denoiser, load_denoiser
-from fewstain.diffusion.pool import Pool, PoolIndex, build_pool
+from fewstain.diffusion.pool import Pool, PoolIndex, open_pool_index, remove_pixels
 from fewstain.diffusion.precision import choose_precision, start_accelerator
 from fewstain.diffusion.record import (
     DenoiserRecord,
@@ -27,8 +28,8 @@ from fewstain.diffusion.record import (
     read_record,
     write_losses,
 )
-from fewstain.diffusion.state import Training
-from fewstain.diffusion.training import denoising_loss
+from fewstain.diffusion.state import Training, open_state
+from fewstain.diffusion.training import denoising_loss, training_identity
 from fewstain.errors import UserError
 from fewstain.images.read import read_image
 from fewstain.settings import DiffusionSettings
@@ -45,6 +46,7 @@ def adapt(
     denoiser_dir: Path,
     dataset: Dataset,
     out: Path,
+    state: Path | None = None,
     *,
     rank: int = 4,
     target: Target = Target.all,
@@ -52,10 +54,11 @@ def adapt(
     learning_rate: float | None = None,
     channels: tuple[int, ...] | None = None,
     seed: int = 0,
+    restart: bool = False,
 ) -> None:
-    """Train an adapter of a denoiser on the images of a dataset; the denoiser itself stays as it is.
+    """Train an adapter of a denoiser on the images of a dataset, or go on where the last call was stopped.
 
-    It takes a small part of the time that the denoiser took, so no state is kept: interrupted, it begins again.
+    The denoiser itself stays as it is.
 
     Parameters
     ----------
@@ -66,6 +69,8 @@ def adapt(
     out
         Folder that takes the adapter: adapter_model.safetensors, fewstain.json, loss.csv, samples.png. It appears
         whole, at the end.
+    state
+        Folder of the training state, as of `train_diffusion`; None to keep none and, interrupted, to begin again.
     rank, target
         As of `add_adapter`.
     steps
@@ -77,12 +82,16 @@ def adapt(
         was trained on, where the files have as many channels as its files, else for all.
     seed
         Of weights, crops, noise and samples; not negative.
+    restart
+        Forget a state that is damaged, or of another adaptation, instead of refusing it.
 
     Raises
     ------
     UserError
         A base that is damaged, or has no layers of the target; images of another number of channels, or unreadable; a
-        diverging loss.
+        state of another adaptation, or damaged; a diverging loss.
+    KeyboardInterrupt
+        Ctrl-C, after the state was saved.
     """
     start = time.monotonic()
     check_replaceable(out, CONTENTS, AdapterRecord.holder)
@@ -93,29 +102,77 @@ def adapt(
     chosen = choose_channels(denoiser_dir, base, dataset.images[0], channels)
     settings = adaptation_settings(denoiser_dir, base, steps, learning_rate)
     add_adapter(denoiser, rank, target, seed=seed)
-
-    precision = choose_precision()
-    accelerator = start_accelerator(precision)
-    freeze_base(denoiser)
-    training = new_training(denoiser, settings, precision, accelerator.device, {}, adapter_parameters(denoiser))
-    # named as `replaced_folder` names its own, which clears away those of killed sessions
-    prefix, suffix = f".{out.name}.", ".part"
-    with write_errors_named(out), tempfile.TemporaryDirectory(suffix, prefix, out.parent) as scratch:
-        index = build_pool(Path(scratch), dataset.images, chosen)
-        pool = Pool(Path(scratch), index, accelerator.device)
-
-        def loss_of(step: int) -> Tensor:
-            random = np.random.default_rng((seed, step))
-            return denoising_loss(denoiser, training, pool, settings, accelerator, random)
-
-        run(training, loss_of, settings, accelerator, state=None, title="adapting")
     origin = {
         "base": str(denoiser_dir),
         "base_sha256": sha256_file(denoiser_dir / "unet" / WEIGHTS),
         "rank": rank,
         "target": target.value,
     }
+    with state_folder(out, state) as folder:
+        training, index = train_adapter(
+            denoiser, dataset, folder, settings, chosen, seed, origin, keep=state is not None, restart=restart
+        )
     write_adapter(out, training, index, settings, seed, origin, session_seconds=time.monotonic() - start)
+    if state is not None:
+        remove_pixels(state)
+
+
+def train_adapter(
+    denoiser: Denoiser,
+    dataset: Dataset,
+    state: Path,
+    settings: DiffusionSettings,
+    channels: tuple[int, ...],
+    seed: int,
+    origin: Mapping[str, Any],
+    *,
+    keep: bool,
+    restart: bool,
+) -> tuple[Training[Denoiser], PoolIndex]:
+    """Train the adapter that the denoiser has, from the saved state in the folder `state` on where there is one.
+
+    Parameters
+    ----------
+    origin
+        As of `write_adapter`.
+    keep
+        Whether the folder is to hold the training's state, beside the pool.
+    """
+    pool_files = tuple((path.name, sha256_file(path)) for path in dataset.images)
+    # the base is known by its weights, wherever it lies
+    identity = training_identity(settings, channels, seed, pool_files) | {**origin, "base": None}
+    saved = open_state(state, identity, restart=restart)
+    finished = saved is not None and saved.step == settings.steps
+    index = open_pool_index(state, dataset.images, pool_files, channels, pixels_needed=not finished)
+    precision = saved.precision if saved is not None else choose_precision()
+    accelerator = start_accelerator(precision)
+    freeze_base(denoiser)
+    parameters = adapter_parameters(denoiser)
+    training = new_training(denoiser, settings, precision, accelerator.device, identity, parameters)
+    if saved is not None:
+        training.restore(saved)
+    if not finished:
+        pool = Pool(state, index, accelerator.device)
+
+        def loss_of(step: int) -> Tensor:
+            random = np.random.default_rng((seed, step))
+            return denoising_loss(denoiser, training, pool, settings, accelerator, random)
+
+        run(training, loss_of, settings, accelerator, state if keep else None, title="adapting")
+    return training, index
+
+
+@contextlib.contextmanager
+def state_folder(out: Path, state: Path | None) -> Iterator[Path]:
+    """Give the folder of the training state; where none is to be kept, one beside `out` that vanishes."""
+    if state is not None:
+        with write_errors_named(state):
+            state.mkdir(parents=True, exist_ok=True)
+        yield state
+        return
+    # named as `replaced_folder` names its own, which clears away those of killed sessions
+    with write_errors_named(out), tempfile.TemporaryDirectory(".part", f".{out.name}.", out.parent) as scratch:
+        yield Path(scratch)
 
 
 def choose_channels(
@@ -174,7 +231,7 @@ def write_adapter(
         save_adapter(folder, denoiser)
         write_losses(folder, training.losses.tolist())
         paint_samples(folder, denoiser, settings, seed)
-        seconds = session_seconds + time.monotonic() - start
+        seconds = max(session_seconds, training.seconds) + time.monotonic() - start
         weights = folder / ADAPTER_FILE
         told = describe(training, index, settings, seed, wall_seconds=seconds, weights=weights)
         AdapterRecord(**vars(told), **origin).write(folder)

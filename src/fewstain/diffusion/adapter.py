@@ -22,7 +22,7 @@ from fewstain.errors import UserError
 from fewstain.storage import atomic_path, sha256_file
 
 ADAPTER_FILE = "adapter_model.safetensors"
-CONTENTS = {ADAPTER_FILE, RECORD_FILE, LOSS_FILE, SAMPLES_FILE}
+CONTENTS = {ADAPTER_FILE, RECORD_FILE, LOSS_FILE, SAMPLES_FILE, ".snakemake_timestamp"}
 
 
 @dataclass(frozen=True, kw_only=True)
