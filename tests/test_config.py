@@ -89,6 +89,8 @@ def test_only_written_numbers_replace_the_presets(tmp_path):
         ("datasets: {a: {diffusion: {steps: yes}}}", "datasets.a.diffusion.steps: true, false, yes and no are no"),
         ("datasets: {a: {diffusion: 3}}", "datasets.a.diffusion: "),
         ("datasets: {a: {diffusion: {crop: 50}}}", "datasets.a: diffusion.crop is 50, but must be a multiple of 8"),
+        ("datasets: {a: {diffusion: {attention: [3]}}}", "attention names level 3, but channels has levels 0 to 2"),
+        ("datasets: {a: {diffusion: {attention: [1, 1]}}}", "attention names a level twice: [1, 1]"),
         ("datasets: {a: {pixels: {timesteps: [1000]}}}", "must stay below diffusion.train_timesteps = 1000"),
         ("datasets: {a: {pixels: {timesteps: [5, 5]}}}", "pixels.timesteps names a timestep twice"),
         ("datasets: {a: {channels: [1, 1]}}", "datasets.a.channels: names a channel twice"),

@@ -135,6 +135,27 @@ def test_the_same_seed_gives_the_same_adapter(base, tmp_path):
     assert files[0] == files[1] != files[2]
 
 
+@pytest.mark.parametrize("target", [Target.attention, Target.keys_values])
+def test_attention_alone_can_be_adapted(base, tmp_path, target):
+    """From the training to the folder and back: the attention's layers have changed, and no others."""
+    short = SETTINGS.model_copy(update={"steps": 2, "attention": (0,)})
+    train_diffusion(open_dataset(base / "data"), tmp_path / "dark", tmp_path / "state", short)
+    adapt(tmp_path / "dark", open_dataset(base / "bright"), tmp_path / "adapter", steps=4, target=target)
+    before = load_denoiser(tmp_path / "dark").state_dict()
+    after = open_denoiser(tmp_path / "dark", tmp_path / "adapter")[0].cpu().state_dict()
+    changed = {name.rpartition("attentions.")[2][2:] for name in before if not torch.equal(before[name], after[name])}
+    whole = {"to_k.weight", "to_k.bias", "to_v.weight", "to_v.bias"}
+    low_rank = {"to_q.weight", "to_k.weight", "to_v.weight", "to_out.0.weight"}
+    assert changed <= (whole if target is Target.keys_values else low_rank)
+    assert "to_v.weight" in changed
+    denoiser = load_denoiser(tmp_path / "dark")
+    expected = paint(denoiser)
+    load_adapter(denoiser, tmp_path / "dark", tmp_path / "adapter")
+    assert not torch.equal(paint(denoiser), expected)
+    with adapter_off(denoiser):
+        assert torch.equal(paint(denoiser), expected)
+
+
 def test_cut_off_it_goes_on_to_the_same_adapter_bit_for_bit(base, tmp_path, monkeypatch):
     """Cut off before a save, as by kill -9; that a save itself is whole, test_training sees with real kills."""
     settings = json.loads((base / "dark" / "fewstain.json").read_text())["settings"] | {"checkpoint_seconds": 0}
@@ -233,6 +254,7 @@ def test_another_number_of_channels_is_told(base, tmp_path, channels, message):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
+        ({"target": Target.keys_values}, "no attention blocks"),
         ({"target": Target.attention}, "no attention blocks, only DownBlock2D, UpBlock2D; choose target all"),
         ({"rank": 0}, "rank 0"),
         ({"steps": 0}, "steps: .*≥ 1"),

@@ -27,6 +27,7 @@ class Target(StrEnum):
 
     all = "all"
     attention = "attention"
+    keys_values = "keys-values"
 
 
 RestartOption = Annotated[
@@ -68,7 +69,9 @@ def adapt(
         Path | None, typer.Option(help="Folder for the training state: the same command goes on from it.")
     ] = None,
     rank: Annotated[int, typer.Option(min=1, help="Rank of the change to each layer; the adapter grows with it.")] = 4,
-    target: Annotated[Target, typer.Option(help="Layers to adapt.")] = Target.all,
+    target: Annotated[
+        Target, typer.Option(help="Layers to adapt; keys-values replaces those of attention.")
+    ] = Target.all,
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 300,
     learning_rate: Annotated[
         float | None, typer.Option(help="Its highest value; by default 10 times the denoiser's.")

@@ -15,6 +15,7 @@ from fewstain.errors import UserError
 from fewstain.settings import DiffusionSettings
 
 NORM_GROUPS = 8
+HEAD_WIDTH = 8  # channels of each head of an attention block
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
@@ -87,16 +88,17 @@ class Denoiser(nn.Module):
 
 def build_denoiser(settings: DiffusionSettings, image_channels: int) -> Denoiser:
     """Make an untrained denoiser for images of `image_channels` channels."""
-    levels = len(settings.channels)
+    attending = [level in settings.attention for level in range(len(settings.channels))]
     unet = UNet2DConditionModel(
         in_channels=image_channels * settings.unshuffle**2,
         out_channels=image_channels * settings.unshuffle**2,
-        down_block_types=("DownBlock2D",) * levels,
+        down_block_types=tuple("AttnDownBlock2D" if here else "DownBlock2D" for here in attending),
         mid_block_type="UNetMidBlock2D",
-        up_block_types=("UpBlock2D",) * levels,
+        up_block_types=tuple("AttnUpBlock2D" if here else "UpBlock2D" for here in reversed(attending)),
         block_out_channels=settings.channels,
         layers_per_block=settings.layers_per_block,
         norm_num_groups=NORM_GROUPS,
+        attention_head_dim=HEAD_WIDTH,
     )
     scheduler = DDPMScheduler(
         num_train_timesteps=settings.train_timesteps,
