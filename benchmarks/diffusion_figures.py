@@ -1,9 +1,9 @@
 """The pictures of docs/diffusion.md, painted by a trained denoiser.
 
-    python benchmarks/diffusion_figures.py DIFFUSION_DIR IMAGE [--out docs/figures]
+    python benchmarks/diffusion_figures.py DIFFUSION_DIR IMAGE ADAPTER_DIR OTHER_IMAGE [--out docs/figures]
 
-`make docs-figures` trains that denoiser on the demo data first. IMAGE is a real one of its kind; its top-left corner is
-noised and inverted.
+`make docs-figures` trains that denoiser, and an adapter of it, on the demo data first. IMAGE is a real one of the
+denoiser's kind; its top-left corner is noised and inverted. OTHER_IMAGE is one of the adapter's kind.
 """
 
 from __future__ import annotations
@@ -103,16 +103,33 @@ def edited(denoiser: Denoiser, size: tuple[int, int]) -> list[tuple[str, Tensor]
     return [("strength " + ", ".join(f"{strength:g}" for strength in STRENGTHS), torch.cat(images))]
 
 
+def adapted(base: Denoiser, adapter: Denoiser, image: Tensor, size: tuple[int, int]) -> list[tuple[str, Tensor]]:
+    """Paint the same noise by a denoiser and by its adapter, beside a real image of the other stain."""
+    rows = [
+        (name, sample(denoiser, COLUMNS, size, steps=EVALUATIONS, seed=0))
+        for name, denoiser in (("base", base), ("adapted", adapter))
+    ]
+    height, width = (extent - side for extent, side in zip(image.shape[-2:], size, strict=True))
+    columns = torch.linspace(0, width, COLUMNS // 2).int().tolist()
+    places = [(y, x) for y in (0, height) for x in columns]
+    real = torch.cat([image[..., y : y + size[0], x : x + size[1]] for y, x in places])
+    return [*rows, ("real, other stain", real)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("diffusion", type=Path, help="a trained denoiser's folder")
     parser.add_argument("image", type=Path, help="a real image of its kind, 256 pixels or more a side")
+    parser.add_argument("adapter", type=Path, help="folder of an adapter of it to another stain")
+    parser.add_argument("other", type=Path, help="a real image of that stain")
     parser.add_argument("--out", type=Path, default=Path("docs/figures"))
     options = parser.parse_args()
     denoiser, record = open_denoiser(options.diffusion)
     side = int(record.settings["crop"])
     size = (side, side)
     image = read_picture(options.diffusion, record, options.image).planes[..., : 4 * side, : 4 * side]
+    adapter, other_record = open_denoiser(options.diffusion, options.adapter)
+    other = read_picture(options.adapter, other_record, options.other).planes
     ends = starting_noise(0, range(2), (denoiser.image_channels, *size))
     path = interpolate(denoiser, ends[0], ends[1], COLUMNS, steps=EVALUATIONS)
     figures = {
@@ -122,6 +139,7 @@ def main() -> None:
         "branches": branched(denoiser, size),
         "path": [("", path)],
         "edit": edited(denoiser, size),
+        "adapter": adapted(denoiser, adapter, other, size),
     }
     for name, rows in figures.items():
         save(options.out / f"diffusion-{name}.png", rows)
