@@ -10,6 +10,7 @@ include: "workflow/rules/check.smk"
 include: "workflow/rules/diffusion.smk"
 include: "workflow/rules/pixels.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/toolbox.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -13,6 +13,7 @@ prints the JSON.
 - `edits`: rough paintings edited at rising strength; `faithful` is the PSNR to the painting, `frechet` and `pixels` say
   how far from real images the result is.
 - `grids`: Fréchet distance on levels of timesteps evenly apart, and on those of Karras et al.
+- `shares`: parameters of adapters of preset cpu's network, RGB, as a share of its own, in percent.
 - `adapters`: distance of samples to the other stain, before and after, by the learning rate in multiples of the base's.
 """
 
@@ -33,18 +34,21 @@ from skimage.draw import ellipse
 from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor
 
+from fewstain.config import PRESETS, Preset
 from fewstain.dataset import open_dataset
 from fewstain.diffusion.adaptation import adapt
 from fewstain.diffusion.draws import starting_noise
 from fewstain.diffusion.editing import edit
 from fewstain.diffusion.inversion import invert
 from fewstain.diffusion.levels import level_denoiser, trained_levels
+from fewstain.diffusion.lora import adapter_parameters, add_adapter
 from fewstain.diffusion.methods import METHODS
-from fewstain.diffusion.network import Denoiser
+from fewstain.diffusion.network import Denoiser, build_denoiser
 from fewstain.diffusion.pictures import open_denoiser
 from fewstain.diffusion.sampling import sample
 from fewstain.evaluate.realism import realism
 from fewstain.storage import read_json, sha256_file, write_json
+from fewstain.toolbox import Target
 
 STEPS, MANY = (5, 10, 20, 50), 200
 INVERSIONS = ((20, 1), (20, 3), (50, 1), (50, 2), (50, 3), (50, 5))  # steps, rounds
@@ -150,6 +154,19 @@ def adapters(options: argparse.Namespace, n: int) -> dict[str, Any]:
     return {"before": before, "after": rows, "floor": floor}
 
 
+def shares() -> list[dict[str, Any]]:
+    """Count the parameters of adapters of rank 4."""
+    rows = []
+    for attention, target in (((), Target.all), ((2,), Target.attention), ((2,), Target.keys_values)):
+        settings = PRESETS[Preset.cpu].diffusion.model_copy(update={"attention": attention})
+        denoiser = build_denoiser(settings, 3)
+        base = sum(parameter.numel() for parameter in denoiser.parameters())
+        add_adapter(denoiser, 4, target, seed=0)
+        adapter = sum(parameter.numel() for parameter in adapter_parameters(denoiser))
+        rows.append({"attention": list(attention), "target": target.value, "percent": 100 * adapter / base})
+    return rows
+
+
 def paint(denoiser: Denoiser, real: Tensor) -> Tensor:
     """Paint as many images as there are real ones."""
     return sample(denoiser, len(real), tuple(real.shape[2:]), steps=SAMPLE_STEPS, seed=0)
@@ -185,6 +202,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "inversion": lambda: inversions(denoiser, real),
         "edits": lambda: edits(denoiser, real),
         "grids": lambda: grids(denoiser, real),
+        "shares": shares,
         "adapters": lambda: adapters(options, options.n),
     }
     for name, part in parts.items():

@@ -42,6 +42,8 @@ def content(result: dict[str, Any]) -> str:
         edits(result["edits"]),
         f"**Grids of noise levels.** Fréchet distance; other real crops have {result['floor']['frechet']:.0f}:",
         grids(result["grids"]),
+        "**Size of adapters.** Rank 4, preset cpu's network for RGB, with attention at these levels:",
+        shares(result["shares"]),
         f"**Adapters.** Rank 4, {setting['adapt_steps']} steps; distance of samples to crops of the other stain, where "
         f"other real crops have {told(result['adapters']['floor'])}:",
         adapters(result["adapters"]),
@@ -73,6 +75,13 @@ def edits(rows: list[dict[str, Any]]) -> str:
 def grids(rows: list[dict[str, Any]]) -> str:
     lines = [(row["method"], row["evaluations"], f"{row['uniform']:.0f}", f"{row['karras']:.0f}") for row in rows]
     return markdown(("method", "evaluations", "timesteps evenly apart", "Karras et al., eq. 5"), lines)
+
+
+def shares(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        (", ".join(map(str, row["attention"])) or "none", row["target"], f"{row['percent']:.1f} %") for row in rows
+    ]
+    return markdown(("attention", "target", "parameters, of the base's"), lines)
 
 
 def adapters(result: dict[str, Any]) -> str:

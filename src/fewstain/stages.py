@@ -13,4 +13,6 @@ CODE_VERSIONS = {
     "segment": 1,
     "evaluate": 1,
     "report": 1,
+    "samples": 1,
+    "adapter": 1,
 }

@@ -65,13 +65,15 @@ def test_all_is_measured_once_and_told(scripts, tiny_diffusion, tmp_path, monkey
     result = scripts.toolbox.run(options)
     assert json.loads((tmp_path / "out" / "toolbox.json").read_text()) == result
     assert result["edits"][0]["faithful"] is None
-    for name in ("few_steps", "inversions", "edits", "grids", "adapters"):
+    for name in ("few_steps", "inversions", "edits", "grids", "shares", "adapters"):
         monkeypatch.setattr(scripts.toolbox, name, lambda *_: pytest.fail("measured again"))
     assert scripts.toolbox.run(options) == result
     text = scripts.toolbox_table.content(result)
     assert f"| 2 | {result['steps'][0]['apart']:.2f} |" in text
     assert f"| 3 | 2 | {result['inversion'][0]['psnr']:.1f} dB | " in text
     assert "| 0.0 | ∞ | " in text
+    assert f"| 2 | keys-values | {result['shares'][2]['percent']:.1f} % |" in text
+    assert all(0 < row["percent"] < 5 for row in result["shares"])
     assert f"| heun | 5 | {result['grids'][0]['uniform']:.0f} | {result['grids'][0]['karras']:.0f} |" in text
     assert f"| 4 | {result['adapters']['after'][0]['frechet']:.0f} | " in text
     options.n = 4

@@ -9,12 +9,11 @@ from safetensors.torch import load_file, save_file
 from scipy.ndimage import gaussian_filter
 
 from fewstain.cli import run as cli
-from fewstain.cli.diffusion import Target as TargetOption
 from fewstain.dataset import open_dataset
 from fewstain.diffusion.adaptation import adapt
 from fewstain.diffusion.adapter import ADAPTER_FILE, load_adapter, read_adapter_record
 from fewstain.diffusion.inversion import invert
-from fewstain.diffusion.lora import Target, adapter_off, merge_adapter
+from fewstain.diffusion.lora import adapter_off, merge_adapter
 from fewstain.diffusion.network import WEIGHTS, load_denoiser
 from fewstain.diffusion.noise_file import read_noise
 from fewstain.diffusion.pictures import open_denoiser, read_picture
@@ -26,10 +25,12 @@ from fewstain.errors import UserError
 from fewstain.evaluate.realism import realism
 from fewstain.settings import DiffusionSettings
 from fewstain.storage import sha256_file
+from fewstain.toolbox import Target
 
 SETTINGS = DiffusionSettings(
     unshuffle=4,
     channels=(16,),
+    attention=(0,),
     prediction="v_prediction",
     crop=16,
     batch_size=8,
@@ -81,7 +82,12 @@ def paint(denoiser, n=4, size=(16, 16), steps=10):
     return sample(denoiser, n, size, steps=steps, seed=0)
 
 
-def test_samples_move_towards_the_new_stain(base, adapter):
+@pytest.mark.parametrize("target", Target)
+def test_samples_move_towards_the_new_stain(base, adapter, tmp_path, target):
+    if target is not Target.all:
+        adapter = tmp_path / "adapter"
+        wishes = {"steps": 150, "learning_rate": 3e-2, "target": target}
+        adapt(base / "dark", open_dataset(base / "bright"), adapter, **wishes)
     denoiser, record = open_denoiser(base / "dark", adapter)
     before = paint(open_denoiser(base / "dark")[0], 32)
     after = paint(denoiser, 32)
@@ -93,7 +99,7 @@ def test_samples_move_towards_the_new_stain(base, adapter):
     ]
     real = torch.stack(real)
     assert before.mean() < -0.3
-    assert after.mean() > 0.3
+    assert after.mean() > 0.1
     distance_before, distance = realism(before, real), realism(after, real)
     assert distance.frechet < distance_before.frechet / 4
     assert distance.mmd < distance_before.mmd / 4
@@ -138,19 +144,18 @@ def test_the_same_seed_gives_the_same_adapter(base, tmp_path):
 @pytest.mark.parametrize("target", [Target.attention, Target.keys_values])
 def test_attention_alone_can_be_adapted(base, tmp_path, target):
     """From the training to the folder and back: the attention's layers have changed, and no others."""
-    short = SETTINGS.model_copy(update={"steps": 2, "attention": (0,)})
-    train_diffusion(open_dataset(base / "data"), tmp_path / "dark", tmp_path / "state", short)
-    adapt(tmp_path / "dark", open_dataset(base / "bright"), tmp_path / "adapter", steps=4, target=target)
-    before = load_denoiser(tmp_path / "dark").state_dict()
-    after = open_denoiser(tmp_path / "dark", tmp_path / "adapter")[0].cpu().state_dict()
+    dark = base / "dark"
+    adapt(dark, open_dataset(base / "bright"), tmp_path / "adapter", steps=4, target=target)
+    before = load_denoiser(dark).state_dict()
+    after = open_denoiser(dark, tmp_path / "adapter")[0].cpu().state_dict()
     changed = {name.rpartition("attentions.")[2][2:] for name in before if not torch.equal(before[name], after[name])}
     whole = {"to_k.weight", "to_k.bias", "to_v.weight", "to_v.bias"}
     low_rank = {"to_q.weight", "to_k.weight", "to_v.weight", "to_out.0.weight"}
     assert changed <= (whole if target is Target.keys_values else low_rank)
     assert "to_v.weight" in changed
-    denoiser = load_denoiser(tmp_path / "dark")
+    denoiser = load_denoiser(dark)
     expected = paint(denoiser)
-    load_adapter(denoiser, tmp_path / "dark", tmp_path / "adapter")
+    load_adapter(denoiser, dark, tmp_path / "adapter")
     assert not torch.equal(paint(denoiser), expected)
     with adapter_off(denoiser):
         assert torch.equal(paint(denoiser), expected)
@@ -254,8 +259,6 @@ def test_another_number_of_channels_is_told(base, tmp_path, channels, message):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"target": Target.keys_values}, "no attention blocks"),
-        ({"target": Target.attention}, "no attention blocks, only DownBlock2D, UpBlock2D; choose target all"),
         ({"rank": 0}, "rank 0"),
         ({"steps": 0}, "steps: .*≥ 1"),
         ({"learning_rate": 1e30}, "the loss is no longer a number"),
@@ -308,7 +311,3 @@ def test_the_other_verbs_take_an_adapter_too(base, adapter, tmp_path):
     table = (run("branch", "--at", "0", "-n", "2", "--steps", "3") / "variance.csv").read_text().splitlines()
     outcomes = branch(denoiser, (16, 16), (0,), 2, steps=3, seed=0, method="ddpm")
     assert table[1].endswith(f",{outcome_variance(outcomes).item():.6g}")
-
-
-def test_target_names_are_those_of_the_command_line():
-    assert [target.value for target in TargetOption] == [target.value for target in Target]

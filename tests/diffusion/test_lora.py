@@ -3,7 +3,6 @@ import torch
 
 from fewstain.config import PRESETS, Preset
 from fewstain.diffusion.lora import (
-    Target,
     adapter_off,
     adapter_parameters,
     adapter_tensors,
@@ -16,6 +15,7 @@ from fewstain.diffusion.lora import (
 from fewstain.diffusion.network import build_denoiser
 from fewstain.errors import UserError
 from fewstain.settings import DiffusionSettings
+from fewstain.toolbox import Target
 
 TINY = DiffusionSettings(channels=(8, 16), crop=16, train_timesteps=50)
 

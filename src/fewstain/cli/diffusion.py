@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,16 +19,9 @@ from fewstain.cli.options import (
     settings_help,
 )
 from fewstain.config import DiffusionSettings, Preset
+from fewstain.toolbox import AdapterSettings, Target
 
-
-class Target(StrEnum):
-    """Layers to adapt by name, as in `fewstain.diffusion.lora`, which takes too long to import for --help."""
-
-    all = "all"
-    attention = "attention"
-    keys_values = "keys-values"
-
-
+ADAPTER = AdapterSettings()
 RestartOption = Annotated[
     bool, typer.Option("--restart", help="Begin anew where settings or images have changed, instead of refusing.")
 ]
@@ -68,11 +60,13 @@ def adapt(
     state: Annotated[
         Path | None, typer.Option(help="Folder for the training state: the same command goes on from it.")
     ] = None,
-    rank: Annotated[int, typer.Option(min=1, help="Rank of the change to each layer; the adapter grows with it.")] = 4,
+    rank: Annotated[
+        int, typer.Option(min=1, help="Rank of the change to each layer; the adapter grows with it.")
+    ] = ADAPTER.rank,
     target: Annotated[
         Target, typer.Option(help="Layers to adapt; keys-values replaces those of attention.")
-    ] = Target.all,
-    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 300,
+    ] = ADAPTER.target,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = ADAPTER.steps,
     learning_rate: Annotated[
         float | None, typer.Option(help="Its highest value; by default 10 times the denoiser's.")
     ] = None,
@@ -87,7 +81,6 @@ def adapt(
     """
     chosen = channels_of(channels)
     from fewstain.dataset import open_dataset
-    from fewstain.diffusion import lora
     from fewstain.diffusion.adaptation import adapt as adapt_denoiser
 
     adapt_denoiser(
@@ -96,7 +89,7 @@ def adapt(
         out,
         state,
         rank=rank,
-        target=lora.Target(target.value),
+        target=target,
         steps=steps,
         learning_rate=learning_rate,
         channels=chosen,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,20 +9,9 @@ import typer
 
 from fewstain.cli.options import SeedOption, numbers_of, say
 from fewstain.errors import UserError
+from fewstain.toolbox import SAMPLER, STEPS, Method
 
 NOISED_TO = (0.05, 0.2, 0.5, 1.0)  # shares of the schedule
-
-
-class Method(StrEnum):
-    """Samplers by name, as in `fewstain.diffusion.methods`, which takes too long to import for --help."""
-
-    ddpm = "ddpm"
-    ddim = "ddim"
-    euler = "euler"
-    heun = "heun"
-    rk4 = "rk4"
-    dpmpp = "dpm++"
-    sde = "sde"
 
 
 DiffusionDir = Annotated[Path, typer.Argument(help="A trained denoiser's folder.")]
@@ -58,8 +46,8 @@ def sample(
     diffusion: DiffusionDir,
     out: OutOption,
     n: Annotated[int | None, typer.Option("-n", min=1, help="How many; 16, or as many as --noise holds.")] = None,
-    method: MethodOption = Method.ddim,
-    steps: StepsOption = 30,
+    method: MethodOption = SAMPLER,
+    steps: StepsOption = STEPS,
     size: SizeOption = None,
     eta: EtaOption = 0.0,
     noise_file: NoiseOption = None,
@@ -110,8 +98,8 @@ def edit(
     strength: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="From 0, nothing changes, to 1, nothing stays.")
     ] = 0.5,
-    method: MethodOption = Method.ddim,
-    steps: StepsOption = 30,
+    method: MethodOption = SAMPLER,
+    steps: StepsOption = STEPS,
     eta: EtaOption = 0.0,
     adapter: AdapterOption = None,
     seed: SeedOption = 0,

@@ -12,13 +12,13 @@ from fewstain.cli.painting import (
     AdapterOption,
     DiffusionDir,
     EtaOption,
-    Method,
     MethodOption,
     OutOption,
     SizeOption,
     StepsOption,
 )
 from fewstain.errors import UserError
+from fewstain.toolbox import SAMPLER, STEPS, Method
 
 POINTS = 6
 
@@ -81,8 +81,8 @@ def interpolate(
         list[Path] | None, typer.Option("--noise", help="Noise of the two ends: one file with two, or two files.")
     ] = None,
     n: Annotated[int, typer.Option("-n", min=2, help="Images on the path, both ends counted.")] = 9,
-    method: MethodOption = Method.ddim,
-    steps: StepsOption = 30,
+    method: MethodOption = SAMPLER,
+    steps: StepsOption = STEPS,
     size: SizeOption = None,
     adapter: AdapterOption = None,
     seed: SeedOption = 0,

@@ -16,7 +16,7 @@ from fewstain.dataset import Dataset
 from fewstain.diffusion.adapter import ADAPTER_FILE, CONTENTS, AdapterRecord, save_adapter
 from fewstain.diffusion.folder import check_replaceable, replaced_folder
 from fewstain.diffusion.loop import new_training, run
-from fewstain.diffusion.lora import Target, adapter_parameters, add_adapter, freeze_base
+from fewstain.diffusion.lora import adapter_parameters, add_adapter, freeze_base
 from fewstain.diffusion.network import WEIGHTS, Denoiser, load_denoiser
 from fewstain.diffusion.pool import Pool, PoolIndex, open_pool_index, remove_pixels
 from fewstain.diffusion.precision import choose_precision, start_accelerator
@@ -34,6 +34,7 @@ from fewstain.errors import UserError
 from fewstain.images.read import read_image
 from fewstain.settings import DiffusionSettings
 from fewstain.storage import sha256_file, write_errors_named
+from fewstain.toolbox import Target
 from fewstain.validation import validate
 
 # Of 10, 4 and 1 times the base's rate, 10 had the lowest Fréchet distance (32 samples, one seed, a small denoiser of

@@ -9,7 +9,7 @@ from typing import ClassVar
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from fewstain.diffusion.lora import Target, adapter_tensors, add_adapter, set_adapter_tensors
+from fewstain.diffusion.lora import adapter_tensors, add_adapter, set_adapter_tensors
 from fewstain.diffusion.network import WEIGHTS, Denoiser
 from fewstain.diffusion.record import (
     LOSS_FILE,
@@ -20,6 +20,7 @@ from fewstain.diffusion.record import (
 )
 from fewstain.errors import UserError
 from fewstain.storage import atomic_path, sha256_file
+from fewstain.toolbox import Target
 
 ADAPTER_FILE = "adapter_model.safetensors"
 CONTENTS = {ADAPTER_FILE, RECORD_FILE, LOSS_FILE, SAMPLES_FILE, ".snakemake_timestamp"}

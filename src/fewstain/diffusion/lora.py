@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from typing import cast
 
 import torch
@@ -22,27 +21,9 @@ from fewstain.diffusion.custom_attention import (
 )
 from fewstain.diffusion.network import Denoiser
 from fewstain.errors import UserError
+from fewstain.toolbox import Target
 
 NAME = "default"  # peft can hold several adapters in one network; a denoiser has one
-
-
-class Target(StrEnum):
-    """Which layers an adapter changes.
-
-    Attributes
-    ----------
-    all
-        Every convolution, and the linear layers of attention blocks; not those of the time embedding, which tell the
-        noise level, whatever the stain, and would take a tenth of the adapter's parameters.
-    attention
-        The linear layers of attention blocks only.
-    keys_values
-        The keys and values of attention blocks, which are not changed by a low rank but replaced as a whole.
-    """
-
-    all = "all"
-    attention = "attention"
-    keys_values = "keys-values"
 
 
 def target_layers(unet: UNet2DConditionModel, target: Target) -> list[str]:
