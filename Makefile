@@ -2,15 +2,15 @@
 # make run       the whole workflow on the datasets of config.yaml (by default data/demo)
 # make test      the tests
 # make lint      what .ci/run checks beside the tests;  make format  mends what can be mended
-# make docs-figures   the pictures of docs/diffusion.md, by a denoiser trained for them (minutes)
-# make docs-tables    the measurements of docs/diffusion.md, by the same denoiser (an hour or so)
+# make docs-figures   the pictures of docs/diffusion.md, by denoisers trained for them (minutes)
+# make docs-tables    the measurements of docs/diffusion.md, by the same denoisers (an hour or so)
 # make clean     removes the environment and caches, never data or results
 
 PYTHON ?= python3
 CORES ?= all
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := demo,import,dev
+EXTRAS := demo,import,export,dev
 
 # the environment first on the path: snakemake's shell commands find `fewstain` there
 export PATH := $(abspath $(BIN)):$(PATH)
@@ -53,12 +53,15 @@ results/docs/adapter/fewstain.json: | install
 	$(BIN)/fewstain demo-data data/demo
 	$(BIN)/fewstain train-diffusion data/demo --out results/docs/diffusion --state results/docs/state \
 		--preset demo --set diffusion.prediction=v_prediction --set diffusion.steps=700
+	$(BIN)/fewstain train-vae data/demo --out results/docs/vae --state results/docs/vae-state --preset demo
+	$(BIN)/fewstain train-diffusion data/demo --vae results/docs/vae --out results/docs/latent \
+		--state results/docs/latent-state --preset demo --set diffusion.steps=700 --set diffusion.crop=64
 	$(BIN)/fewstain adapt results/docs/diffusion data/demo-tissue --channels 1 \
 		--out results/docs/adapter --state results/docs/adapter-state
 
 docs-figures: results/docs/adapter/fewstain.json
 	$(BIN)/python benchmarks/diffusion_figures.py results/docs/diffusion data/demo/images/img2d-left.tif \
-		results/docs/adapter data/demo-tissue/images/histo.tif
+		--adapter results/docs/adapter --other data/demo-tissue/images/histo.tif --latent results/docs/latent
 
 docs-tables: results/docs/adapter/fewstain.json
 	$(BIN)/python benchmarks/toolbox.py results/docs/diffusion data/demo/images data/demo-tissue --channels 1 \

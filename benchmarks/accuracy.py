@@ -37,10 +37,10 @@ from fewstain.evaluate.folders import evaluate_folders
 from fewstain.images.normalise import Normaliser, fit_normaliser
 from fewstain.images.read import read_image
 from fewstain.images.write import write_labels
-from fewstain.pixels.decode import DecoderParameters, decode
+from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.folds import assign_folds
-from fewstain.pixels.tune import tune_decoder
+from fewstain.pixels.tune import decode_maps, tune_decoder
 from fewstain.pixels.views import draw_view
 from fewstain.pixels.windows import LabeledWindow, read_windows
 
@@ -136,20 +136,26 @@ def run_baseline(root: Path, options: argparse.Namespace) -> dict[str, Any]:
     views = [draw_view(window, rng) for _ in range(settings.decoder_views) for window in windows]
     maps, view_maps = out_of_fold_maps(lambda: make(options, fold=True), windows, views, fold_of)
     folds_s = time.monotonic() - start
-    parameters = tune_decoder(
-        maps, windows, trials=settings.decoder_trials, seed=options.seed, view_maps=view_maps, views=views
+    decoder = tune_decoder(
+        maps,
+        windows,
+        trials=settings.decoder_trials,
+        decoders=settings.decoders,
+        seed=options.seed,
+        view_maps=view_maps,
+        views=views,
     )
     tuning_s = time.monotonic() - start - folds_s
     start = time.monotonic()
     segmenter = make(options, fold=False).fit(windows)
     fit_s = time.monotonic() - start
     start = time.monotonic()
-    segment_test(segmenter, dataset, normaliser, parameters, options.out / "masks")
+    segment_test(segmenter, dataset, normaliser, decoder, options.out / "masks")
     times = {"folds_s": folds_s, "tuning_s": tuning_s, "fit_s": fit_s, "predict_s": time.monotonic() - start}
     details: dict[str, Any] = {name: round(value, 1) for name, value in times.items()}
     if isinstance(segmenter, UNetSegmenter):
         details |= {"steps": segmenter.steps_done, "budget": "steps" if options.steps else "seconds"}
-    return {**details, "decoder": asdict(parameters)}
+    return {**details, "decoder": asdict(decoder)}
 
 
 def make(options: argparse.Namespace, fold: bool) -> PixelSegmenter:
@@ -186,13 +192,12 @@ def out_of_fold_maps(
 
 
 def segment_test(
-    segmenter: PixelSegmenter, dataset: Dataset, normaliser: Normaliser, parameters: DecoderParameters, out: Path
+    segmenter: PixelSegmenter, dataset: Dataset, normaliser: Normaliser, decoder: Consensus, out: Path
 ) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for test in dataset.test:
         maps = segmenter.predict(normaliser.apply(read_image(test.image).pixels))
-        probabilities, distance = maps.probabilities[0].numpy(), maps.distance[0].numpy()
-        write_labels(out / test.image.name, decode(1 - probabilities[0], probabilities[1], distance, parameters))
+        write_labels(out / test.image.name, decode_maps(maps, decoder))
 
 
 def peak_memory_bytes() -> int:

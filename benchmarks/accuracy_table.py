@@ -48,11 +48,15 @@ def of_views(result: dict[str, Any]) -> str:
         "",
         f"{result['n_labels']} labels, seed {result['seed']}; classical filters alone.",
         "",
-        "| windows seen | AP50, decoder by windows | by their views too | best decoder | mean decoder | merged |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| windows seen | AP50, decoder by windows | by their views too | seven in agreement | the seven one by one "
+        "| best of all | mean of all | merged |",
+        "| --- " * 8 + "|",
     ]
     for row in result["views"]:
-        names = ("AP50_decoder_by_windows", "AP50_decoder_by_views_too", "AP50_best", "AP50_mean")
+        names = (
+            *("AP50_decoder_by_windows", "AP50_decoder_by_views_too", "AP50_agreed", "AP50_agreeing"),
+            *("AP50_best", "AP50_mean"),
+        )
         lines.append(" | ".join([f"| {row['variant']}", *(f"{row[name]:.3f}" for name in names), f"{row['merged']} |"]))
     return "\n".join([*lines, ""])
 

@@ -1,9 +1,11 @@
 """The pictures of docs/diffusion.md, painted by a trained denoiser.
 
-    python benchmarks/diffusion_figures.py DIFFUSION_DIR IMAGE ADAPTER_DIR OTHER_IMAGE [--out docs/figures]
+    python benchmarks/diffusion_figures.py DIFFUSION_DIR IMAGE [--adapter ADAPTER_DIR --other OTHER_IMAGE]
+        [--latent LATENT_DIR] [--out docs/figures]
 
-`make docs-figures` trains that denoiser, and an adapter of it, on the demo data first. IMAGE is a real one of the
-denoiser's kind; its top-left corner is noised and inverted. OTHER_IMAGE is one of the adapter's kind.
+`make docs-figures` trains these denoisers on the demo data first. IMAGE is a real one of their kind; its top-left
+corner is noised and inverted, all corners are encoded. LATENT_DIR holds a denoiser of latents, ADAPTER_DIR an adapter
+to the stain of OTHER_IMAGE; without them, their pictures stay as they are.
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ import torch
 from matplotlib.figure import Figure
 from skimage.draw import ellipse
 from torch import Tensor
+from torch.nn import functional
 
 from fewstain.diffusion.draws import starting_noise
 from fewstain.diffusion.editing import edit
 from fewstain.diffusion.forward import diffuse
 from fewstain.diffusion.inversion import invert
+from fewstain.diffusion.latent.denoiser import LatentDenoiser
 from fewstain.diffusion.methods import METHODS
 from fewstain.diffusion.mosaic import mosaic
 from fewstain.diffusion.network import Denoiser
@@ -37,10 +41,13 @@ INVERSION_STEPS = 50
 
 
 def save(path: Path, rows: list[tuple[str, Tensor]]) -> None:
-    """Write rows of images, (n, C, H, W) each, every row with its name."""
-    figure = Figure(figsize=(9, 1.02 * len(rows)), dpi=100, layout="constrained")
-    for axes, (name, images) in zip(figure.subplots(len(rows), 1, squeeze=False)[:, 0], rows, strict=True):
-        axes.imshow(mosaic(images, columns=COLUMNS), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    """Write rows of images, (n, C, H, W) each, every row with its name; fewer images in a row are drawn larger."""
+    columns = [min(COLUMNS, len(images)) for _, images in rows]
+    heights = [COLUMNS / n * images.shape[2] / images.shape[3] for n, (_, images) in zip(columns, rows, strict=True)]
+    figure = Figure(figsize=(9, 1.02 * sum(heights)), dpi=100, layout="constrained")
+    panels = figure.subplots(len(rows), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, n, (name, images) in zip(panels, columns, rows, strict=True):
+        axes.imshow(mosaic(images, columns=n), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.set(xticks=[], yticks=[], frame_on=False)
         axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,20 +123,32 @@ def adapted(base: Denoiser, adapter: Denoiser, image: Tensor, size: tuple[int, i
     return [*rows, ("real, other stain", real)]
 
 
+def latent(denoiser: LatentDenoiser, image: Tensor, side: int) -> list[tuple[str, Tensor]]:
+    """Show parts of an image, their latents, what comes back of them, and images painted in latents at two sizes."""
+    parts = torch.cat([image[..., y : y + side, :side] for y in (0, image.shape[2] - side)])
+    parts = torch.cat([parts, *(image[..., y : y + side, -side:] for y in (0, image.shape[2] - side))])
+    latents = denoiser.encode(parts)
+    shown = functional.interpolate(latents[:, :1] / 3, scale_factor=denoiser.factor)
+    rows = [("image", parts), ("a channel of its latents / 3", shown), ("decoded", denoiser.decode(latents))]
+    for times, n in ((1, COLUMNS), (2, COLUMNS // 2)):
+        name = f"painted, {times * side}²" + (" as trained" if times == 1 else "")
+        rows.append((name, sample(denoiser, n, (times * side, times * side), steps=50, seed=0)))
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("diffusion", type=Path, help="a trained denoiser's folder")
     parser.add_argument("image", type=Path, help="a real image of its kind, 256 pixels or more a side")
-    parser.add_argument("adapter", type=Path, help="folder of an adapter of it to another stain")
-    parser.add_argument("other", type=Path, help="a real image of that stain")
+    parser.add_argument("--adapter", type=Path, help="folder of an adapter of it to another stain")
+    parser.add_argument("--other", type=Path, help="a real image of that stain")
+    parser.add_argument("--latent", type=Path, help="folder of a denoiser of latents, of the same kind of images")
     parser.add_argument("--out", type=Path, default=Path("docs/figures"))
     options = parser.parse_args()
     denoiser, record = open_denoiser(options.diffusion)
     side = int(record.settings["crop"])
     size = (side, side)
     image = read_picture(options.diffusion, record, options.image).planes[..., : 4 * side, : 4 * side]
-    adapter, other_record = open_denoiser(options.diffusion, options.adapter)
-    other = read_picture(options.adapter, other_record, options.other).planes
     ends = starting_noise(0, range(2), (denoiser.image_channels, *size))
     path = interpolate(denoiser, ends[0], ends[1], COLUMNS, steps=EVALUATIONS)
     figures = {
@@ -139,8 +158,16 @@ def main() -> None:
         "branches": branched(denoiser, size),
         "path": [("", path)],
         "edit": edited(denoiser, size),
-        "adapter": adapted(denoiser, adapter, other, size),
     }
+    if options.adapter is not None:
+        adapter, other = open_denoiser(options.diffusion, options.adapter)
+        planes = read_picture(options.adapter, other, options.other).planes
+        figures["adapter"] = adapted(denoiser, adapter, planes, size)
+    if options.latent is not None:
+        painter, about = open_denoiser(options.latent, latent=True)
+        assert isinstance(painter, LatentDenoiser), f"{options.latent} holds a denoiser of pixels"
+        planes = read_picture(options.latent, about, options.image).planes
+        figures["latent"] = latent(painter, planes, int(about.settings["crop"]))
     for name, rows in figures.items():
         save(options.out / f"diffusion-{name}.png", rows)
 

@@ -183,9 +183,10 @@ def run_way(options: argparse.Namespace) -> dict[str, Any]:
     trials = try_decoders(
         [predict(window.image) for window in tuning], tuning, decoder_candidates(fitted, options.decoder_trials, SEED)
     )
+    decoder = trials.consensus(settings.decoders)
     scores = ScoreSum()
     for window, found in zip(tested, maps, strict=True):
-        scores.add(window.labels, decode_maps(found, trials.parameters[trials.best()]))
+        scores.add(window.labels, decode_maps(found, decoder))
     features = sum(each.shape[1] for each in extractor.maps(fitted[0].image[None]))
     return {
         "images": len(fitted),

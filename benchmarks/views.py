@@ -6,7 +6,8 @@ Ensembles on classical filters alone, which take seconds, learn from the windows
 views of them. They are scored on the windows of the stain's other trials that come from images this one has none of,
 with the decoder chosen in two ways: by the held-out windows alone, and by held-out views of them too. `AP50_best` is
 what the best of the decoders tried would have given, which nobody could have known, and `merged` how many true objects
-that one left together.
+that one left together. `AP50_agreed` is what the best decoders of the choice by views give when they vote
+(`fewstain.pixels.consensus`), `AP50_agreeing` what they give one by one, on average.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from stains import build_dataset
 from torch import Tensor
 
 from fewstain.dataset import open_dataset
+from fewstain.evaluate.scores import ScoreSum
 from fewstain.images.normalise import Normaliser, fit_normaliser
 from fewstain.images.read import read_image
 from fewstain.pixels.choose import (
@@ -34,6 +36,7 @@ from fewstain.pixels.choose import (
     fit_final,
     tune_winners,
 )
+from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps
 from fewstain.pixels.filters import FilterFeatures
 from fewstain.pixels.folds import assign_folds
@@ -130,16 +133,27 @@ def run(
     found = try_decoders(maps, further, chosen.trials.parameters)
     precision = found.average_precision()[:, 0]
     best = found.parameters[int(precision.argmax())]
+    agreed = chosen.decoder(settings.decoders)
+    alone = [precision[found.parameters.index(each)] for each in agreed.decoders]
     return {
         "variant": name,
         "AP50_decoder_by_windows": round(float(precision[chosen.trials.best()]), 3),
         "AP50_decoder_by_views_too": round(float(precision[chosen.decoder_trials.best()]), 3),
+        "AP50_agreed": round(_average_precision(further, maps, agreed), 3),
+        "AP50_agreeing": round(float(np.mean(alone)), 3),
         "AP50_best": round(float(precision.max()), 3),
         "AP50_mean": round(float(precision.mean()), 3),
         "merged": sum(
             merged(window.labels, decode_maps(each, best)) for window, each in zip(further, maps, strict=True)
         ),
     }
+
+
+def _average_precision(windows: Sequence[LabeledWindow], maps: Sequence[PixelMaps], decoder: Consensus) -> float:
+    scores = ScoreSum()
+    for window, each in zip(windows, maps, strict=True):
+        scores.add(window.labels, decode_maps(each, decoder), ignore_edge=True)
+    return float(scores.scores()["AP50"])
 
 
 def labeled_features(

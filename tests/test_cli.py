@@ -21,6 +21,7 @@ from fewstain.images.write import write_image, write_labels
 VERBS = (
     *("init", "import", "demo-data", "check", "evaluate", "train-diffusion", "adapt", "fit-pixels", "segment"),
     *("sample", "edit", "invert", "noise", "branch", "interpolate"),
+    "export",
     *("scores", "report-pictures", "report-training", "report-tables", "report-times"),
 )
 

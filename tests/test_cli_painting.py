@@ -171,7 +171,7 @@ def test_no_image_is_written_over(fewstain, image, capsys, verb):
 @pytest.mark.parametrize(
     ("tensors", "words", "told"),
     [
-        ({"noise": torch.zeros(2, 3, 16, 16)}, (), "noise of 3 channels, but this denoiser paints 2"),
+        ({"noise": torch.zeros(2, 3, 16, 16)}, (), "noise of 3 channels, but this denoiser starts from 2"),
         ({"noise": torch.zeros(2, 2, 15, 16)}, (), "multiples of 2"),
         ({"noise": torch.zeros(2, 16, 16)}, (), "of shape (2, 16, 16), not finite float32 noise of shape"),
         ({"noise": torch.full((2, 2, 16, 16), torch.nan)}, (), "not finite"),

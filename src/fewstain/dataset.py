@@ -132,17 +132,17 @@ def open_dataset(root: Path | str) -> Dataset:
     root = Path(root)
     if not root.is_dir():
         raise UserError(f"{root}: no such dataset folder; make it with `fewstain init {root}`")
-    images = _by_stem(list_files(root / "images"))
+    images = by_stem(list_files(root / "images"))
     if not images:
         raise UserError(f"{root / 'images'}: no images; put TIFF, PNG or JPEG files there")
     windows = []
-    for name, path in _by_stem(list_files(root / "labels", LABEL_EXTENSIONS)).items():
+    for name, path in by_stem(list_files(root / "labels", LABEL_EXTENSIONS)).items():
         place = parse_window(name, images)
         if place is None:
             raise UserError(f"{path}: no image of this name in {root / 'images'}; rename the label or add the image")
         windows.append(Window(name, place[0], path, place[1], place[2]))
-    test = _by_stem(list_files(root / "test" / "images"))
-    test_labels = _by_stem(list_files(root / "test" / "labels", LABEL_EXTENSIONS))
+    test = by_stem(list_files(root / "test" / "images"))
+    test_labels = by_stem(list_files(root / "test" / "labels", LABEL_EXTENSIONS))
     for name, path in test_labels.items():
         if name not in test:
             raise UserError(f"{path}: no image of this name in {root / 'test' / 'images'}; rename it or add the image")
@@ -190,7 +190,8 @@ def _add_class(classes: dict[str, dict[int, str]], row: Mapping[str, str | None]
         raise UserError(f"{place}: label {label} has two classes, {of_file[int(label)]!r} and {kind!r}; keep one")
 
 
-def _by_stem(paths: list[Path]) -> dict[str, Path]:
+def by_stem(paths: list[Path]) -> dict[str, Path]:
+    """Map each file's stem to the file; UserError when two differ only in the extension."""
     found: dict[str, Path] = {}
     for path in paths:
         other = found.setdefault(stem(path), path)

@@ -61,6 +61,14 @@ def write_errors_named(path: Path) -> Iterator[None]:
         raise told from error
 
 
+def check_writable(folder: Path) -> None:
+    """Make a folder, and raise UserError, before hours of computing, where nothing can be written in it."""
+    with write_errors_named(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Give a temporary name beside `path`; what was written there gets the name `path` when the block ends well.

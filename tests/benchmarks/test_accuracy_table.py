@@ -59,9 +59,9 @@ def test_variants_get_a_table_of_their_own(table):
 
 
 def test_views_get_a_table_between_the_others(table):
-    names = ("AP50_decoder_by_windows", "AP50_decoder_by_views_too", "AP50_best", "AP50_mean")
-    row = {"variant": "turned", "merged": 7} | dict(zip(names, (0.5, 0.625, 0.75, 0.25), strict=True))
+    names = ("decoder_by_windows", "decoder_by_views_too", "agreed", "agreeing", "best", "mean")
+    row = {"variant": "turned", "merged": 7} | {f"AP50_{name}": (index + 1) / 8 for index, name in enumerate(names)}
     trial = {"stain": "dapi", "n_labels": 24, "seed": 0, "further_windows": 88, "views": [row]}
     lines = table.content([result("a", "forest", 0.4), trial]).splitlines()
     assert lines.index("### a") < lines.index("### dapi, 88 further windows")
-    assert "| turned | 0.500 | 0.625 | 0.750 | 0.250 | 7 |" in lines
+    assert "| turned | 0.125 | 0.250 | 0.375 | 0.500 | 0.625 | 0.750 | 7 |" in lines

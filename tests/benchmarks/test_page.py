@@ -28,7 +28,9 @@ def test_a_page_without_markers_is_refused(page):
         page.replace_tables("# Accuracy", "new", "accuracy")
 
 
-@pytest.mark.parametrize("subject", ["accuracy", "benchmark"])
-def test_the_pages_have_the_markers(page, subject):
-    text = (ROOT / "docs" / f"{subject}.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("name", "subject"), [("accuracy", "accuracy"), ("benchmark", "benchmark"), ("diffusion", "latent")]
+)
+def test_the_pages_have_the_markers(page, name, subject):
+    text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
     assert "-->\n\nnew\n\n<!--" in page.replace_tables(text, "new", subject)

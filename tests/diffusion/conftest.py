@@ -6,8 +6,10 @@ import torch
 from diffusers import DDPMScheduler
 from torch import nn
 
+from fewstain.diffusion.network import Denoiser
 
-class GaussianDenoiser(nn.Module):
+
+class GaussianDenoiser(Denoiser):
     """The best answer for images whose pixels are independent N(mean, deviation²), at any timestep, whole or not.
 
     x_t is then N(sqrt(abar) mean, v) with v = abar deviation² + 1 - abar, and
@@ -17,7 +19,7 @@ class GaussianDenoiser(nn.Module):
     multiple, image_channels, device = 2, 1, torch.device("cpu")
 
     def __init__(self, mean, deviation, prediction="epsilon", train_timesteps=200):
-        super().__init__()
+        nn.Module.__init__(self)  # it has no network
         self.mean, self.deviation = mean, deviation
         self.scheduler = DDPMScheduler(
             num_train_timesteps=train_timesteps, beta_schedule="squaredcos_cap_v2", prediction_type=prediction

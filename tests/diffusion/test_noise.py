@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from fewstain.diffusion.noise import pixel_noise
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(-200, 200), st.integers(-200, 200), st.integers(1, 150), st.integers(1, 150))
 def test_any_window_agrees_bit_for_bit_with_the_whole(y, x, height, width):
     whole = pixel_noise((2, 560, 560), (-200, -200), seed=3, key=(80, 1))

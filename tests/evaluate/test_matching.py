@@ -108,7 +108,7 @@ def test_refuses_thresholds_out_of_range(threshold):
         match(TRUTH, PREDICTED, threshold)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(label_images(), label_images(), st.sampled_from([0.1, 0.3, 0.5, 0.55, 0.75, 0.95, 1.0]))
 def test_agrees_with_stardist(reference, truth, predicted, threshold):
     theirs = reference(truth, predicted, thresh=threshold)
@@ -118,7 +118,7 @@ def test_agrees_with_stardist(reference, truth, predicted, threshold):
         assert ours.ious.sum() == pytest.approx(theirs.mean_matched_score * theirs.tp, abs=1e-5)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(label_images(), label_images())
 def test_is_one_to_one_and_adds_up(truth, predicted):
     found = match(truth, predicted, 0.2)

@@ -116,7 +116,7 @@ def test_objects_at_the_edge_can_be_left_out():
     assert found["AJI"] == pytest.approx(5 / 8)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     hnp.arrays(np.int32, (5, 5), elements=st.integers(0, 4)), hnp.arrays(np.int32, (5, 5), elements=st.integers(0, 4))
 )

@@ -6,6 +6,7 @@ import torch
 
 from fewstain.diffusion.network import build_denoiser
 from fewstain.images.normalise import Normaliser
+from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.decode import DecoderParameters
 from fewstain.pixels.ensemble import PixelEnsemble
 from fewstain.pixels.features import DiffusionFeatures
@@ -36,7 +37,7 @@ def random_results(tmp_path_factory) -> Callable[..., Path]:
             seed=3,
             autocast=False,
             classes=classes,
-            decoder=DecoderParameters(foreground_threshold=threshold, min_area=4, max_radius=8),
+            decoder=Consensus((DecoderParameters(foreground_threshold=threshold, min_area=4, max_radius=8),)),
             members=2,
             hidden=(8, 4),
             features=features,

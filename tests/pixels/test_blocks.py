@@ -8,6 +8,7 @@ from skimage.draw import ellipse
 
 from fewstain.pixels import blocks as blocks_module
 from fewstain.pixels.blocks import blocks, decode_blocks
+from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.decode import DecoderParameters, decode
 from fewstain.pixels.planes import Planes
 from fewstain.pixels.predict import ImageMaps
@@ -36,7 +37,7 @@ def decode_whole(maps, parameters):
 
 def in_blocks(maps, parameters, core):
     labels = Planes(np.zeros(maps.shape, np.int32))
-    parts = list(decode_blocks(maps, parameters, labels, core))
+    parts = list(decode_blocks(maps, Consensus((parameters,)), labels, core))
     return labels.array, parts
 
 
@@ -103,7 +104,7 @@ def draw(rng, shape, n):
     return labels
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), core=st.sampled_from([24, 40, 64]))
 def test_true_maps_in_blocks_give_what_the_whole_gives(seed, core):
     maps = true_maps(draw(np.random.default_rng(seed), (80, 100), 40))

@@ -126,7 +126,9 @@ def test_winners_are_tuned_on_held_out_views_too(features):
     assert useful.on_views.average_precision()[:, 0].max() > 0.9
     objects = useful.on_views.counts[0, :, 0, [0, 2]].sum()
     assert objects == 2 * useful.trials.counts[0, :, 0, [0, 2]].sum()
-    assert useful.decoder() == useful.decoder_trials.parameters[useful.decoder_trials.best()]
+    best = useful.decoder_trials.parameters[useful.decoder_trials.best()]
+    assert useful.decoder(1).decoders == (best,)
+    assert useful.decoder(2) == useful.decoder_trials.consensus(2)
     assert tune_winners(features, candidates, SETTINGS, 0) == candidates  # no views: nothing more to try
 
 

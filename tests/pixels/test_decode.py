@@ -117,9 +117,9 @@ def test_true_maps_of_real_images_decode_to_their_objects(shared_data, stain):
         label_window(np.zeros((1, *labels.shape), np.float32), labels, (0, 0), name, name, 1)
         for name, labels in cut.items()
     ]
-    parameters = tune_decoder([true_maps(window.labels) for window in windows], windows, trials=40)
+    decoder = tune_decoder([true_maps(window.labels) for window in windows], windows, trials=40, decoders=7)
     total = ScoreSum()
     for path in sorted((shared_data / stain / "test" / "labels").iterdir()):
         labels = read_labels(path)
-        total.add(labels, decode_maps(true_maps(labels), parameters))
-    assert total.scores()["AP50"] >= 0.97, parameters
+        total.add(labels, decode_maps(true_maps(labels), decoder))
+    assert total.scores()["AP50"] >= 0.97, decoder

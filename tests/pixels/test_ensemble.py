@@ -33,7 +33,7 @@ def plain_prediction(ensemble, maps, size):
 SHAPES = st.lists(st.tuples(st.integers(1, 5), st.sampled_from([(2, 3), (4, 6), (8, 12)])), min_size=1, max_size=4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(SHAPES, st.sampled_from([(8, 12), (16, 24), (9, 13)]), st.integers(1, 3), st.integers(1, 2))
 def test_small_maps_give_what_upsampled_features_give(shapes, size, members, batch):
     generator = torch.Generator().manual_seed(1)

@@ -64,7 +64,7 @@ def test_discs_are_found_out_of_fold_and_twice_alike(denoiser):
     assert len(steps) == count_steps(SETTINGS, denoiser)
     assert [row["chosen"] for row in fitted.choices["features"]].count(True) == 1
     assert len(fitted.choices["decoder"]) == SETTINGS.decoder_trials
-    assert fitted.choices["decoder"][0]["h"] == fitted.decoder.h
+    assert fitted.choices["decoder"][0]["h"] == fitted.decoder.decoders[0].h
     assert [row["image"] for row in fitted.choices["folds"]] == list("abcd")
     assert json.loads(json.dumps(fitted.choices)) == fitted.choices
 
@@ -137,3 +137,11 @@ def test_labels_without_objects_are_too_few(tmp_path, diffusion_dir):
     with pytest.raises(UserError, match="labels have fewer than two objects; label windows with cells in them"):
         fit_pixels(dataset, diffusion_dir, tmp_path / "pixels", SETTINGS)
     assert not (tmp_path / "pixels").exists()
+
+
+def test_an_unwritable_place_is_told_before_the_fit(tmp_path, diffusion_dir, monkeypatch):
+    dataset = make_dataset(tmp_path, {"a": discs(0), "b": discs(1)})
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    monkeypatch.setattr("fewstain.pixels.fit.fit_windows", lambda *args, **kwargs: pytest.fail("has begun"))
+    with pytest.raises(UserError, match="pixels: no permission to write here"):
+        fit_pixels(dataset, diffusion_dir, tmp_path / "pixels", SETTINGS)

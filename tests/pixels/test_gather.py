@@ -10,7 +10,7 @@ from fewstain.pixels.targets import pixel_targets
 SIDES = st.integers(1, 12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.integers(1, 3), SIDES, SIDES), min_size=1, max_size=3), st.integers(1, 24), st.integers(1, 24)
 )

@@ -81,7 +81,7 @@ def test_a_decoder_edited_by_hand_changes_the_hash(copied):
     path = copied / "pixels" / "pixels.json"
     path.write_text(path.read_text().replace('"min_area": 4', '"min_area": 9'))
     after = load(copied).record
-    assert after.decoder.min_area == 9
+    assert after.decoder.decoders[0].min_area == 9
     assert after.model_hash != before.model_hash
 
 

@@ -51,7 +51,7 @@ def test_the_decoder_of_a_fold_is_chosen_on_the_others():
     only = candidate("x", maps, windows)
     assert only.trials.best(np.array([True, False, False])) == 0
     assert only.trials.best(np.array([False, True, True])) == 1
-    scores = nested_scores(features(windows, [0, 1, 2]), [only])
+    scores = nested_scores(features(windows, [0, 1, 2]), [only], 1)
     # a loses both its objects to the large min_area that b and c ask for, b and c keep the specks that a asks for;
     # chosen on all three windows, the first decoder would find all 4
     assert (scores["TP"], scores["FP"], scores["FN"]) == (2, 2, 2)
@@ -63,7 +63,7 @@ def test_the_features_of_a_fold_are_chosen_on_the_others():
     nothing = np.zeros((40, 40), bool)
     sees_a = candidate("sees a", [maps_of(windows[0]), maps_of(windows[1], nothing)], windows)
     sees_b = candidate("sees b", [maps_of(windows[0], nothing), maps_of(windows[1])], windows)
-    scores = nested_scores(features(windows, [0, 1]), [sees_a, sees_b])
+    scores = nested_scores(features(windows, [0, 1]), [sees_a, sees_b], 1)
     # with the held-out fold in the choice this would be 2 of 2
     assert (scores["TP"], scores["FN"], scores["AP50"]) == (0, 2, 0)
 
@@ -71,7 +71,7 @@ def test_the_features_of_a_fold_are_chosen_on_the_others():
 def test_classes_are_scored_where_there_are_some():
     windows = [window(name, 8, 8, classes={1: 0, 2: 1}) for name in "ab"]
     maps = [maps_of(each, classes=2) for each in windows]
-    scores = nested_scores(features(windows, [0, 1]), [candidate("x", maps, windows)], ("round", "long"))
+    scores = nested_scores(features(windows, [0, 1]), [candidate("x", maps, windows)], 1, ("round", "long"))
     assert set(scores["IoU"]) == {"background", "round", "long"}
     assert scores["mIoU"] > 0.9
     assert scores["AP50"] == 1

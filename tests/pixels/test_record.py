@@ -13,7 +13,7 @@ def test_a_record_is_read_as_written(grey_results, tmp_path):
     record.write(tmp_path)
     assert read_record(tmp_path) == record
     assert record.pixel_classes == 3
-    assert isinstance(record.decoder, DecoderParameters)
+    assert isinstance(record.decoder.decoders[0], DecoderParameters)
     assert record.blocks == ("up0.1", "up1.1")
 
 
@@ -21,7 +21,7 @@ def test_the_hash_follows_what_changes_masks(grey_results):
     record = read_record(grey_results / "pixels")
     assert record.model_hash == record.compute_hash()
     assert len(record.model_hash) == 64
-    assert replace(record, decoder=replace(record.decoder, h=0.11)).compute_hash() != record.model_hash
+    assert replace(record, decoder=replace(record.decoder, least_agreement=0.11)).compute_hash() != record.model_hash
     assert replace(record, ensemble_sha256="0" * 64).compute_hash() != record.model_hash
     assert replace(record, n_labels=7).compute_hash() == record.model_hash
 
@@ -31,7 +31,15 @@ def test_no_record(tmp_path):
         read_record(tmp_path)
 
 
-@pytest.mark.parametrize("change", [{"decoder": {"spikes": 3}}, {"timesteps": None}, {"colour": "red"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"decoder": {"spikes": 3}},
+        {"decoder": {"decoders": [], "least_agreement": 0.5}},
+        {"timesteps": None},
+        {"colour": "red"},
+    ],
+)
 def test_a_foreign_record(grey_results, tmp_path, change):
     values = json.loads((grey_results / "pixels" / RECORD_FILE).read_text())
     (tmp_path / RECORD_FILE).write_text(json.dumps(values | change))

@@ -69,9 +69,9 @@ def test_objects_at_the_edge_count_neither_way():
 
 def test_tuning_finds_what_decodes_the_maps():
     window = square_window((3, 3, 10), (3, 13, 10))
-    parameters = tune_decoder([true_maps(window)], [window], trials=8)
-    assert np.array_equal(decode_maps(true_maps(window), parameters) > 0, window.labels > 0)
-    assert decode_maps(true_maps(window), parameters).max() == 2
+    decoder = tune_decoder([true_maps(window)], [window], trials=8, decoders=3)
+    assert np.array_equal(decode_maps(true_maps(window), decoder) > 0, window.labels > 0)
+    assert decode_maps(true_maps(window), decoder).max() == 2
 
 
 def test_counts_of_views_are_those_of_their_window():
@@ -86,8 +86,21 @@ def test_counts_of_views_are_those_of_their_window():
     assert both.best(np.array([True, False])) == 0
 
 
+def test_the_best_trials_vote_unless_clearly_worse():
+    # of each trial, AP50 + AP on three windows of 10 objects: 2, 1.8, 1.4, 1.8; the best has no standard error
+    counts = [[(10, 0, 0)] * 3, [(9, 0, 1)] * 3, [(7, 0, 3)] * 3, [(9, 0, 1)] * 3]
+    assert trials(counts).consensus(3).decoders == trials(counts).parameters[:1]
+    # the best finds all in two windows and half in one: that is chance enough for the others
+    uneven = trials([[(10, 0, 0), (10, 0, 0), (8, 0, 2)], *counts[1:]])
+    assert 0.05 < uneven.standard_error() < 0.2
+    assert uneven.consensus(3).decoders == tuple(uneven.parameters[index] for index in (0, 1, 3))
+    assert uneven.consensus(2).decoders == uneven.parameters[:2]
+    first = np.array([True, False, False])
+    assert uneven.consensus(3, first).decoders == uneven.parameters[:1]
+
+
 def test_the_decoder_is_chosen_by_views_too():
     """Two touching squares whose true maps only some parameters take apart, beside a window that all decode alike."""
     alone, pair = square_window((8, 8, 9)), square_window((3, 3, 10), (3, 13, 10))
-    tuned = tune_decoder([true_maps(alone)], [alone], trials=8, view_maps=[true_maps(pair)], views=[pair])
+    tuned = tune_decoder([true_maps(alone)], [alone], trials=8, decoders=3, view_maps=[true_maps(pair)], views=[pair])
     assert decode_maps(true_maps(pair), tuned).max() == 2

@@ -44,7 +44,7 @@ def places(tmp_path):
             "out_of_fold": {"AP50": 0.75},
             "n_labels": 1,
             "seed": 0,
-            "decoder": {"h": 0.1},
+            "decoder": {"decoders": [{"h": 0.1}, {"h": 0.2}], "least_agreement": 0.6},
             "choices": {"timesteps": [{"timesteps": [20], "AP50": 0.5}]},
         },
     )

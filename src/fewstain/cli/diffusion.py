@@ -1,4 +1,4 @@
-"""The verbs that make a denoiser, and fit it to another stain: train-diffusion, adapt."""
+"""The verbs that make a denoiser, of pixels or of latents, and fit it to another stain."""
 
 from __future__ import annotations
 
@@ -19,38 +19,83 @@ from fewstain.cli.options import (
     settings_help,
 )
 from fewstain.config import DiffusionSettings, Preset
+from fewstain.settings import LATENT_PRESETS, VAE_PRESETS, VaeSettings
 from fewstain.toolbox import AdapterSettings, Target
 
-ADAPTER = AdapterSettings()
-RestartOption = Annotated[
-    bool, typer.Option("--restart", help="Begin anew where settings or images have changed, instead of refusing.")
-]
+ADAPTER = AdapterSettings()  # defaults
 
 
 def add_to(app: typer.Typer) -> None:
     """Register these verbs."""
     app.command("train-diffusion", epilog=settings_help(DiffusionSettings, "diffusion"))(train)
+    app.command("train-vae", epilog=settings_help(VaeSettings, "vae"))(train_vae)
     app.command("adapt")(adapt)
+
+
+StateOption = Annotated[Path, typer.Option(help="Folder for the training state: the same command goes on from it.")]
+RestartOption = Annotated[
+    bool, typer.Option("--restart", help="Begin anew where settings or images have changed, instead of refusing.")
+]
 
 
 def train(
     dataset: DatasetDir,
     out: Annotated[Path, typer.Option(help="Folder for the trained denoiser; it appears whole, at the end.")],
-    state: Annotated[Path, typer.Option(help="Folder for the training state: the same command goes on from it.")],
+    state: StateOption,
+    preset: PresetOption = Preset.cpu,
+    changes: SetOption = None,
+    vae: Annotated[
+        Path | None, typer.Option(help="Folder of a VAE, of train-vae: train a denoiser of its latents, not of pixels.")
+    ] = None,
+    channels: ChannelsOption = None,
+    seed: SeedOption = 0,
+    restart: RestartOption = False,
+) -> None:
+    """Learn what a dataset's images look like, without labels: train a denoiser on all of them.
+
+    With --vae the presets have other numbers: crops of 128 pixels, blocks of 1 (unshuffle), v_prediction, and timesteps
+    drawn evenly (small_timestep_share 0).
+    """
+    base = LATENT_PRESETS[preset] if vae is not None else None
+    settings = section_settings(DiffusionSettings, "diffusion", preset, changes, base)
+    chosen = channels_of(channels)
+    from fewstain.dataset import open_dataset
+
+    if vae is None:
+        from fewstain.diffusion.training import train_diffusion
+
+        train_diffusion(open_dataset(dataset), out, state, settings, channels=chosen, seed=seed, restart=restart)
+    else:
+        from fewstain.diffusion.latent.training import train_latent_diffusion
+
+        train_latent_diffusion(
+            open_dataset(dataset), vae, out, state, settings, channels=chosen, seed=seed, restart=restart
+        )
+    say(f"wrote {out}")
+
+
+def train_vae(
+    dataset: DatasetDir,
+    out: Annotated[Path, typer.Option(help="Folder for the trained VAE; it appears whole, at the end.")],
+    state: StateOption,
     preset: PresetOption = Preset.cpu,
     changes: SetOption = None,
     channels: ChannelsOption = None,
     seed: SeedOption = 0,
     restart: RestartOption = False,
 ) -> None:
-    """Learn what a dataset's images look like, without labels: train a denoiser on all of them."""
-    settings = section_settings(DiffusionSettings, "diffusion", preset, changes)
+    """Learn to make a dataset's images small and back, without labels: train a VAE, for train-diffusion --vae.
+
+    Writes reconstructions.png beside it: crops of the images, and under each what comes back of it.
+    """
+    settings = section_settings(VaeSettings, "vae", preset, changes, VAE_PRESETS[preset])
     chosen = channels_of(channels)
     from fewstain.dataset import open_dataset
-    from fewstain.diffusion.training import train_diffusion
+    from fewstain.diffusion.latent import vae_training
 
-    train_diffusion(open_dataset(dataset), out, state, settings, channels=chosen, seed=seed, restart=restart)
-    say(f"wrote {out}")
+    vae_training.train_vae(open_dataset(dataset), out, state, settings, channels=chosen, seed=seed, restart=restart)
+    record = vae_training.open_vae(out)[1]
+    say(f"wrote {out}; images come back at a PSNR of {record.pool_psnr:.1f} dB, an SSIM of {record.pool_ssim:.3f}")
 
 
 def adapt(

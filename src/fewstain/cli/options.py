@@ -44,8 +44,18 @@ def numbers_of(text: str, option: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
-def section_settings(model: type[Section], section: str, preset: Preset, changes: list[str] | None) -> Section:
-    """Return one section of a preset with the `--set` options applied.
+def size_of(text: str) -> tuple[int, int]:
+    """Read "64" as (64, 64) and "64x96", rows by columns, as (64, 96)."""
+    parts = [part.strip() for part in text.lower().split("x")]
+    if len(parts) not in (1, 2) or not all(part.isdecimal() and int(part) for part in parts):
+        raise UserError(f"--size {text}: write a side in pixels, as in 64, or rows and columns, as in 64x96")
+    return int(parts[0]), int(parts[-1])
+
+
+def section_settings(
+    model: type[Section], section: str, preset: Preset, changes: list[str] | None, base: Section | None = None
+) -> Section:
+    """Return one section of a preset, or `base` where that is given, with the `--set` options applied.
 
     Raises
     ------
@@ -56,7 +66,7 @@ def section_settings(model: type[Section], section: str, preset: Preset, changes
     overrides = parse_set(changes or ())
     for other in overrides.keys() - {section}:
         raise UserError(f"--set {other}.*: has no effect here; this verb takes {section}.* only")
-    numbers: dict[str, Any] = getattr(PRESETS[preset], section).model_dump(mode="json")
+    numbers: dict[str, Any] = (base or getattr(PRESETS[preset], section)).model_dump(mode="json")
     return validate(model, numbers | overrides.get(section, {}), f"--set {section}")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fewstain.cli.options import SeedOption, numbers_of, say
+from fewstain.cli.options import SeedOption, numbers_of, say, size_of
 from fewstain.errors import UserError
 from fewstain.toolbox import SAMPLER, STEPS, Method
 
@@ -22,7 +22,8 @@ StepsOption = Annotated[
     int, typer.Option(min=1, help="Evaluations of the network for each image; heun takes 2 a step, rk4 takes 4.")
 ]
 SizeOption = Annotated[
-    int | None, typer.Option(min=1, help="Side of the images in pixels; by default that of training crops.")
+    str | None,
+    typer.Option(metavar="N|ROWSxCOLUMNS", help="Size of the images in pixels; by default that of training crops."),
 ]
 EtaOption = Annotated[
     float,
@@ -63,24 +64,26 @@ def sample(
     from fewstain.diffusion.mosaic import write_mosaic
     from fewstain.diffusion.noise_file import read_noise, write_noise
     from fewstain.diffusion.pictures import open_denoiser
+    from fewstain.diffusion.sampling import noise_shape
     from fewstain.diffusion.sampling import sample as sample_images
     from fewstain.images.write import write_image
 
-    denoiser, record = open_denoiser(diffusion, adapter)
+    wanted = size_of(size) if size is not None else None
+    denoiser, record = open_denoiser(diffusion, adapter, latent=True)
     if noise_file is None:
-        side = size if size is not None else int(record.settings["crop"])
-        begun = starting_noise(seed, range(n or 16), (denoiser.image_channels, side, side))
+        extent = wanted or size_of(str(record.settings["crop"]))
+        begun = starting_noise(seed, range(n or 16), noise_shape(denoiser, extent))
     else:
-        begun = read_noise(noise_file, denoiser.image_channels)
+        begun = read_noise(noise_file, denoiser.noise_channels)
+        extent = (begun.shape[2] * denoiser.factor, begun.shape[3] * denoiser.factor)
         if n is not None and n > len(begun):
             raise UserError(
                 f"{noise_file}: holds noise for {len(begun)} images, not {n}; ask for fewer, or leave -n out"
             )
-        if size is not None and tuple(begun.shape[2:]) != (size, size):
-            shape = " x ".join(map(str, begun.shape[2:]))
-            raise UserError(f"{noise_file}: noise for images of {shape} pixels, not {size} x {size}; leave --size out")
+        if wanted is not None and wanted != extent:
+            found, asked = (" x ".join(map(str, each)) for each in (extent, wanted))
+            raise UserError(f"{noise_file}: noise for images of {found} pixels, not {asked}; leave --size out")
         begun = begun[:n]
-    extent = (begun.shape[2], begun.shape[3])
     images = sample_images(
         denoiser, len(begun), extent, steps=steps, seed=seed, method=method.value, eta=eta, noise=begun
     )
@@ -116,7 +119,7 @@ def edit(
     from fewstain.diffusion.pictures import check_outputs, open_denoiser, read_picture
 
     check_outputs(images, out)
-    denoiser, record = open_denoiser(diffusion, adapter)
+    denoiser, record = open_denoiser(diffusion, adapter, latent=True)
     for path in images:
         picture = read_picture(adapter or diffusion, record, path)
         edited = edit_images(denoiser, picture.planes, strength, steps=steps, seed=seed, method=method.value, eta=eta)
@@ -148,11 +151,11 @@ def invert(
     from fewstain.diffusion.sampling import sample as sample_images
 
     check_outputs(images, out)
-    denoiser, record = open_denoiser(diffusion, adapter)
+    denoiser, record = open_denoiser(diffusion, adapter, latent=True)
     for path in images:
         picture = read_picture(adapter or diffusion, record, path)
         found = invert_images(denoiser, picture.planes, steps=steps, rounds=rounds)
-        extent = (found.shape[2], found.shape[3])
+        extent = (picture.planes.shape[2], picture.planes.shape[3])
         again = sample_images(denoiser, 1, extent, steps=steps, seed=0, method="ddim", noise=found)
         write_noise(out / f"{picture.name}.safetensors", found)
         write_mosaic(out / f"{picture.name}.png", torch.cat([picture.planes, again]), columns=2)

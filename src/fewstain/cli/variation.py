@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fewstain.cli.options import SeedOption, numbers_of, say
+from fewstain.cli.options import SeedOption, numbers_of, say, size_of
 from fewstain.cli.painting import (
     AdapterOption,
     DiffusionDir,
@@ -57,13 +57,13 @@ def branch(
     from fewstain.diffusion.variation import outcome_variance
     from fewstain.storage import atomic_path
 
-    denoiser, record = open_denoiser(diffusion, adapter)
+    denoiser, record = open_denoiser(diffusion, adapter, latent=True)
     if at is None:
         points = tuple(sorted({round(steps * place / (POINTS - 1)) for place in range(POINTS)}))
     else:
         points = numbers_of(at, "--at")
-    side = size if size is not None else int(record.settings["crop"])
-    outcomes = branch_path(denoiser, (side, side), points, n, steps=steps, seed=seed, method=method.value, eta=eta)
+    extent = size_of(size if size is not None else str(record.settings["crop"]))
+    outcomes = branch_path(denoiser, extent, points, n, steps=steps, seed=seed, method=method.value, eta=eta)
     levels = METHODS[method.value].grid(denoiser.scheduler, steps)
     with atomic_path(out / "variance.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -96,15 +96,16 @@ def interpolate(
     from fewstain.diffusion.mosaic import write_mosaic
     from fewstain.diffusion.noise_file import read_noise
     from fewstain.diffusion.pictures import open_denoiser
+    from fewstain.diffusion.sampling import noise_shape
     from fewstain.diffusion.variation import interpolate as paint_path
     from fewstain.images.write import write_image
 
-    denoiser, record = open_denoiser(diffusion, adapter)
+    denoiser, record = open_denoiser(diffusion, adapter, latent=True)
     if noise_file:
-        ends = [each for path in noise_file for each in read_noise(path, denoiser.image_channels)]
+        ends = [each for path in noise_file for each in read_noise(path, denoiser.noise_channels)]
     else:
-        side = size if size is not None else int(record.settings["crop"])
-        ends = list(starting_noise(seed, range(2), (denoiser.image_channels, side, side)))
+        extent = size_of(size if size is not None else str(record.settings["crop"]))
+        ends = list(starting_noise(seed, range(2), noise_shape(denoiser, extent)))
     if len(ends) != 2:
         names = ", ".join(str(path) for path in noise_file or ())
         raise UserError(f"{names}: {len(ends)} noises; a path has two ends: give two noises in all")

@@ -15,11 +15,10 @@ from torch import Tensor
 from fewstain.dataset import Dataset
 from fewstain.diffusion.adapter import ADAPTER_FILE, CONTENTS, AdapterRecord, save_adapter
 from fewstain.diffusion.folder import check_replaceable, replaced_folder
-from fewstain.diffusion.loop import new_training, run
+from fewstain.diffusion.loop import run
 from fewstain.diffusion.lora import adapter_parameters, add_adapter, freeze_base
 from fewstain.diffusion.network import WEIGHTS, Denoiser, load_denoiser
-from fewstain.diffusion.pool import Pool, PoolIndex, open_pool_index, remove_pixels
-from fewstain.diffusion.precision import choose_precision, start_accelerator
+from fewstain.diffusion.pool import PoolIndex, remove_pixels
 from fewstain.diffusion.record import (
     DenoiserRecord,
     check_weights,
@@ -28,8 +27,9 @@ from fewstain.diffusion.record import (
     read_record,
     write_losses,
 )
-from fewstain.diffusion.state import Training, open_state
-from fewstain.diffusion.training import denoising_loss, training_identity
+from fewstain.diffusion.session import open_session
+from fewstain.diffusion.state import Training
+from fewstain.diffusion.training import denoising_loss
 from fewstain.errors import UserError
 from fewstain.images.read import read_image
 from fewstain.settings import DiffusionSettings
@@ -139,36 +139,34 @@ def train_adapter(
     keep
         Whether the folder is to hold the training's state, beside the pool.
     """
-    pool_files = tuple((path.name, sha256_file(path)) for path in dataset.images)
-    # the base is known by its weights, wherever it lies
-    identity = training_identity(settings, channels, seed, pool_files) | {**origin, "base": None}
-    saved = open_state(state, identity, restart=restart)
-    finished = saved is not None and saved.step == settings.steps
-    index = open_pool_index(state, dataset.images, pool_files, channels, pixels_needed=not finished)
-    precision = saved.precision if saved is not None else choose_precision()
-    accelerator = start_accelerator(precision)
+    session = open_session(
+        dataset,
+        state,
+        settings,
+        "diffusion",
+        channels=channels,
+        seed=seed,
+        restart=restart,
+        more={**origin, "base": None},  # it is known by its weights, wherever it lies
+    )
+    accelerator = session.accelerator
     freeze_base(denoiser)
-    parameters = adapter_parameters(denoiser)
-    training = new_training(denoiser, settings, precision, accelerator.device, identity, parameters)
-    if saved is not None:
-        training.restore(saved)
-    if not finished:
-        pool = Pool(state, index, accelerator.device)
+    training = session.training(denoiser, settings, adapter_parameters(denoiser))
+    if not session.finished:
+        pool = session.pool()
 
         def loss_of(step: int) -> Tensor:
             random = np.random.default_rng((seed, step))
             return denoising_loss(denoiser, training, pool, settings, accelerator, random)
 
         run(training, loss_of, settings, accelerator, state if keep else None, title="adapting")
-    return training, index
+    return training, session.index
 
 
 @contextlib.contextmanager
 def state_folder(out: Path, state: Path | None) -> Iterator[Path]:
     """Give the folder of the training state; where none is to be kept, one beside `out` that vanishes."""
     if state is not None:
-        with write_errors_named(state):
-            state.mkdir(parents=True, exist_ok=True)
         yield state
         return
     # named as `replaced_folder` names its own, which clears away those of killed sessions

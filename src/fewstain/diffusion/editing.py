@@ -55,11 +55,11 @@ def edit(
     first = first_timestep(len(denoiser.scheduler.alphas_cumprod), strength)
     if first is None or not len(paintings):
         return paintings.clone()
-    numbers, shape, device = range(len(paintings)), tuple(paintings.shape[1:]), denoiser.device
+    numbers, device = range(len(paintings)), denoiser.device
+    clean = denoiser.encode(paintings.to(device))
+    shape = tuple(clean.shape[1:])
     timesteps = torch.full((len(paintings),), first, device=device)
-    noised = diffuse(
-        denoiser.scheduler, paintings.to(device), timesteps, starting_noise(seed, numbers, shape).to(device)
-    )
+    noised = diffuse(denoiser.scheduler, clean, timesteps, starting_noise(seed, numbers, shape).to(device))
     cost = METHODS[method].cost(denoiser.scheduler, steps, first)
     with StepProgress("editing", cost, images_per_step=len(paintings) / cost) as progress:
         painted = paint(
@@ -72,7 +72,7 @@ def edit(
             eta=eta,
             first=first,
         )
-    return painted.clamp(-1, 1).cpu()
+    return denoiser.decode(painted).cpu()
 
 
 def first_timestep(train_timesteps: int, strength: float) -> int | None:

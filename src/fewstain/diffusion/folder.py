@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import secrets
 import shutil
@@ -11,7 +10,7 @@ from collections.abc import Iterator, Set
 from pathlib import Path
 
 from fewstain.errors import UserError
-from fewstain.storage import write_errors_named
+from fewstain.storage import check_writable, write_errors_named
 
 
 def check_replaceable(out: Path, contents: Set[str], holder: str) -> None:
@@ -24,10 +23,7 @@ def check_replaceable(out: Path, contents: Set[str], holder: str) -> None:
     holder
         What such a folder is called in a message, "a denoiser" or the like.
     """
-    with write_errors_named(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        if not os.access(out.parent, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(out))
+    check_writable(out.parent)
     if out.is_dir():
         foreign = sorted({path.name for path in out.iterdir()} - contents)
         if foreign:

@@ -36,7 +36,7 @@ def invert(denoiser: Denoiser, images: Tensor, *, steps: int, rounds: int = 3) -
     Returns
     -------
     Tensor
-        (n, C, H, W) float32 on the CPU; what `sample` takes as `noise`.
+        (n, *noise_shape) float32 on the CPU; what `sample` takes as `noise`.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def invert(denoiser: Denoiser, images: Tensor, *, steps: int, rounds: int = 3) -
     sigmas = METHODS["ddim"].grid(denoiser.scheduler, steps)[::-1]
     with StepProgress("inverting", steps * rounds, images_per_step=len(images) / (steps * rounds)) as progress:
         denoise = level_denoiser(counted(denoiser, progress), denoiser.scheduler)
-        noised = ddim_inverse(denoise, images.to(denoiser.device), sigmas, rounds)
+        noised = ddim_inverse(denoise, denoiser.encode(images.to(denoiser.device)), sigmas, rounds)
     return (noised / math.sqrt(1 + sigmas[-1] ** 2)).cpu()
 
 

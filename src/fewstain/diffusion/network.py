@@ -17,6 +17,7 @@ from fewstain.settings import DiffusionSettings
 NORM_GROUPS = 8
 HEAD_WIDTH = 8  # channels of each head of an attention block
 WEIGHTS = "diffusion_pytorch_model.safetensors"
+VAE_FOLDER = "vae"  # beside a denoiser of latents, see `fewstain.diffusion.latent`
 
 
 class Denoiser(nn.Module):
@@ -48,6 +49,16 @@ class Denoiser(nn.Module):
         return int(self.unet.config["in_channels"]) // self.unshuffle**2
 
     @property
+    def noise_channels(self) -> int:
+        """Number of channels of the noise that images start from, and of what is denoised."""
+        return self.image_channels
+
+    @property
+    def factor(self) -> int:
+        """Pixels of an image to one place of its noise, along one side."""
+        return 1
+
+    @property
     def device(self) -> torch.device:
         """Where its weights are."""
         return next(self.parameters()).device
@@ -76,6 +87,14 @@ class Denoiser(nn.Module):
         blocks = functional.pixel_unshuffle(noisy, self.unshuffle)
         predicted = self.unet(blocks, timestep, encoder_hidden_states=None, return_dict=False)[0]
         return functional.pixel_shuffle(predicted, self.unshuffle)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Turn (B, C, H, W) images in [-1, 1] into what is noised and denoised: of pixels, the images themselves."""
+        return images
+
+    def decode(self, denoised: Tensor) -> Tensor:
+        """Turn what was denoised into (B, C, H, W) images in [-1, 1]."""
+        return denoised.clamp(-1, 1)
 
     def save(self, folder: Path) -> None:
         """Write `folder`/unet and `folder`/scheduler in diffusers' layout, safetensors only, and `folder`/stem.json."""
@@ -115,8 +134,23 @@ def load_denoiser(folder: Path) -> Denoiser:
     Raises
     ------
     UserError
-        If the folder holds no denoiser, or its weights are damaged or belong to another network.
+        If the folder holds no denoiser, or one of latents, or its weights are damaged or belong to another network.
     """
+    if is_latent(folder):
+        raise UserError(
+            f"{folder}: holds a denoiser of latents, which takes no pixels as they are; for this, give one that "
+            "train-diffusion made without --vae"
+        )
+    return read_denoiser(folder)
+
+
+def is_latent(folder: Path) -> bool:
+    """Whether the folder holds a denoiser that works in the latents of a VAE."""
+    return (folder / VAE_FOLDER).is_dir() and (folder / "unet").is_dir()
+
+
+def read_denoiser(folder: Path) -> Denoiser:
+    """Read a denoiser as `load_denoiser` does, also the part of one of latents that is no VAE."""
     for part in (
         "stem.json",
         "unet/config.json",

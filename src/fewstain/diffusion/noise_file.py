@@ -21,18 +21,18 @@ def write_noise(path: Path, noise: Tensor) -> None:
         save_file({KEY: noise.contiguous()}, temporary)
 
 
-def read_noise(path: Path, image_channels: int) -> Tensor:
+def read_noise(path: Path, channels: int) -> Tensor:
     """Read noise that `write_noise` wrote.
 
     Parameters
     ----------
-    image_channels
-        How many the denoiser paints.
+    channels
+        How many the denoiser starts from: `noise_channels`.
 
     Returns
     -------
     Tensor
-        (n, image_channels, H, W) float32, finite, n at least 1.
+        (n, channels, H, W) float32, finite, n at least 1.
 
     Raises
     ------
@@ -49,9 +49,9 @@ def read_noise(path: Path, image_channels: int) -> Tensor:
             f"{path}: holds {noise.dtype} of shape {tuple(noise.shape)}, not finite float32 noise of shape "
             f"(images, channels, rows, columns); {remedy}"
         )
-    if noise.shape[1] != image_channels:
+    if noise.shape[1] != channels:
         raise UserError(
-            f"{path}: noise of {noise.shape[1]} channels, but this denoiser paints {image_channels}; "
+            f"{path}: noise of {noise.shape[1]} channels, but this denoiser starts from {channels}; "
             "give noise made with a denoiser for the same kind of images"
         )
     return noise

@@ -12,8 +12,9 @@ from accelerate.state import PartialState
 from torch import Tensor
 
 from fewstain.diffusion.adapter import load_adapter
+from fewstain.diffusion.latent.denoiser import load_latent_denoiser
 from fewstain.diffusion.lora import merge_adapter
-from fewstain.diffusion.network import Denoiser, load_denoiser
+from fewstain.diffusion.network import Denoiser, is_latent, load_denoiser
 from fewstain.diffusion.record import DenoiserRecord, check_image_kind, check_weights, read_record
 from fewstain.errors import UserError
 from fewstain.images.normalise import Range
@@ -21,7 +22,9 @@ from fewstain.images.read import read_image, stem
 from fewstain.images.write import write_image
 
 
-def open_denoiser(folder: Path, adapter: Path | None = None) -> tuple[Denoiser, DenoiserRecord]:
+def open_denoiser(
+    folder: Path, adapter: Path | None = None, *, latent: bool = False
+) -> tuple[Denoiser, DenoiserRecord]:
     """Read a denoiser and its record, the denoiser on the device to compute on.
 
     Parameters
@@ -31,13 +34,19 @@ def open_denoiser(folder: Path, adapter: Path | None = None) -> tuple[Denoiser, 
     adapter
         Folder of an adapter for another stain, to be merged into the denoiser; the record is then the adapter's, which
         tells of that stain's images.
+    latent
+        Whether one of latents will do: for those who ask it for `noise_channels` and `factor`, and have it `encode` and
+        `decode`.
 
     Raises
     ------
     UserError
-        If a folder holds none, or its weights are damaged or not its own; an adapter of another denoiser.
+        If a folder holds none, or its weights are damaged or not its own; a denoiser of latents where pixels are
+        needed, or with an adapter; an adapter of another denoiser.
     """
-    denoiser, record = load_denoiser(folder), read_record(folder)
+    welcome = latent and adapter is None and is_latent(folder)
+    denoiser = load_latent_denoiser(folder) if welcome else load_denoiser(folder)
+    record = read_record(folder)
     check_weights(folder, record)
     if adapter is not None:
         record = load_adapter(denoiser, folder, adapter)

@@ -6,7 +6,7 @@ import contextlib
 import mmap
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -161,6 +161,13 @@ def _chosen_pixels(path: Path, channels: tuple[int, ...], expected: int) -> np.n
             "they count from 0: change `channels`"
         )
     return pixels[..., list(channels)]
+
+
+class CropSource(Protocol):
+    """Whatever random crops can be drawn from, as from a `Pool`."""
+
+    def crops(self, n: int, size: int, random: np.random.Generator) -> Tensor:
+        """Draw (n, C, ...) crops of images of a side of `size` pixels; `random` is the only source of chance."""
 
 
 class Pool:

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from types import TracebackType
-from typing import ParamSpec, Self, TextIO, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Self, TextIO, TypeVar
 
 import psutil
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:  # it takes seconds, and who only counts files needs none of it
+    import torch
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,6 +26,8 @@ BAR_SECONDS = 0.5
 def peak_memory_bytes(device: torch.device | None = None) -> int:
     """Peak memory of this process: of the GPU if `device` is one, else resident."""
     if device is not None and device.type == "cuda":
+        import torch
+
         return int(torch.cuda.max_memory_allocated(device))
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -15,19 +15,21 @@ from torch import Tensor
 
 import fewstain
 from fewstain.diffusion.folder import replaced_folder
+from fewstain.diffusion.latent.denoiser import LatentDenoiser
+from fewstain.diffusion.latent.vae import Vae
 from fewstain.diffusion.mosaic import write_mosaic
-from fewstain.diffusion.network import WEIGHTS, Denoiser
+from fewstain.diffusion.network import VAE_FOLDER, WEIGHTS, Denoiser
 from fewstain.diffusion.pool import PoolIndex
 from fewstain.diffusion.progress import peak_memory_bytes
 from fewstain.diffusion.sampling import sample
-from fewstain.diffusion.state import Training
+from fewstain.diffusion.state import Network, Training
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser
-from fewstain.settings import DiffusionSettings
+from fewstain.settings import DiffusionSettings, TrainingSettings
 from fewstain.storage import read_json, sha256_file, write_json
 
 RECORD_FILE, LOSS_FILE, SAMPLES_FILE = "fewstain.json", "loss.csv", "samples.png"
-CONTENTS = {"unet", "scheduler", "stem.json", RECORD_FILE, LOSS_FILE, SAMPLES_FILE, ".snakemake_timestamp"}
+CONTENTS = {"unet", "scheduler", "stem.json", VAE_FOLDER, RECORD_FILE, LOSS_FILE, SAMPLES_FILE, ".snakemake_timestamp"}
 
 
 Kind = TypeVar("Kind", bound="DenoiserRecord")
@@ -63,6 +65,8 @@ class DenoiserRecord:
         Channels of the pool's files, seen or not; None where that was not kept.
     weights_sha256
         Of the weight file, "" where that was not kept; see `check_weights`.
+    vae_sha256
+        Of the weight file of the VAE whose latents the denoiser works in, "" where it works on pixels.
     """
 
     holder: ClassVar[str] = "a denoiser"
@@ -83,6 +87,7 @@ class DenoiserRecord:
     version: str
     file_channels: int | None = None
     weights_sha256: str = ""
+    vae_sha256: str = ""
 
     def write(self, folder: Path) -> None:
         """Write `folder`/fewstain.json."""
@@ -119,9 +124,20 @@ def read_record_of(kind: type[Kind], folder: Path) -> Kind:
 
 
 def check_weights(folder: Path, record: DenoiserRecord) -> None:
-    """Raise UserError where the denoiser's weights are not those that its record was written with."""
-    path = folder / "unet" / WEIGHTS
-    if record.weights_sha256 and sha256_file(path) != record.weights_sha256:
+    """Raise UserError where the weights of a denoiser or its VAE are not those that the record was written with."""
+    for part, sha256 in (("unet", record.weights_sha256), (VAE_FOLDER, record.vae_sha256)):
+        check_weight_file(folder / part / WEIGHTS, sha256, record.holder)
+
+
+def check_weight_file(path: Path, sha256: str, holder: str) -> None:
+    """Raise UserError where a weight file is not the one that a record tells of; "" tells of none.
+
+    Parameters
+    ----------
+    holder
+        Whose weights they are in a message, "a denoiser" or the like.
+    """
+    if sha256 and sha256_file(path) != sha256:
         raise UserError(
             f"{path}: not the weights that {RECORD_FILE} tells of, altered or of another denoiser; "
             "restore the file from a backup, or train again"
@@ -146,31 +162,40 @@ def write_denoiser(
     seed: int,
     *,
     session_seconds: float,
+    vae: Vae | None = None,
 ) -> None:
-    """Write the trained denoiser, with averaged weights, and its report in place of the folder `out`."""
+    """Write the trained denoiser, with averaged weights, and its report in place of the folder `out`.
+
+    With a VAE it is one of latents, and the folder holds the VAE too.
+    """
     start = time.monotonic()
     denoiser = training.network.eval()
     training.ema.copy_to(denoiser.parameters())
+    if vae is not None:
+        denoiser = LatentDenoiser(denoiser, vae)
     with replaced_folder(out) as folder:
         denoiser.save(folder)
         write_losses(folder, training.losses.tolist())
         paint_samples(folder, denoiser, settings, seed)
         seconds = max(session_seconds, training.seconds) + time.monotonic() - start
         weights = folder / "unet" / WEIGHTS
-        describe(training, index, settings, seed, wall_seconds=seconds, weights=weights).write(folder)
+        record = describe(training, index, settings, seed, wall_seconds=seconds, weights=weights)
+        if vae is not None:
+            record = replace(record, vae_sha256=sha256_file(folder / VAE_FOLDER / WEIGHTS))
+        record.write(folder)
 
 
 def describe(
-    training: Training[Denoiser],
+    training: Training[Network],
     index: PoolIndex,
-    settings: DiffusionSettings,
+    settings: TrainingSettings,
     seed: int,
     *,
     wall_seconds: float,
     weights: Path,
 ) -> DenoiserRecord:
     """Make the record of a training that has ended, with its weights in the file `weights`."""
-    device = training.network.device
+    device = next(training.network.parameters()).device
     return DenoiserRecord(
         normaliser=index.normaliser,
         channels=index.channels,

@@ -44,8 +44,8 @@ def sample(
     eta
         Of method "ddim": the share of DDPM's noise drawn in each step, from 0 (deterministic) to 1 (DDPM).
     noise
-        (n, C, H, W) standard normal noise to start from, in place of the seed's. What is drawn on the way is the seed's
-        all the same.
+        (n, *noise_shape(denoiser, size)) standard normal noise to start from, in place of the seed's. What is drawn on
+        the way is the seed's all the same.
     batch_size
         Images computed together.
 
@@ -60,12 +60,11 @@ def sample(
         Unknown method; steps or eta that it cannot take; a size the network cannot take; noise of another shape.
     """
     check_method(denoiser.scheduler, method, steps, eta)
-    check_size(denoiser, size)
-    shape = (denoiser.image_channels, *size)
+    shape = noise_shape(denoiser, size)
     if noise is not None and noise.shape != (n, *shape):
         raise UserError(f"noise of shape {tuple(noise.shape)}; {n} images of this kind start from shape {(n, *shape)}")
     batches = [range(start, min(start + batch_size, n)) for start in range(0, n, batch_size)]
-    images = torch.empty((n, *shape))
+    images = torch.empty((n, denoiser.image_channels, *size))
     cost = METHODS[method].cost(denoiser.scheduler, steps)
     with StepProgress("sampling", len(batches) * cost, images_per_step=min(batch_size, n) / cost) as progress:
         predict = counted(denoiser, progress)
@@ -76,8 +75,14 @@ def sample(
             painted = paint(
                 predict, denoiser.scheduler, begun.to(denoiser.device), draw, method=method, steps=steps, eta=eta
             )
-            images[rows] = painted.clamp(-1, 1)
+            images[rows] = denoiser.decode(painted)
     return images
+
+
+def noise_shape(denoiser: Denoiser, size: tuple[int, int]) -> tuple[int, int, int]:
+    """Shape of the noise that an image of (H, W) starts from; UserError where the network cannot take that size."""
+    check_size(denoiser, size)
+    return denoiser.noise_channels, size[0] // denoiser.factor, size[1] // denoiser.factor
 
 
 def check_size(denoiser: Denoiser, size: tuple[int, int]) -> None:

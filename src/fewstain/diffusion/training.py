@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,19 +15,17 @@ from torch.utils._triton import has_triton
 
 from fewstain.dataset import Dataset
 from fewstain.diffusion.folder import check_replaceable
-from fewstain.diffusion.loop import new_training, run
+from fewstain.diffusion.loop import run
 from fewstain.diffusion.network import Denoiser, build_denoiser
-from fewstain.diffusion.pool import Pool, open_pool_index, remove_pixels
-from fewstain.diffusion.precision import choose_precision, start_accelerator
+from fewstain.diffusion.pool import CropSource, remove_pixels
 from fewstain.diffusion.record import CONTENTS, DenoiserRecord, write_denoiser
 from fewstain.diffusion.schedule import draw_timesteps, noised_and_target
-from fewstain.diffusion.state import Training, open_state
+from fewstain.diffusion.session import open_session
+from fewstain.diffusion.state import Training
 from fewstain.errors import UserError
 from fewstain.settings import DiffusionSettings
-from fewstain.storage import sha256_file, write_errors_named
 
 COMPILE_STEPS = 2000  # torch.compile takes a minute or so: shorter trainings do not earn it back
-REPORT_ONLY = {"checkpoint_seconds", "samples", "sample_steps"}  # settings that do not change the weights
 
 Predict = Callable[[Tensor, Tensor], Tensor]
 
@@ -74,43 +71,20 @@ def train_diffusion(
     check_replaceable(out, CONTENTS, DenoiserRecord.holder)
     if settings.crop % settings.stride:
         raise UserError(f"diffusion.crop is {settings.crop}; this network needs a multiple of {settings.stride}")
-    with write_errors_named(state):
-        state.mkdir(parents=True, exist_ok=True)
-    pool_files = tuple((path.name, sha256_file(path)) for path in dataset.images)
-    identity = training_identity(settings, channels, seed, pool_files)
-    saved = open_state(state, identity, restart=restart)
-    finished = saved is not None and saved.step == settings.steps
-    index = open_pool_index(state, dataset.images, pool_files, channels, pixels_needed=not finished)
-
-    precision = saved.precision if saved is not None else choose_precision()
-    accelerator = start_accelerator(precision)
-    denoiser = new_denoiser(settings, len(index.channels), seed)
-    training = new_training(denoiser, settings, precision, accelerator.device, identity)
-    if saved is not None:
-        training.restore(saved)
-    if not finished:
+    session = open_session(dataset, state, settings, "diffusion", channels=channels, seed=seed, restart=restart)
+    accelerator = session.accelerator
+    training = session.training(new_denoiser(settings, len(session.index.channels), seed), settings)
+    if not session.finished:
         predict = _compiled(training, settings, accelerator.device)
-        pool = Pool(state, index, accelerator.device)
+        pool = session.pool()
 
         def loss_of(step: int) -> Tensor:
             random = np.random.default_rng((seed, step))
             return denoising_loss(predict, training, pool, settings, accelerator, random)
 
         run(training, loss_of, settings, accelerator, state)
-    write_denoiser(out, training, index, settings, seed, session_seconds=time.monotonic() - start)
+    write_denoiser(out, training, session.index, settings, seed, session_seconds=time.monotonic() - start)
     remove_pixels(state)
-
-
-def training_identity(
-    settings: DiffusionSettings, channels: tuple[int, ...] | None, seed: int, pool: tuple[tuple[str, str], ...]
-) -> dict[str, Any]:
-    """All that the final weights depend on, by the names a user knows."""
-    chosen = settings.model_dump(mode="json", exclude=REPORT_ONLY)
-    return {f"diffusion.{name}": value for name, value in chosen.items()} | {
-        "channels": channels,
-        "seed": seed,
-        "pool": pool,
-    }
 
 
 def new_denoiser(settings: DiffusionSettings, image_channels: int, seed: int) -> Denoiser:
@@ -123,7 +97,7 @@ def new_denoiser(settings: DiffusionSettings, image_channels: int, seed: int) ->
 def denoising_loss(
     predict: Predict,
     training: Training[Denoiser],
-    pool: Pool,
+    pool: CropSource,
     settings: DiffusionSettings,
     accelerator: Accelerator,
     random: np.random.Generator,

@@ -13,7 +13,7 @@ from fewstain.diffusion.levels import level_denoiser
 from fewstain.diffusion.methods import METHODS, check_method
 from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.progress import StepProgress, counted
-from fewstain.diffusion.sampling import check_size, sample
+from fewstain.diffusion.sampling import noise_shape, sample
 from fewstain.errors import UserError
 
 
@@ -57,7 +57,7 @@ def branch(
         A point that is not on the trajectory; a method without chance; else as `sample`.
     """
     check_method(denoiser.scheduler, method, steps, eta)
-    check_size(denoiser, size)
+    shape, device = noise_shape(denoiser, size), denoiser.device
     chosen = METHODS[method]
     if not (chosen.random or chosen.takes_eta):
         able = ", ".join(name for name, each in METHODS.items() if each.random or each.takes_eta)
@@ -69,10 +69,9 @@ def branch(
             raise UserError(f"branch at {point}; this trajectory has {last} steps: choose from 0 to {last}")
     if branches < 2:
         raise UserError(f"{branches} branch; it takes at least 2 to see a difference")
-    shape, device = (denoiser.image_channels, *size), denoiser.device
     down = chosen.bind(step_noise(seed, [0], shape, device), eta)
     trunk, reached = starting_noise(seed, [0], shape).to(device) * math.sqrt(1 + sigmas[0] ** 2), 0
-    outcomes = torch.empty((len(at), branches, *shape))
+    outcomes = torch.empty((len(at), branches, denoiser.image_channels, *size))
     work = max(at, default=0) + sum(last - point for point in at)
     with StepProgress("branching", work, images_per_step=0) as progress:
         denoise = level_denoiser(counted(denoiser, progress), denoiser.scheduler)
@@ -82,7 +81,7 @@ def branch(
             # the noise of other images of this seed: what the trunk drew must not come again
             draw = step_noise(seed, range(1, 1 + branches), shape, device)
             twigs = trunk.expand(branches, *shape)
-            outcomes[place] = chosen.bind(draw, eta)(denoise, twigs, sigmas[point:]).clamp(-1, 1)
+            outcomes[place] = denoiser.decode(chosen.bind(draw, eta)(denoise, twigs, sigmas[point:]))
     return outcomes
 
 
@@ -115,7 +114,8 @@ def interpolate(denoiser: Denoiser, start: Tensor, end: Tensor, n: int, *, steps
         able = ", ".join(name for name, each in METHODS.items() if not each.random)
         raise UserError(f"{method} draws noise on its way, which would hide the path; choose one of {able}")
     path = noise_path(start, end, n)
-    return sample(denoiser, n, (path.shape[2], path.shape[3]), steps=steps, seed=0, method=method, noise=path)
+    size = (path.shape[2] * denoiser.factor, path.shape[3] * denoiser.factor)
+    return sample(denoiser, n, size, steps=steps, seed=0, method=method, noise=path)
 
 
 def outcome_variance(outcomes: Tensor) -> Tensor:

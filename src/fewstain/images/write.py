@@ -39,7 +39,7 @@ def write_map(path: Path | str, values: np.ndarray) -> None:
     _write(path, values.astype(np.float32))
 
 
-def write_image(path: Path | str, pixels: np.ndarray, pixel_size_um: float | None = None) -> None:
+def write_image(path: Path | str, pixels: np.ndarray, pixel_size_um: float | None = None, *, ome: bool = False) -> None:
     """Write an (H, W), (H, W, C) image, dtype kept: RGB for three uint8 channels, otherwise OME-TIFF's CYX.
 
     Parameters
@@ -49,6 +49,8 @@ def write_image(path: Path | str, pixels: np.ndarray, pixel_size_um: float | Non
     pixels : (H, W) or (H, W, C) array
     pixel_size_um : float, optional
         Side of a pixel in µm.
+    ome : bool
+        Make it an OME-TIFF in any case.
     """
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
@@ -64,7 +66,7 @@ def write_image(path: Path | str, pixels: np.ndarray, pixel_size_um: float | Non
         tifffile.imwrite(
             temporary,
             pixels,
-            ome=bool(pixel_size_um) or axes == "CYX",
+            ome=ome or bool(pixel_size_um) or axes == "CYX",
             photometric="rgb" if rgb else "minisblack",
             compression="zlib",
             metadata=metadata,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fewstain.pixels.decode import DecoderParameters, decode
+from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.planes import Planes
 from fewstain.pixels.predict import ImageMaps
 from fewstain.pixels.targets import BACKGROUND, BOUNDARY
@@ -50,12 +50,15 @@ class BlockObjects:
         (h, w) int32, numbered as in the whole image; other blocks' objects are not in it.
     maps
         The window's maps, float32, in memory.
+    agreement
+        Label -> how far the decoders agree on the object, [0, 1].
     """
 
     rows: slice
     columns: slice
     labels: NDArray[np.int32]
     maps: ImageMaps
+    agreement: dict[int, float]
 
 
 def blocks(shape: tuple[int, int], core: int, margin: int) -> Iterator[Block]:
@@ -70,9 +73,7 @@ def blocks(shape: tuple[int, int], core: int, margin: int) -> Iterator[Block]:
             yield Block((row, column), (window[0], window[1]), number == len(columns))
 
 
-def decode_blocks(
-    maps: ImageMaps, parameters: DecoderParameters, labels: Planes, core: int = BLOCK
-) -> Iterator[BlockObjects]:
+def decode_blocks(maps: ImageMaps, decoder: Consensus, labels: Planes, core: int = BLOCK) -> Iterator[BlockObjects]:
     """Decode an image block by block, into `labels`; numbers run 1..n over the image.
 
     The margin around a core is three times the largest radius an object may have, so that an object whose centre lies
@@ -83,8 +84,8 @@ def decode_blocks(
     ----------
     maps
         Of the whole image.
-    parameters
-        Of the decoder.
+    decoder
+        Tuned for this stain.
     labels
         (H, W) int32 zeros; filled.
     core
@@ -95,18 +96,17 @@ def decode_blocks(
     BlockObjects
         Final: no later block changes them.
     """
-    margin = max(LEAST_MARGIN, math.ceil(3 * parameters.max_radius))
+    margin = max(LEAST_MARGIN, math.ceil(3 * decoder.max_radius))
     count = 0
     for block in blocks(maps.shape, core, margin):
         window = maps.window(*block.window)
-        found = decode(
-            1 - window.probabilities[BACKGROUND], window.probabilities[BOUNDARY], window.distance, parameters
-        )
+        found = decoder.decode(1 - window.probabilities[BACKGROUND], window.probabilities[BOUNDARY], window.distance)
         taken = labels.array[block.window]
-        own = _own_objects(found, taken, block, maps.shape, parameters.min_area, count)
-        count = max(count, int(own.max(initial=0)))
+        own, kept = _own_objects(found.labels, taken, block, maps.shape, decoder.min_area, count)
         np.copyto(taken, own, where=own > 0)
-        yield BlockObjects(*block.window, own, window)
+        agreement = {count + number: float(found.agreement[label - 1]) for number, label in enumerate(kept, start=1)}
+        count += len(kept)
+        yield BlockObjects(*block.window, own, window, agreement)
         if block.last_in_row:
             maps.planes.release()
             labels.release()
@@ -119,9 +119,16 @@ def _own_objects(
     shape: tuple[int, int],
     min_area: float,
     count: int,
-) -> NDArray[np.int32]:
-    """Keep the block's own objects, and those of earlier blocks that these have missed, numbered from count + 1."""
+) -> tuple[NDArray[np.int32], list[int]]:
+    """Keep the block's own objects, and those of earlier blocks that these have missed, numbered from count + 1.
+
+    Returns
+    -------
+    tuple
+        Their labels, and what each was called in `found`.
+    """
     own = np.zeros_like(found)
+    kept: list[int] = []
     top, left = block.window[0].start, block.window[1].start
     for label, box in enumerate(ndimage.find_objects(found), start=1):
         if box is None:
@@ -133,9 +140,9 @@ def _own_objects(
         inside = found[box] == label
         free = inside & (taken[box] == 0)
         if 2 * np.count_nonzero(free) > np.count_nonzero(inside) and np.count_nonzero(free) >= min_area:
-            count += 1
-            own[box][free] = count
-    return own
+            kept.append(label)
+            own[box][free] = count + len(kept)
+    return own, kept
 
 
 def _is_cut(box: tuple[slice, slice], block: Block, shape: tuple[int, int]) -> bool:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fewstain.pixels.decode import DecoderParameters
+from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps
 from fewstain.pixels.folds import learnable
 from fewstain.pixels.projection import Projection
@@ -158,10 +158,9 @@ class Candidate:
         """What the decoders made of each window and its views."""
         return self.trials if self.on_views is None else self.trials.plus(self.on_views)
 
-    def decoder(self, windows: NDArray[np.bool_] | None = None) -> DecoderParameters:
-        """Best decoder on (some of) the windows and their views."""
-        trials = self.decoder_trials
-        return trials.parameters[trials.best(windows)]
+    def decoder(self, n: int, windows: NDArray[np.bool_] | None = None) -> Consensus:
+        """Bring the `n` decoders that are best on (some of) the windows and their views to agreement."""
+        return self.decoder_trials.consensus(n, windows)
 
     def row(self, chosen: bool) -> dict[str, object]:
         """One row of the table behind the choice."""

@@ -29,7 +29,7 @@ from fewstain.pixels.choose import (
     tune_winners,
     winner,
 )
-from fewstain.pixels.decode import DecoderParameters
+from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.ensemble import PixelEnsemble
 from fewstain.pixels.extractor import build_extractor
 from fewstain.pixels.features import block_names
@@ -42,6 +42,7 @@ from fewstain.pixels.targets import INTERIOR
 from fewstain.pixels.views import draw_view
 from fewstain.pixels.windows import LabeledWindow, read_windows
 from fewstain.settings import PixelSettings
+from fewstain.storage import check_writable
 
 LEAST_WINDOWS = 2  # choices are made out-of-fold, which takes two folds
 LIBRARIES = ("fewstain", "torch", "diffusers", "scikit-image", "scikit-learn")
@@ -56,7 +57,7 @@ class FittedPixels:
 
     ensemble: PixelEnsemble
     choice: FeatureChoice
-    decoder: DecoderParameters
+    decoder: Consensus
     choices: dict[str, Any]
     out_of_fold: dict[str, Any]
 
@@ -106,6 +107,7 @@ def fit_pixels(
         check_image_kind(diffusion_dir, source, path, header.channels, header.dtype)
     class_names = tuple(sorted({name for named in dataset.classes.values() for name in named.values()}))
     windows = _labeled_windows(dataset, source, denoiser.multiple, class_names, n_labels)
+    check_writable(out)
     autocast = source.precision.startswith("bf16")
     with StepProgress("fitting pixels", count_steps(settings, denoiser), images_per_step=0) as progress:
         done = iter(range(1, 10**9))
@@ -191,9 +193,10 @@ def fit_windows(
     return FittedPixels(
         ensemble,
         best.choice,
-        best.decoder(),
+        best.decoder(settings.decoders),
         _tables(features, candidates, best),
-        nested_scores(features, candidates, class_names) | {"spatially_blocked": spatially_blocked(windows)},
+        nested_scores(features, candidates, settings.decoders, class_names)
+        | {"spatially_blocked": spatially_blocked(windows)},
     )
 
 

@@ -13,7 +13,7 @@ from fewstain.pixels.tune import decode_maps
 
 
 def nested_scores(
-    features: LabeledFeatures, candidates: Sequence[Candidate], class_names: Sequence[str] = ()
+    features: LabeledFeatures, candidates: Sequence[Candidate], decoders: int, class_names: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Score each fold with features and decoder chosen on the other folds (Varma & Simon, BMC Bioinformatics 2006).
 
@@ -23,6 +23,8 @@ def nested_scores(
         Windows and their folds.
     candidates
         Held-out maps and decoder trials of each choice of features.
+    decoders
+        How many are brought to agreement.
     class_names
         Names of the classes of objects, where there are some.
 
@@ -35,11 +37,11 @@ def nested_scores(
     for fold in range(int(features.fold.max()) + 1):
         held_out = features.fold == fold
         best = winner(candidates, ~held_out)
-        parameters = best.decoder(~held_out)
+        decoder = best.decoder(decoders, ~held_out)
         for window, maps, inside in zip(features.windows, best.maps, held_out, strict=True):
             if not inside:
                 continue
-            labels = decode_maps(maps, parameters)
+            labels = decode_maps(maps, decoder)
             interior = maps.probabilities[0, INTERIOR:].float().cpu().numpy()
             found = object_classes(labels, interior, tuple(class_names)) if class_names else None
             true = {label: class_names[index] for label, index in window.class_of_label.items()} or None

@@ -11,7 +11,7 @@ from typing import Any
 
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser
-from fewstain.pixels.decode import DecoderParameters
+from fewstain.pixels.consensus import Consensus
 from fewstain.storage import read_json, write_json
 
 RECORD_FILE = "pixels.json"
@@ -61,7 +61,7 @@ class PixelsRecord:
     seed: int
     autocast: bool
     classes: tuple[str, ...]
-    decoder: DecoderParameters
+    decoder: Consensus
     members: int
     hidden: tuple[int, int]
     features: int
@@ -122,7 +122,7 @@ def read_record(folder: Path) -> PixelsRecord:
             "timesteps": tuple(int(each) for each in values["timesteps"]),
             "blocks": tuple(str(each) for each in values["blocks"]),
             "classes": tuple(str(each) for each in values["classes"]),
-            "decoder": DecoderParameters(**values["decoder"]),
+            "decoder": Consensus.from_dict(values["decoder"]),
             "hidden": tuple(int(each) for each in values["hidden"]),
             "normaliser": Normaliser.from_dict(values["normaliser"]),
             "channels": tuple(int(each) for each in values["channels"]),

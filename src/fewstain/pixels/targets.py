@@ -66,10 +66,26 @@ def pixel_targets(labels: NDArray[np.integer], classes: Mapping[int, int] | None
         Class index, from 0, of each label; None where there is one class only.
     """
     labels = np.asarray(labels, np.int64)
+    return Targets(pixel_classes(labels, classes), normalised_distance(labels), clear_border(labels) == labels)
+
+
+def pixel_classes(labels: NDArray[np.integer], classes: Mapping[int, int] | None = None) -> NDArray[np.int64]:
+    """Class of each pixel: 0 background, 1 boundary (an object's outermost pixels), 2 + c interior of class c.
+
+    Parameters
+    ----------
+    labels, classes
+        As for `pixel_targets`.
+
+    Returns
+    -------
+    ndarray
+        (H, W) int64.
+    """
     of_label = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
     for label, index in (classes or {}).items():
         if label < len(of_label):
             of_label[label] = index
     semantic = np.where(labels > 0, INTERIOR + of_label[labels], BACKGROUND)
     semantic[find_boundaries(labels, mode="inner")] = BOUNDARY
-    return Targets(semantic, normalised_distance(labels), clear_border(labels) == labels)
+    return semantic

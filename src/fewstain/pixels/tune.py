@@ -11,6 +11,7 @@ from sklearn.model_selection import ParameterSampler
 
 from fewstain.evaluate.matching import label_overlap, left_out, match_overlap
 from fewstain.evaluate.scores import THRESHOLDS
+from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.decode import DecoderParameters, decode
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.windows import LabeledWindow
@@ -50,6 +51,14 @@ class DecoderTrials:
         """Index of the trial with the highest AP50 + AP."""
         precision = self.average_precision(windows)
         return int(np.argmax(precision[:, 0] + precision.mean(1)))
+
+    def consensus(self, n: int, windows: NDArray[np.bool_] | None = None) -> Consensus:
+        """Bring the best trials by AP50 + AP to agreement: `n` at most, none worse by more than a standard error."""
+        precision = self.average_precision(windows)
+        score = precision[:, 0] + precision.mean(1)
+        order = np.argsort(-score, kind="stable")[:n]
+        good = order[score[order] >= score[order[0]] - self.standard_error(windows)]
+        return Consensus(tuple(self.parameters[index] for index in good))
 
     def standard_error(self, windows: NDArray[np.bool_] | None = None, draws: int = 200) -> float:
         """Estimate the standard error of the best trial's AP50 + AP, by bootstrap over (some of) the windows."""
@@ -114,24 +123,26 @@ def tune_decoder(
     windows: Sequence[LabeledWindow],
     *,
     trials: int,
+    decoders: int,
     seed: int = 0,
     view_maps: Sequence[PixelMaps] = (),
     views: Sequence[LabeledWindow] = (),
-) -> DecoderParameters:
-    """Find the parameter set with the highest AP50 + AP on held-out maps of windows, and of their views, if any.
+) -> Consensus:
+    """Find the parameter sets with the highest AP50 + AP on held-out maps of windows, and of their views, if any.
 
     See `try_decoders`, and `DecoderTrials.summed` for the order of the views.
     """
     tried = try_decoders(maps, windows, decoder_candidates(windows, trials, seed))
     if views:
         tried = tried.plus(try_decoders(view_maps, views, tried.parameters).summed(len(windows)))
-    return tried.parameters[tried.best()]
+    return tried.consensus(decoders)
 
 
-def decode_maps(maps: PixelMaps, parameters: DecoderParameters) -> NDArray[np.int32]:
+def decode_maps(maps: PixelMaps, decoder: DecoderParameters | Consensus) -> NDArray[np.int32]:
     """Decode the maps of one image, a batch of one."""
     probabilities = maps.probabilities[0].float().cpu().numpy()
-    return decode(1 - probabilities[0], probabilities[1], maps.distance[0].float().cpu().numpy(), parameters)
+    planes = 1 - probabilities[0], probabilities[1], maps.distance[0].float().cpu().numpy()
+    return decoder.decode(*planes).labels if isinstance(decoder, Consensus) else decode(*planes, decoder)
 
 
 def _whole_areas(windows: Sequence[LabeledWindow]) -> NDArray[np.int64]:

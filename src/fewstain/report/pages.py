@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from fewstain.errors import UserError
-from fewstain.report.tables import count_table, page, score_table, time_table
+from fewstain.report.tables import cell, count_table, page, score_table, time_table
 from fewstain.storage import atomic_path, read_json
 
 MOST_ROWS = 200
@@ -26,7 +26,7 @@ BLOCKED_NOTE = (
 )
 TABLE_NOTES = {
     "features": "Noise levels and layers of the denoiser that were tried, with their out-of-fold scores.",
-    "decoder": "Parameters that were tried out-of-fold, on windows and their views, best first; the first was chosen.",
+    "decoder": "Parameters that were tried out-of-fold, on windows and their views, best first.",
     "folds": "Windows of one fold were predicted together, by an ensemble that had not seen them.",
 }
 
@@ -74,7 +74,12 @@ def _choices(record: Mapping[str, Any]) -> Iterator[tuple[str, str, pd.DataFrame
     """Tell what was chosen, then every table behind it."""
     chosen = {key: record.get(key) for key in ("timesteps", "blocks", "noise_draws", "members", "n_labels", "classes")}
     yield "Chosen", "All choices were made out-of-fold, on the labels.", _pairs(chosen)
-    yield "Decoder", "How maps become objects.", _pairs(record.get("decoder") or {})
+    decoder = record.get("decoder") or {}
+    voting = (
+        f"How maps become objects: by these parameter sets, which vote. Objects whose agreement is below "
+        f"{cell(decoder.get('least_agreement'))} are dropped: their mean IoU with the most similar object of each set."
+    )
+    yield "Decoder", voting, pd.DataFrame(decoder.get("decoders") or [], dtype=object)
     for name, rows in (record.get("choices") or {}).items():
         if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
             yield name, TABLE_NOTES.get(name, ""), pd.DataFrame(rows, dtype=object).head(MOST_ROWS)

@@ -1,0 +1,174 @@
+"""A results folder -> what there is to export: label images, with the image each belongs to."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fewstain.dataset import by_stem, list_files, open_dataset
+from fewstain.errors import UserError
+from fewstain.images.read import LABEL_EXTENSIONS, Image, read_header, read_image, read_labels
+from fewstain.provenance import RECORD_FILE, find_dataset
+from fewstain.storage import read_json
+
+MASKS, PAIRS = "masks", "pairs"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One label image and its image; pixels are read only when asked for.
+
+    Attributes
+    ----------
+    name : str
+        The image's name without extension.
+    labels : Path
+        Instance labels, 0 = background.
+    image : Path or None
+        None where the format needs no images and they could not be found.
+    pixel_size_um : float or None
+        Side of a pixel.
+    classes : mapping
+        Label -> class, of objects that have one.
+    """
+
+    name: str
+    labels: Path
+    image: Path | None
+    pixel_size_um: float | None = None
+    classes: Mapping[int, str] = field(default_factory=dict)
+
+    def read_labels(self) -> np.ndarray:
+        """(H, W) int32; UserError when the file is damaged."""
+        return read_labels(self.labels)
+
+    def read_image(self) -> Image:
+        """Read the image's pixels, (H, W, C)."""
+        assert self.image is not None, "a format that needs images gets them"
+        return read_image(self.image)
+
+    def checked(self, shape: tuple[int, ...]) -> Sample:
+        """Return the sample with the pixel size that its image's file tells, where it tells one.
+
+        Raises
+        ------
+        UserError
+            The image is damaged, or not of the labels' `shape`.
+        """
+        if self.image is None:
+            return self
+        head = read_header(self.image)
+        if (head.height, head.width) != shape:
+            raise UserError(
+                f"{self.labels}: {shape[0]} × {shape[1]} pixels, but {self.image} has {head.height} × {head.width}; "
+                "segment this image again, or give the dataset these masks belong to with --data"
+            )
+        return replace(self, pixel_size_um=head.pixel_size_um or self.pixel_size_um)
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Samples that go into one folder: "masks" of the user's images, or synthetic "pairs"."""
+
+    name: str
+    samples: tuple[Sample, ...]
+    notes: tuple[str, ...] = ()
+
+
+def find_collections(
+    results: Path, data: Path | None = None, pixel_size_um: float | None = None, *, images: bool = True
+) -> list[Collection]:
+    """Find the masks, and the pairs if there are any.
+
+    Parameters
+    ----------
+    results
+        A results folder with masks/<image>.tif, or pairs/images and pairs/labels with files of the same names, or both.
+    data
+        The dataset's folder; by default what dataset.json says.
+    pixel_size_um
+        For images whose files and dataset.json don't tell.
+    images
+        Whether the images are needed; if not, masks are exported without when they cannot be found.
+
+    Raises
+    ------
+    UserError
+        Neither masks nor pairs; masks or pairs without image; no dataset where images are needed.
+    """
+    if not results.is_dir():
+        raise UserError(f"{results}: no such results folder")
+    found = []
+    if list_files(results / MASKS, LABEL_EXTENSIONS):
+        found.append(_masks(results, data, pixel_size_um, images))
+    if (results / PAIRS / "labels").is_dir():
+        found.append(_pairs(results, pixel_size_um))
+    if not found:
+        raise UserError(f"{results}: neither masks/ nor pairs/ in it; run `snakemake` or `fewstain segment` first")
+    return found
+
+
+def _masks(results: Path, data: Path | None, pixel_size_um: float | None, needed: bool) -> Collection:
+    labels = by_stem(list_files(results / MASKS, LABEL_EXTENSIONS))
+    classes = _classes(results / "measurements.csv")
+    record, sizes = _pixel_sizes(results)
+    try:
+        root = find_dataset(results, data)
+        images = by_stem(list(open_dataset(root).images))
+    except UserError as error:
+        if needed or data is not None:
+            raise UserError(f"{error}\nthis format needs the images: say where they are with --data") from error
+        samples = [Sample(name, path, None, pixel_size_um, classes.get(name, {})) for name, path in labels.items()]
+        return Collection(MASKS, tuple(samples))
+    _refuse_lonely(results / MASKS, labels.keys() - images.keys(), root / "images", "--data names their dataset")
+    samples = [
+        Sample(name, path, images[name], sizes.get(images[name].name) or record or pixel_size_um, classes.get(name, {}))
+        for name, path in labels.items()
+    ]
+    missing = len(images.keys() - labels.keys())
+    notes = (f"{missing} of {len(images)} images have no mask yet and are left out",) if missing else ()
+    return Collection(MASKS, tuple(samples), notes)
+
+
+def _pairs(results: Path, pixel_size_um: float | None) -> Collection:
+    folder = results / PAIRS
+    labels = by_stem(list_files(folder / "labels", LABEL_EXTENSIONS))
+    images = by_stem(list_files(folder / "images"))
+    if not labels:
+        raise UserError(f"{folder / 'labels'}: no label images; run `fewstain pairs` again")
+    _refuse_lonely(folder / "labels", labels.keys() - images.keys(), folder / "images", "run `fewstain pairs` again")
+    size = _pixel_sizes(results)[0] or pixel_size_um
+    return Collection(PAIRS, tuple(Sample(name, path, images[name], size) for name, path in labels.items()))
+
+
+def _refuse_lonely(folder: Path, names: Iterable[str], images: Path, remedy: str) -> None:
+    lonely = sorted(names)
+    if lonely:
+        some = ", ".join(lonely[:5]) + (", …" if len(lonely) > 5 else "")
+        raise UserError(f"{folder}: no image in {images} for {some}; {remedy}")
+
+
+def _pixel_sizes(results: Path) -> tuple[float | None, Mapping[str, float | None]]:
+    """Pixel size of the whole dataset and of each of its files, from dataset.json where there is one."""
+    path = results / RECORD_FILE
+    content: Any = read_json(path) if path.exists() else {}
+    if not isinstance(content, dict):
+        return None, {}
+    sizes = content.get("pixel_sizes_um")
+    return content.get("pixel_size_um"), sizes if isinstance(sizes, dict) else {}
+
+
+def _classes(path: Path) -> dict[str, dict[int, str]]:
+    """Class of each object that has one, from measurements.csv."""
+    classes: dict[str, dict[int, str]] = {}
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                if row.get("class"):
+                    classes.setdefault(row["image"], {})[int(row["label"])] = row["class"]
+    return classes
