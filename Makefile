@@ -3,6 +3,7 @@
 # make test      the tests
 # make lint      what .ci/run checks beside the tests;  make format  mends what can be mended
 # make docs-figures   the pictures of docs/diffusion.md, by denoisers trained for them (minutes)
+# make docs-tables    the measurements of docs/diffusion.md, by the same denoisers (an hour or so)
 # make clean     removes the environment and caches, never data or results
 
 PYTHON ?= python3
@@ -17,7 +18,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 unexport PYTHONPATH
 export PYTHONNOUSERSITE := 1
 
-.PHONY: install run test lint format docs-figures clean
+.PHONY: install run test lint format docs-figures docs-tables clean
 
 install: $(VENV)/installed
 
@@ -48,7 +49,7 @@ format: install
 	$(BIN)/snakefmt Snakefile workflow
 
 # velocity rather than noise: a network trained so shortly then finds the right brightness
-docs-figures: install
+results/docs/adapter/fewstain.json: | install
 	$(BIN)/fewstain demo-data data/demo
 	$(BIN)/fewstain train-diffusion data/demo --out results/docs/diffusion --state results/docs/state \
 		--preset demo --set diffusion.prediction=v_prediction --set diffusion.steps=700
@@ -63,11 +64,23 @@ docs-figures: install
 		--state results/docs/control-state --set control.steps=500
 	$(BIN)/fewstain train-translation data/demo-tissue --from grey --out results/docs/translation \
 		--state results/docs/translation-state --set translation.betas=cosine --set translation.steps=500
+	$(BIN)/fewstain adapt results/docs/diffusion data/demo-tissue --channels 1 \
+		--out results/docs/adapter --state results/docs/adapter-state
+
+docs-figures: results/docs/adapter/fewstain.json
 	$(BIN)/python benchmarks/diffusion_figures.py results/docs/diffusion data/demo/images/img2d-left.tif \
-		--latent results/docs/latent --words results/docs/words --few-shot results/docs/few-shot \
+		--adapter results/docs/adapter --other data/demo-tissue/images/histo.tif --latent results/docs/latent \
+		--words results/docs/words --few-shot results/docs/few-shot \
 		--like data/demo/images/*.tif data/demo-tissue/images/*.tif \
 		--control results/docs/control --layout data/demo/test/labels/img2d-right.tif \
 		--translation results/docs/translation --colours data/demo-tissue/images/ihc.tif
+
+docs-tables: results/docs/adapter/fewstain.json
+	$(BIN)/python benchmarks/toolbox.py results/docs/diffusion data/demo/images data/demo-tissue --channels 1 \
+		--out results/docs/toolbox
+	$(BIN)/python benchmarks/toolbox_table.py results/docs/toolbox/toolbox.json
+	$(BIN)/python benchmarks/samplers.py results/docs/diffusion data/demo/images --n 64 --steps 5,10,15,20,30,50 \
+		--out results/docs/samplers --page docs/diffusion.md
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/*.egg-info

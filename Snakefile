@@ -11,6 +11,7 @@ include: "workflow/rules/diffusion.smk"
 include: "workflow/rules/across.smk"
 include: "workflow/rules/pixels.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/toolbox.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -1,11 +1,12 @@
 """The pictures of docs/diffusion.md, painted by a trained denoiser.
 
-    python benchmarks/diffusion_figures.py DIFFUSION_DIR IMAGE [--latent DIR] [--words DIR]
-        [--few-shot DIR --like IMAGE…] [--control DIR --layout LABELS] [--translation DIR --colours IMAGE]
+    python benchmarks/diffusion_figures.py DIFFUSION_DIR IMAGE [--adapter DIR --other IMAGE] [--latent DIR]
+        [--words DIR] [--few-shot DIR --like IMAGE…] [--control DIR --layout LABELS] [--translation DIR --colours IMAGE]
 
 `make docs-figures` trains these denoisers on the demo data first. IMAGE is a real one of the first one's kind; its
-top-left corner is noised and inverted, all corners are encoded. A control of the denoiser paints parts of LABELS, a
-translation from grey parts of an RGB image. Without --latent and the like, their pictures stay as they are.
+top-left corner is noised and inverted, all corners are encoded. An adapter paints beside parts of an image of its own
+stain, a control of the denoiser parts of LABELS, a translation from grey parts of an RGB image. Without --latent and
+the like, their pictures stay as they are.
 """
 
 from __future__ import annotations
@@ -127,6 +128,23 @@ def edited(denoiser: Denoiser, size: tuple[int, int]) -> list[tuple[str, Tensor]
     return [("strength " + ", ".join(f"{strength:g}" for strength in STRENGTHS), torch.cat(images))]
 
 
+def adapted(
+    base: Denoiser, diffusion: Path, adapter: Path, path: Path, size: tuple[int, int]
+) -> list[tuple[str, Tensor]]:
+    """Paint the same noise by a denoiser and by its adapter, beside a real image of the other stain."""
+    other, record = open_denoiser(diffusion, adapter)
+    image = read_picture(adapter, record, path).planes
+    rows = [
+        (name, sample(denoiser, COLUMNS, size, steps=EVALUATIONS, seed=0))
+        for name, denoiser in (("base", base), ("adapted", other))
+    ]
+    height, width = (extent - side for extent, side in zip(image.shape[-2:], size, strict=True))
+    columns = torch.linspace(0, width, COLUMNS // 2).int().tolist()
+    places = [(y, x) for y in (0, height) for x in columns]
+    real = torch.cat([image[..., y : y + size[0], x : x + size[1]] for y, x in places])
+    return [*rows, ("real, other stain", real)]
+
+
 def latent(folder: Path, path: Path) -> list[tuple[str, Tensor]]:
     """Show parts of an image, their latents, what comes back of them, and images painted in latents at two sizes."""
     denoiser, record = open_denoiser(folder, latent=True)
@@ -243,6 +261,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("diffusion", type=Path, help="a trained denoiser's folder")
     parser.add_argument("image", type=Path, help="a real image of its kind, 256 pixels or more a side")
+    parser.add_argument("--adapter", type=Path, help="folder of an adapter of it to another stain")
+    parser.add_argument("--other", type=Path, help="a real image of that stain")
     parser.add_argument("--latent", type=Path, help="folder of a denoiser of latents, of the same kind of images")
     parser.add_argument("--words", type=Path, help="a denoiser's folder, of train-words")
     parser.add_argument("--few-shot", type=Path, help="a denoiser's folder, of train-few-shot")
@@ -269,6 +289,8 @@ def main() -> None:
         "path": lambda: [("", interpolate(denoiser, ends[0], ends[1], COLUMNS, steps=EVALUATIONS))],
         "edit": lambda: edited(denoiser, size),
     }
+    if options.adapter:
+        figures["adapter"] = lambda: adapted(denoiser, options.diffusion, options.adapter, options.other, size)
     if options.latent:
         figures["latent"] = lambda: latent(options.latent, options.image)
     if options.words:

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from fewstain.cli import run as cli
-from fewstain.cli.painting import Method
 from fewstain.diffusion.methods import METHODS
 from fewstain.images.normalise import Normaliser
 from fewstain.images.write import write_image
+from fewstain.toolbox import Method
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_schema_file_is_the_generated_one():
 def test_schema_forbids_unknown_keys_at_every_depth_and_fills_in_no_presets_number():
     schema = config_schema()
     models = [schema, *(part for part in schema["$defs"].values() if part["type"] == "object")]
-    assert len(models) == 7
+    assert len(models) == 10
     assert all(model["additionalProperties"] is False for model in models)
     for section in ("DiffusionSettings", "ConditionalSettings"):
         assert "default" not in json.dumps(schema["$defs"][section])
@@ -91,6 +91,8 @@ def test_only_written_numbers_replace_the_presets(tmp_path):
         ("datasets: {a: {diffusion: {steps: yes}}}", "datasets.a.diffusion.steps: true, false, yes and no are no"),
         ("datasets: {a: {diffusion: 3}}", "datasets.a.diffusion: "),
         ("datasets: {a: {diffusion: {crop: 50}}}", "datasets.a: diffusion.crop is 50, but must be a multiple of 8"),
+        ("datasets: {a: {diffusion: {attention: [3]}}}", "attention names level 3, but channels has levels 0 to 2"),
+        ("datasets: {a: {diffusion: {attention: [1, 1]}}}", "attention names a level twice: [1, 1]"),
         ("datasets: {a: {pixels: {timesteps: [1000]}}}", "must stay below diffusion.train_timesteps = 1000"),
         ("datasets: {a: {pixels: {timesteps: [5, 5]}}}", "pixels.timesteps names a timestep twice"),
         ("datasets: {a: {channels: [1, 1]}}", "datasets.a.channels: names a channel twice"),

@@ -24,6 +24,7 @@ from fewstain.settings import (
     Settings,
     Strict,
 )
+from fewstain.toolbox import ToolboxSettings
 from fewstain.validation import nearest, validate
 
 __all__ = [
@@ -66,6 +67,7 @@ class DatasetSettings(Strict):
     diffusion: DiffusionSettings = Field(DiffusionSettings(), description="numbers that differ from the preset's")
     pixels: PixelSettings = Field(PixelSettings(), description="numbers that differ from the preset's")
     segment: SegmentSettings = Field(SegmentSettings(), description="numbers that differ from the preset's")
+    toolbox: ToolboxSettings = Field(ToolboxSettings(), description="what else to make with the denoiser")
 
     @field_validator("channels")
     @classmethod
@@ -144,8 +146,15 @@ def parse_config(content: Any, source: str = "config.yaml") -> Config:
     if not isinstance(content, Mapping):
         raise UserError(f"{source}: holds no keys; it needs at least `datasets:` with one name under it")
     config = validate(Config, content, source)
-    for name in config.datasets:
+    for name, dataset in config.datasets.items():
         dataset_settings(config, name, source)
+        others = [other for other in config.datasets if other != name]
+        for base in dataset.toolbox.adapters:
+            if base not in others:
+                raise UserError(
+                    f"{source}: datasets.{name}.toolbox.adapters: {base!r} is no other dataset of this file; "
+                    + (nearest(base, others) if others else "name it under `datasets` too")
+                )
     for key in ("words", "few_shot"):
         for name in getattr(config.across, key):
             if name not in config.datasets:

@@ -51,6 +51,11 @@ class DiffusionSettings(TrainingSettings):
         (48, 96, 96), min_length=1, max_length=6, description="width of each resolution level; multiples of 8"
     )
     layers_per_block: int = Field(1, ge=1, le=4)
+    attention: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (),
+        description="levels whose cells attend to each other, counted from 0, the finest; "
+        "their cost grows with the square of an image's or a tile's cells",
+    )
     betas: Literal["linear", "cosine"] = "linear"
     prediction: Literal["epsilon", "v_prediction"] = "epsilon"
     train_timesteps: int = Field(1000, ge=10, description="length T of the noise schedule")
@@ -62,6 +67,16 @@ class DiffusionSettings(TrainingSettings):
     )
     samples: int = Field(16, ge=0, description="images painted for the report when training ends")
     sample_steps: int = Field(30, ge=1)
+
+    @model_validator(mode="after")
+    def _attention_at_levels_that_are_there(self) -> Self:
+        if len(set(self.attention)) < len(self.attention):
+            raise ValueError(f"attention names a level twice: {list(self.attention)}")
+        if max(self.attention, default=0) >= len(self.channels):
+            raise ValueError(
+                f"attention names level {max(self.attention)}, but channels has levels 0 to {len(self.channels) - 1}"
+            )
+        return self
 
     @property
     def stride(self) -> int:

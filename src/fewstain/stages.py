@@ -14,4 +14,6 @@ CODE_VERSIONS = {
     "segment": 2,
     "evaluate": 1,
     "report": 1,
+    "samples": 1,
+    "adapter": 1,
 }

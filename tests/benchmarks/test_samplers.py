@@ -29,7 +29,7 @@ def options(tiny_diffusion, tmp_path):
     for number in range(3):
         pixels = np.random.default_rng(number).integers(1000 * number, 1000 * number + 900, (24, 40, 2))
         write_image(tmp_path / "images" / f"{number}.tif", pixels.astype(np.uint16))
-    wishes = {"n": 4, "steps": [3, 6], "reference": 8, "methods": ["ddim", "rk4"], "seed": 0}
+    wishes = {"n": 4, "steps": [3, 6], "reference": 8, "methods": ["ddim", "rk4"], "seed": 0, "page": None}
     return argparse.Namespace(diffusion=tiny_diffusion, images=tmp_path / "images", out=tmp_path / "out", **wishes)
 
 
@@ -44,11 +44,12 @@ def test_the_cheapest_within_5_percent_is_found(samplers):
         row("heun", 19, 0.9, 0.9),
         row("ddim", 20, 1.0, 1.0),
     ]
-    found = samplers.summary(rows, {"frechet": 1.0, "pixels": 1.0})
+    references = [row("ddpm", 1000, 0.9, 1.2) | {"mmd": 0.0}, row("ddpm", 1000, 1.1, 0.8) | {"mmd": 0.0}]
+    found = samplers.summary(rows, references)
     assert found["within"]["frechet"]["method"] == "dpm++"
     assert found["within"]["pixels"] == {"method": "ddim", "steps": 5, "evaluations": 5}
     assert found["fewest"] == {"method": "heun", "steps": 19, "evaluations": 19}
-    assert samplers.summary(rows[:1], {"frechet": 1.0, "pixels": 1.0})["fewest"] is None
+    assert samplers.summary(rows[:1], references)["fewest"] is None
 
 
 def test_crops_come_from_all_images_and_in_no_order(samplers, options, monkeypatch):
@@ -74,12 +75,21 @@ def test_every_method_is_measured_once_and_the_same_command_goes_on(samplers, op
     assert [(row["method"], row["steps"], row["evaluations"]) for row in result["rows"]] == [
         ("ddim", 3, 3), ("ddim", 6, 6), ("rk4", 6, 5),
     ]  # fmt: skip
-    assert (result["reference"]["method"], result["reference"]["evaluations"]) == ("ddpm", 8)
+    assert [(row["method"], row["evaluations"]) for row in result["references"]] == [("ddpm", 8)] * 2
+    assert result["references"][0]["frechet"] != result["references"][1]["frechet"]
     assert json.loads((options.out / "samplers.json").read_text()) == result
     assert (options.out / "samplers.png").is_file()
 
     monkeypatch.setattr(samplers, "measure", lambda *_: pytest.fail("measured again"))
+    options.page = options.out / "page.md"
+    options.page.write_text("before\n<!-- samplers tables: begin --><!-- samplers tables: end -->\nafter\n")
+    (options.out / "figures").mkdir()
     assert samplers.run(options) == result
+    page = options.page.read_text()
+    assert "| n = 4 | 3 evaluations | 6 evaluations |" in page
+    assert f"| ddim | {result['rows'][0]['frechet']:.1f} / " in page
+    assert "| rk4 | – | " in page
+    assert (options.out / "figures" / "samplers.png").read_bytes() == (options.out / "samplers.png").read_bytes()
     options.n = 5
     with pytest.raises(SystemExit, match="choose another folder"):
         samplers.run(options)
@@ -89,5 +99,5 @@ def test_the_page_shows_every_method_and_has_its_pictures():
     text = (ROOT / "docs" / "diffusion.md").read_text(encoding="utf-8")
     assert all(method in text for method in METHODS)
     pictures = [line.split("](")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]
-    assert len(pictures) == 6
+    assert len(pictures) == 8
     assert [picture for picture in pictures if not (ROOT / "docs" / picture).is_file()] == []

@@ -1,10 +1,8 @@
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
 
 from fewstain.config import PRESETS, Preset
 from fewstain.diffusion.lora import (
-    Target,
     adapter_off,
     adapter_parameters,
     adapter_tensors,
@@ -14,26 +12,19 @@ from fewstain.diffusion.lora import (
     set_adapter_tensors,
     target_layers,
 )
-from fewstain.diffusion.network import Denoiser, build_denoiser
+from fewstain.diffusion.network import build_denoiser
 from fewstain.errors import UserError
 from fewstain.settings import DiffusionSettings
+from fewstain.toolbox import Target
 
 TINY = DiffusionSettings(channels=(8, 16), crop=16, train_timesteps=50)
 
 
+ATTENTIVE = TINY.model_copy(update={"attention": (1,)})
+
+
 def with_attention():
-    unet = UNet2DConditionModel(
-        in_channels=1,
-        out_channels=1,
-        down_block_types=("AttnDownBlock2D",),
-        mid_block_type="UNetMidBlock2D",
-        up_block_types=("AttnUpBlock2D",),
-        block_out_channels=(8,),
-        layers_per_block=1,
-        norm_num_groups=4,
-        attention_head_dim=4,
-    )
-    return Denoiser(unet, build_denoiser(TINY, 1).scheduler, 1).eval()
+    return build_denoiser(ATTENTIVE, 1).eval()
 
 
 MAKERS = pytest.mark.parametrize(
@@ -42,6 +33,7 @@ MAKERS = pytest.mark.parametrize(
         (lambda: build_denoiser(TINY, 2).eval(), Target.all),
         (with_attention, Target.all),
         (with_attention, Target.attention),
+        (with_attention, Target.keys_values),
     ],
 )
 
@@ -111,10 +103,21 @@ def test_a_convolution_gains_b_times_a():
 
 
 @pytest.mark.parametrize("image_channels", [1, 3])
-def test_an_adapter_of_preset_cpu_has_under_5_percent_of_the_parameters(image_channels):
-    denoiser = build_denoiser(PRESETS[Preset.cpu].diffusion, image_channels)
+@pytest.mark.parametrize(
+    ("attention", "target"),
+    [
+        ((), Target.all),
+        ((2,), Target.all),
+        ((2,), Target.attention),
+        ((2,), Target.keys_values),
+        ((1, 2), Target.keys_values),
+    ],
+)
+def test_an_adapter_of_preset_cpu_has_under_5_percent_of_the_parameters(image_channels, attention, target):
+    settings = PRESETS[Preset.cpu].diffusion.model_copy(update={"attention": attention})
+    denoiser = build_denoiser(settings, image_channels)
     base = sum(parameter.numel() for parameter in denoiser.parameters())
-    add_adapter(denoiser, 4, Target.all, seed=0)
+    add_adapter(denoiser, 4, target, seed=0)
     adapter = sum(parameter.numel() for parameter in adapter_parameters(denoiser))
     assert adapter == sum(tensor.numel() for tensor in adapter_tensors(denoiser).values())
     assert 0 < adapter < 0.05 * base
@@ -124,6 +127,7 @@ def test_targets_name_layers_of_their_kind():
     unet = with_attention().unet
     attention, everything = target_layers(unet, Target.attention), target_layers(unet, Target.all)
     assert {name.rpartition("attentions.")[2][2:] for name in attention} == {"to_q", "to_k", "to_v", "to_out.0"}
+    assert len(attention) == 3 * 4  # one block on the way down, two on the way up, all at level 1
     assert set(attention) < set(everything)
     assert {"conv_in", "conv_out", "down_blocks.0.resnets.0.conv1"} <= set(everything)
     assert not any("time_emb" in name for name in everything)
@@ -131,32 +135,46 @@ def test_targets_name_layers_of_their_kind():
 
 def test_no_attention_to_adapt_is_told():
     denoiser = build_denoiser(TINY, 1)
-    with pytest.raises(UserError, match="no attention blocks, only DownBlock2D, UpBlock2D; choose target all"):
-        add_adapter(denoiser, 4, Target.attention, seed=0)
+    for target in (Target.attention, Target.keys_values):
+        with pytest.raises(UserError, match="no attention blocks, only DownBlock2D, UpBlock2D; choose target all, or"):
+            add_adapter(denoiser, 4, target, seed=0)
     with pytest.raises(UserError, match="rank 0; an adapter has rank 1 or more"):
         add_adapter(denoiser, 0, Target.all, seed=0)
 
 
-def test_tensors_come_back_and_others_are_refused():
+@pytest.mark.parametrize("target", Target)
+def test_tensors_come_back_and_others_are_refused(target):
     torch.manual_seed(0)
-    one, other, wider = (build_denoiser(TINY, 1).eval() for _ in range(3))
+    one, other = (build_denoiser(ATTENTIVE, 1).eval() for _ in range(2))
+    wider = build_denoiser(ATTENTIVE.model_copy(update={"channels": (8, 24)}), 1)
     other.load_state_dict(one.state_dict())
-    for denoiser, rank in ((one, 2), (other, 2), (wider, 3)):
-        add_adapter(denoiser, rank, Target.all, seed=rank)
+    for denoiser in (one, other, wider):
+        add_adapter(denoiser, 2, target, seed=0)
     disturb(one)
+    assert not torch.equal(answer(other), answer(one))
     set_adapter_tensors(other, adapter_tensors(one))
     assert torch.equal(answer(other), answer(one))
-    with pytest.raises(ValueError, match="tensors of other names or shapes, as conv_in"):
+    with pytest.raises(ValueError, match="tensors of other names or shapes, as "):
         set_adapter_tensors(one, adapter_tensors(wider))
 
 
-def test_frozen_only_the_adapter_learns():
-    denoiser = build_denoiser(TINY, 1)
-    add_adapter(denoiser, 2, Target.all, seed=0)
+def test_a_rank_of_another_adapter_is_refused():
+    one, other = build_denoiser(TINY, 1), build_denoiser(TINY, 1)
+    add_adapter(one, 2, Target.all, seed=0)
+    add_adapter(other, 3, Target.all, seed=0)
+    with pytest.raises(ValueError, match="tensors of other names or shapes, as conv_in"):
+        set_adapter_tensors(one, adapter_tensors(other))
+
+
+@pytest.mark.parametrize("target", Target)
+def test_frozen_only_the_adapter_learns(target):
+    denoiser = with_attention()
+    base = {name for name, _ in denoiser.named_parameters()}
+    add_adapter(denoiser, 2, target, seed=0)
     freeze_base(denoiser)
     learning = {name for name, parameter in denoiser.named_parameters() if parameter.requires_grad}
-    assert learning == {name for name, _ in denoiser.named_parameters() if ".lora_A." in name or ".lora_B." in name}
-    assert len(learning) == len(adapter_tensors(denoiser))
+    assert learning == {name for name, _ in denoiser.named_parameters() if name.replace(".base_layer", "") not in base}
+    assert len(learning) == len(adapter_tensors(denoiser)) == len(adapter_parameters(denoiser))
 
 
 def test_the_seed_decides_the_adapter_and_leaves_other_chance_alone():

@@ -26,8 +26,24 @@ def test_stem_keeps_the_image_size(unshuffle, multiple):
     assert answer.shape == (2, 3, 2 * multiple, 3 * multiple)
 
 
+def test_attention_is_at_the_levels_named_in_heads_of_8_channels():
+    plain, attentive = (
+        build_denoiser(DiffusionSettings(channels=(8, 16, 16), attention=levels), 1).unet for levels in ((), (0, 2))
+    )
+
+    def kinds(blocks):
+        return [type(block).__name__ for block in blocks]
+
+    assert kinds(plain.down_blocks) == ["DownBlock2D"] * 3
+    assert kinds(attentive.down_blocks) == ["AttnDownBlock2D", "DownBlock2D", "AttnDownBlock2D"]
+    assert kinds(attentive.up_blocks) == ["AttnUpBlock2D", "UpBlock2D", "AttnUpBlock2D"]
+    block = attentive.down_blocks[2].attentions[0]
+    assert (block.heads, block.to_q.out_features) == (2, 16)
+
+
 def test_loaded_denoiser_answers_as_the_saved_one(tmp_path):
-    denoiser = saved(tmp_path, TINY.model_copy(update={"prediction": "v_prediction", "betas": "cosine"}))
+    changes = {"prediction": "v_prediction", "betas": "cosine", "attention": (0,)}
+    denoiser = saved(tmp_path, TINY.model_copy(update=changes))
     loaded = load_denoiser(tmp_path)
     noisy, timestep = torch.randn(1, 3, 16, 16), torch.tensor([5])
     assert all(torch.equal(a, b) for a, b in zip(loaded.parameters(), denoiser.parameters(), strict=True))

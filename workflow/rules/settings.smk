@@ -37,6 +37,7 @@ NUMBERS = {name: dataset_settings(CONFIG, name) for name in CONFIG.datasets}
 
 wildcard_constraints:
     dataset="|".join(re.escape(name) for name in CONFIG.datasets),
+    base="|".join(re.escape(name) for name in CONFIG.datasets),
     kind="labeled|test|pool",
     condition="words|few-shot",
 
@@ -204,8 +205,24 @@ def wanted_results():
         if has_labels(dataset):
             parts += ["report/tables", "report/labeled", "report/pool", "measurements.csv", "scores.json"]
             parts += ["report/test"] if has_test(dataset) else []
+        parts += wanted_of_toolbox(dataset)
         wanted += [f"{RESULTS}/{dataset}/{part}" for part in parts]
     return wanted + [f"{RESULTS}/{ACROSS}/{condition}" for condition, datasets in TOGETHER.items() if datasets]
+
+
+# Folders of the toolbox that config.yaml asks for.
+def wanted_of_toolbox(dataset):
+    chosen = CONFIG.dataset(dataset).toolbox
+    samples = ["samples"] if chosen.samples.n else []
+    return samples + [f"adapters/{base}" for base in chosen.adapters]
+
+
+def sample_options(wildcards):
+    return CONFIG.dataset(wildcards.dataset).toolbox.samples.options()
+
+
+def adapter_options(wildcards):
+    return CONFIG.dataset(wildcards.dataset).toolbox.adapters[wildcards.base].options()
 
 
 def tell_what_to_label():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,13 +20,9 @@ from fewstain.cli.options import (
 )
 from fewstain.config import DiffusionSettings, Preset
 from fewstain.settings import LATENT_PRESETS, VAE_PRESETS, VaeSettings
+from fewstain.toolbox import AdapterSettings, Target
 
-
-class Target(StrEnum):
-    """Layers to adapt by name, as in `fewstain.diffusion.lora`, which takes too long to import for --help."""
-
-    all = "all"
-    attention = "attention"
+ADAPTER = AdapterSettings()  # defaults
 
 
 def add_to(app: typer.Typer) -> None:
@@ -107,33 +102,43 @@ def adapt(
     diffusion: Annotated[Path, typer.Argument(help="A trained denoiser's folder; it is not changed.")],
     dataset: DatasetDir,
     out: Annotated[Path, typer.Option(help="Folder for the adapter; it appears whole, at the end.")],
-    rank: Annotated[int, typer.Option(min=1, help="Rank of the change to each layer; the adapter grows with it.")] = 4,
-    target: Annotated[Target, typer.Option(help="Layers to adapt.")] = Target.all,
-    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 300,
+    state: Annotated[
+        Path | None, typer.Option(help="Folder for the training state: the same command goes on from it.")
+    ] = None,
+    rank: Annotated[
+        int, typer.Option(min=1, help="Rank of the change to each layer; the adapter grows with it.")
+    ] = ADAPTER.rank,
+    target: Annotated[
+        Target, typer.Option(help="Layers to adapt; keys-values replaces those of attention.")
+    ] = ADAPTER.target,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = ADAPTER.steps,
     learning_rate: Annotated[
         float | None, typer.Option(help="Its highest value; by default 10 times the denoiser's.")
     ] = None,
     channels: ChannelsOption = None,
     seed: SeedOption = 0,
+    restart: RestartOption = False,
 ) -> None:
     """Fit a trained denoiser to another stain, from 20 to 50 unlabeled images of it (LoRA, Hu et al. 2022).
 
-    Writes an adapter, a small file of changes to the denoiser's layers, which `sample` and `edit` take as --adapter.
+    Writes an adapter, a small file of changes to the denoiser's layers, which `sample`, `edit` and others
+    take as --adapter.
     """
     chosen = channels_of(channels)
     from fewstain.dataset import open_dataset
-    from fewstain.diffusion import lora
     from fewstain.diffusion.adaptation import adapt as adapt_denoiser
 
     adapt_denoiser(
         diffusion,
         open_dataset(dataset),
         out,
+        state,
         rank=rank,
-        target=lora.Target(target.value),
+        target=target,
         steps=steps,
         learning_rate=learning_rate,
         channels=chosen,
         seed=seed,
+        restart=restart,
     )
     say(f"wrote {out}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,20 +9,9 @@ import typer
 
 from fewstain.cli.options import SeedOption, numbers_of, say, size_of
 from fewstain.errors import UserError
+from fewstain.toolbox import SAMPLER, STEPS, Method
 
 NOISED_TO = (0.05, 0.2, 0.5, 1.0)  # shares of the schedule
-
-
-class Method(StrEnum):
-    """Samplers by name, as in `fewstain.diffusion.methods`, which takes too long to import for --help."""
-
-    ddpm = "ddpm"
-    ddim = "ddim"
-    euler = "euler"
-    heun = "heun"
-    rk4 = "rk4"
-    dpmpp = "dpm++"
-    sde = "sde"
 
 
 DiffusionDir = Annotated[Path, typer.Argument(help="A trained denoiser's folder.")]
@@ -42,7 +30,7 @@ EtaOption = Annotated[
     typer.Option(min=0.0, max=1.0, help="ddim only: noise drawn in each step, from none (0) to that of ddpm (1)."),
 ]
 AdapterOption = Annotated[
-    Path | None, typer.Option(help="Folder of an adapter, of `adapt`: paint in the stain that it was made for.")
+    Path | None, typer.Option(help="Folder of an adapter, of `adapt`: work in the stain that it was made for.")
 ]
 WordsOption = Annotated[
     str | None, typer.Option(metavar="TEXT", help='What to paint, of a denoiser of train-words: "DAPI, heart, 20x".')
@@ -72,8 +60,8 @@ def sample(
     diffusion: DiffusionDir,
     out: OutOption,
     n: Annotated[int | None, typer.Option("-n", min=1, help="How many; 16, or as many as --noise holds.")] = None,
-    method: MethodOption = Method.ddim,
-    steps: StepsOption = 30,
+    method: MethodOption = SAMPLER,
+    steps: StepsOption = STEPS,
     size: SizeOption = None,
     eta: EtaOption = 0.0,
     noise_file: NoiseOption = None,
@@ -131,8 +119,8 @@ def edit(
     strength: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="From 0, nothing changes, to 1, nothing stays.")
     ] = 0.5,
-    method: MethodOption = Method.ddim,
-    steps: StepsOption = 30,
+    method: MethodOption = SAMPLER,
+    steps: StepsOption = STEPS,
     eta: EtaOption = 0.0,
     adapter: AdapterOption = None,
     seed: SeedOption = 0,
@@ -164,6 +152,7 @@ def invert(
     out: OutOption,
     steps: Annotated[int, typer.Option(min=1, help="Steps of ddim, down as well as up.")] = 50,
     rounds: Annotated[int, typer.Option(min=1, help="Evaluations of the network in each step.")] = 3,
+    adapter: AdapterOption = None,
 ) -> None:
     """Find the noise from which ddim paints an image, and tell how well it does.
 
@@ -180,9 +169,9 @@ def invert(
     from fewstain.diffusion.sampling import sample as sample_images
 
     check_outputs(images, out)
-    denoiser, record = open_denoiser(diffusion, latent=True)
+    denoiser, record = open_denoiser(diffusion, adapter, latent=True)
     for path in images:
-        picture = read_picture(diffusion, record, path)
+        picture = read_picture(adapter or diffusion, record, path)
         found = invert_images(denoiser, picture.planes, steps=steps, rounds=rounds)
         extent = (picture.planes.shape[2], picture.planes.shape[3])
         again = sample_images(denoiser, 1, extent, steps=steps, seed=0, method="ddim", noise=found)
@@ -200,6 +189,7 @@ def noise(
     timesteps: Annotated[
         str | None, typer.Option(metavar="T,T", help="Timesteps to noise to; by default four along the schedule.")
     ] = None,
+    adapter: AdapterOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Noise images as training does, to any timestep at once: NAME-t0200.tif, and NAME.png with all of them."""
@@ -212,7 +202,7 @@ def noise(
     from fewstain.images.write import write_image
 
     check_outputs(images, out)
-    denoiser, record = open_denoiser(diffusion)
+    denoiser, record = open_denoiser(diffusion, adapter)
     last = len(denoiser.scheduler.betas) - 1
     chosen = (
         numbers_of(timesteps, "--timesteps")
@@ -221,7 +211,7 @@ def noise(
     )
     check_timesteps(denoiser.scheduler, chosen)
     for path in images:
-        picture = read_picture(diffusion, record, path)
+        picture = read_picture(adapter or diffusion, record, path)
         shape = tuple(picture.planes.shape[1:])
         clean = picture.planes.expand(len(chosen), *shape)
         noised = diffuse(denoiser.scheduler, clean, torch.tensor(chosen), starting_noise(seed, [0], shape))

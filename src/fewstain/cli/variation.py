@@ -8,8 +8,17 @@ from typing import Annotated
 import typer
 
 from fewstain.cli.options import SeedOption, numbers_of, say, size_of
-from fewstain.cli.painting import DiffusionDir, EtaOption, Method, MethodOption, OutOption, SizeOption, StepsOption
+from fewstain.cli.painting import (
+    AdapterOption,
+    DiffusionDir,
+    EtaOption,
+    MethodOption,
+    OutOption,
+    SizeOption,
+    StepsOption,
+)
 from fewstain.errors import UserError
+from fewstain.toolbox import SAMPLER, STEPS, Method
 
 POINTS = 6
 
@@ -31,6 +40,7 @@ def branch(
     steps: StepsOption = 100,
     size: SizeOption = None,
     eta: EtaOption = 0.0,
+    adapter: AdapterOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Follow one path from noise to image, and end it several times over from some of its points.
@@ -47,7 +57,7 @@ def branch(
     from fewstain.diffusion.variation import outcome_variance
     from fewstain.storage import atomic_path
 
-    denoiser, record = open_denoiser(diffusion, latent=True)
+    denoiser, record = open_denoiser(diffusion, adapter, latent=True)
     if at is None:
         points = tuple(sorted({round(steps * place / (POINTS - 1)) for place in range(POINTS)}))
     else:
@@ -71,9 +81,10 @@ def interpolate(
         list[Path] | None, typer.Option("--noise", help="Noise of the two ends: one file with two, or two files.")
     ] = None,
     n: Annotated[int, typer.Option("-n", min=2, help="Images on the path, both ends counted.")] = 9,
-    method: MethodOption = Method.ddim,
-    steps: StepsOption = 30,
+    method: MethodOption = SAMPLER,
+    steps: StepsOption = STEPS,
     size: SizeOption = None,
+    adapter: AdapterOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Paint the images between two, along the great circle from the noise of one to that of the other.
@@ -89,7 +100,7 @@ def interpolate(
     from fewstain.diffusion.variation import interpolate as paint_path
     from fewstain.images.write import write_image
 
-    denoiser, record = open_denoiser(diffusion, latent=True)
+    denoiser, record = open_denoiser(diffusion, adapter, latent=True)
     if noise_file:
         ends = [each for path in noise_file for each in read_noise(path, denoiser.noise_channels)]
     else:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,10 @@ from fewstain.dataset import Dataset
 from fewstain.diffusion.adapter import ADAPTER_FILE, CONTENTS, AdapterRecord, save_adapter
 from fewstain.diffusion.dependence import base_facts
 from fewstain.diffusion.folder import check_replaceable, replaced_folder
-from fewstain.diffusion.loop import new_training, run
-from fewstain.diffusion.lora import Target, adapter_parameters, add_adapter, freeze_base
+from fewstain.diffusion.loop import run
+from fewstain.diffusion.lora import adapter_parameters, add_adapter, freeze_base
 from fewstain.diffusion.network import Denoiser, load_denoiser
-from fewstain.diffusion.pool import Pool, PoolIndex, build_pool
-from fewstain.diffusion.precision import choose_precision, start_accelerator
+from fewstain.diffusion.pool import PoolIndex, remove_pixels
 from fewstain.diffusion.record import (
     DenoiserRecord,
     check_weights,
@@ -28,12 +28,14 @@ from fewstain.diffusion.record import (
     read_record,
     write_losses,
 )
+from fewstain.diffusion.session import open_session
 from fewstain.diffusion.state import Training
 from fewstain.diffusion.training import denoising_loss
 from fewstain.errors import UserError
 from fewstain.images.read import read_image
 from fewstain.settings import DiffusionSettings
 from fewstain.storage import write_errors_named
+from fewstain.toolbox import Target
 from fewstain.validation import validate
 
 # Of 10, 4 and 1 times the base's rate, 10 had the lowest Fréchet distance (32 samples, one seed, a small denoiser of
@@ -46,6 +48,7 @@ def adapt(
     denoiser_dir: Path,
     dataset: Dataset,
     out: Path,
+    state: Path | None = None,
     *,
     rank: int = 4,
     target: Target = Target.all,
@@ -53,10 +56,11 @@ def adapt(
     learning_rate: float | None = None,
     channels: tuple[int, ...] | None = None,
     seed: int = 0,
+    restart: bool = False,
 ) -> None:
-    """Train an adapter of a denoiser on the images of a dataset; the denoiser itself stays as it is.
+    """Train an adapter of a denoiser on the images of a dataset, or go on where the last call was stopped.
 
-    It takes a small part of the time that the denoiser took, so no state is kept: interrupted, it begins again.
+    The denoiser itself stays as it is.
 
     Parameters
     ----------
@@ -67,6 +71,8 @@ def adapt(
     out
         Folder that takes the adapter: adapter_model.safetensors, fewstain.json, loss.csv, samples.png. It appears
         whole, at the end.
+    state
+        Folder of the training state, as of `train_diffusion`; None to keep none and, interrupted, to begin again.
     rank, target
         As of `add_adapter`.
     steps
@@ -78,12 +84,16 @@ def adapt(
         was trained on, where the files have as many channels as its files, else for all.
     seed
         Of weights, crops, noise and samples; not negative.
+    restart
+        Forget a state that is damaged, or of another adaptation, instead of refusing it.
 
     Raises
     ------
     UserError
         A base that is damaged, or has no layers of the target; images of another number of channels, or unreadable; a
-        diverging loss.
+        state of another adaptation, or damaged; a diverging loss.
+    KeyboardInterrupt
+        Ctrl-C, after the state was saved.
     """
     start = time.monotonic()
     check_replaceable(out, CONTENTS, AdapterRecord.holder)
@@ -94,24 +104,70 @@ def adapt(
     chosen = choose_channels(denoiser_dir, base, dataset.images[0], channels)
     settings = adaptation_settings(denoiser_dir, base, steps, learning_rate)
     add_adapter(denoiser, rank, target, seed=seed)
+    origin = {**base_facts(denoiser_dir), "rank": rank, "target": target.value}
+    with state_folder(out, state) as folder:
+        training, index = train_adapter(
+            denoiser, dataset, folder, settings, chosen, seed, origin, keep=state is not None, restart=restart
+        )
+    write_adapter(out, training, index, settings, seed, origin, session_seconds=time.monotonic() - start)
+    if state is not None:
+        remove_pixels(state)
 
-    precision = choose_precision()
-    accelerator = start_accelerator(precision)
+
+def train_adapter(
+    denoiser: Denoiser,
+    dataset: Dataset,
+    state: Path,
+    settings: DiffusionSettings,
+    channels: tuple[int, ...],
+    seed: int,
+    origin: Mapping[str, Any],
+    *,
+    keep: bool,
+    restart: bool,
+) -> tuple[Training[Denoiser], PoolIndex]:
+    """Train the adapter that the denoiser has, from the saved state in the folder `state` on where there is one.
+
+    Parameters
+    ----------
+    origin
+        As of `write_adapter`.
+    keep
+        Whether the folder is to hold the training's state, beside the pool.
+    """
+    session = open_session(
+        dataset,
+        state,
+        settings,
+        "diffusion",
+        channels=channels,
+        seed=seed,
+        restart=restart,
+        more={**origin, "base": None},  # it is known by its weights, wherever it lies
+    )
+    accelerator = session.accelerator
     freeze_base(denoiser)
-    training = new_training(denoiser, settings, precision, accelerator.device, {}, adapter_parameters(denoiser))
-    # named as `replaced_folder` names its own, which clears away those of killed sessions
-    prefix, suffix = f".{out.name}.", ".part"
-    with write_errors_named(out), tempfile.TemporaryDirectory(suffix, prefix, out.parent) as scratch:
-        index = build_pool(Path(scratch), dataset.images, chosen)
-        pool = Pool(Path(scratch), index, accelerator.device)
+    training = session.training(denoiser, settings, adapter_parameters(denoiser))
+    if not session.finished:
+        pool = session.pool()
 
         def loss_of(step: int) -> Tensor:
             random = np.random.default_rng((seed, step))
             return denoising_loss(denoiser, training, pool, settings, accelerator, random)
 
-        run(training, loss_of, settings, accelerator, state=None, title="adapting")
-    origin = {**base_facts(denoiser_dir), "rank": rank, "target": target.value}
-    write_adapter(out, training, index, settings, seed, origin, session_seconds=time.monotonic() - start)
+        run(training, loss_of, settings, accelerator, state if keep else None, title="adapting")
+    return training, session.index
+
+
+@contextlib.contextmanager
+def state_folder(out: Path, state: Path | None) -> Iterator[Path]:
+    """Give the folder of the training state; where none is to be kept, one beside `out` that vanishes."""
+    if state is not None:
+        yield state
+        return
+    # named as `replaced_folder` names its own, which clears away those of killed sessions
+    with write_errors_named(out), tempfile.TemporaryDirectory(".part", f".{out.name}.", out.parent) as scratch:
+        yield Path(scratch)
 
 
 def choose_channels(
@@ -170,7 +226,7 @@ def write_adapter(
         save_adapter(folder, denoiser)
         write_losses(folder, training.losses.tolist())
         paint_samples(folder, denoiser, settings, seed)
-        seconds = session_seconds + time.monotonic() - start
+        seconds = max(session_seconds, training.seconds) + time.monotonic() - start
         weights = folder / ADAPTER_FILE
         told = describe(training, index, settings, seed, wall_seconds=seconds, weights=weights)
         AdapterRecord(**vars(told), **origin).write(folder)

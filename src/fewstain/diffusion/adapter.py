@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from fewstain.diffusion.dependence import DependentRecord, check_base
-from fewstain.diffusion.lora import Target, adapter_tensors, add_adapter, set_adapter_tensors
+from fewstain.diffusion.lora import adapter_tensors, add_adapter, set_adapter_tensors
 from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.record import (
     LOSS_FILE,
@@ -20,9 +20,10 @@ from fewstain.diffusion.record import (
 )
 from fewstain.errors import UserError
 from fewstain.storage import atomic_path, sha256_file
+from fewstain.toolbox import Target
 
 ADAPTER_FILE = "adapter_model.safetensors"
-CONTENTS = {ADAPTER_FILE, RECORD_FILE, LOSS_FILE, SAMPLES_FILE}
+CONTENTS = {ADAPTER_FILE, RECORD_FILE, LOSS_FILE, SAMPLES_FILE, ".snakemake_timestamp"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,76 +1,64 @@
-"""Low-rank adapters in a denoiser's layers: W + B A in place of W (LoRA: Hu et al., ICLR 2022, eq. 3)."""
+"""Adapters in a denoiser: W + B A in place of weights W (LoRA, Hu et al., ICLR 2022, eq. 3); own keys and values."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from typing import cast
 
 import torch
 from diffusers import UNet2DConditionModel
-from diffusers.models.attention_processor import Attention
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
+from fewstain.diffusion.custom_attention import (
+    OwnKeysValues,
+    attention_blocks,
+    merge_keys_values,
+    own_keys_values,
+    replace_keys_values,
+)
 from fewstain.diffusion.network import Denoiser
 from fewstain.errors import UserError
+from fewstain.toolbox import Target
 
 NAME = "default"  # peft can hold several adapters in one network; a denoiser has one
 
 
-class Target(StrEnum):
-    """Which layers an adapter changes.
-
-    Attributes
-    ----------
-    all
-        Every convolution, and the linear layers of attention blocks; not those of the time embedding, which tell the
-        noise level, whatever the stain, and would take a tenth of the adapter's parameters.
-    attention
-        The linear layers of attention blocks only.
-    """
-
-    all = "all"
-    attention = "attention"
-
-
 def target_layers(unet: UNet2DConditionModel, target: Target) -> list[str]:
-    """Names of the layers of the U-Net that an adapter of this kind changes.
-
-    Raises
-    ------
-    UserError
-        If there are none: `attention` where the network has no attention blocks.
-    """
-    blocks = [name for name, module in unet.named_modules() if isinstance(module, Attention)]
-    names = [
+    """Names of the layers of the U-Net that a low-rank adapter of this kind changes."""
+    blocks = tuple(f"{block}." for block in attention_blocks(unet))
+    return [
         name
         for name, module in unet.named_modules()
-        if (isinstance(module, nn.Linear) and name.startswith(tuple(f"{block}." for block in blocks)))
+        if (isinstance(module, nn.Linear) and name.startswith(blocks))
         or (isinstance(module, nn.Conv2d) and target is Target.all)
     ]
-    if not names:
+
+
+def check_target(unet: UNet2DConditionModel, target: Target) -> None:
+    """Raise UserError where the network has no layers of this kind: no attention blocks."""
+    if target is not Target.all and not attention_blocks(unet):
         kinds = sorted({*unet.config["down_block_types"], *unet.config["up_block_types"]})
         raise UserError(
-            f"target {target.value}: this denoiser has no attention blocks, only {', '.join(kinds)}; choose target all"
+            f"target {target.value}: this denoiser has no attention blocks, only {', '.join(kinds)}; choose "
+            "target all, or train a denoiser with diffusion.attention set"
         )
-    return names
 
 
 def add_adapter(denoiser: Denoiser, rank: int, target: Target, *, seed: int) -> None:
-    """Put an adapter into the denoiser.
+    """Put an adapter into the denoiser, with which at first nothing changes.
 
-    W x becomes W x + B A x, with A (rank, inputs) random and B (outputs, rank) zero, so that at first nothing changes;
-    of a convolution, A has its kernel and stride, and B is 1 x 1.
+    W x becomes W x + B A x, with A (rank, inputs) random and B (outputs, rank) zero; of a convolution, A has its kernel
+    and stride, and B is 1 x 1. Keys and values become layers of their own, equal to those of the base.
 
     Parameters
     ----------
     denoiser
         Changed in place; it has no adapter yet.
     rank
-        At least 1. The adapter's size grows with it.
+        At least 1. The adapter's size grows with it, but for keys and values, which have no rank.
     target
         Layers to adapt.
     seed
@@ -83,6 +71,10 @@ def add_adapter(denoiser: Denoiser, rank: int, target: Target, *, seed: int) -> 
     """
     if rank < 1:
         raise UserError(f"rank {rank}; an adapter has rank 1 or more")
+    check_target(denoiser.unet, target)
+    if target is Target.keys_values:
+        replace_keys_values(denoiser.unet)
+        return
     layers = target_layers(denoiser.unet, target)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
@@ -92,12 +84,12 @@ def add_adapter(denoiser: Denoiser, rank: int, target: Target, *, seed: int) -> 
 
 
 def adapter_parameters(denoiser: Denoiser) -> list[nn.Parameter]:
-    """Return A and B of every adapted layer."""
+    """Return A and B of every adapted layer, or its own keys and values."""
     return [
         parameter
         for layer in _adapted_layers(denoiser)
-        for factor in (layer.lora_A[NAME], layer.lora_B[NAME])
-        for parameter in factor.parameters()
+        for part in ((layer,) if isinstance(layer, OwnKeysValues) else (layer.lora_A[NAME], layer.lora_B[NAME]))
+        for parameter in part.parameters()
     ]
 
 
@@ -109,8 +101,13 @@ def freeze_base(denoiser: Denoiser) -> None:
 
 
 def adapter_tensors(denoiser: Denoiser) -> dict[str, Tensor]:
-    """Copy A and B of every adapted layer to the CPU, as LAYER.lora_A.weight and LAYER.lora_B.weight."""
-    tensors = get_peft_model_state_dict(denoiser.unet, adapter_name=NAME)
+    """Copy an adapter to the CPU: LAYER.lora_A.weight and LAYER.lora_B.weight, or BLOCK.to_k.weight and the like."""
+    replaced = {
+        f"{name}.{part}": tensor
+        for name, processor in own_keys_values(denoiser.unet).items()
+        for part, tensor in processor.layers.state_dict().items()
+    }
+    tensors = replaced or get_peft_model_state_dict(denoiser.unet, adapter_name=NAME)
     return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
 
 
@@ -127,7 +124,11 @@ def set_adapter_tensors(denoiser: Denoiser, tensors: Mapping[str, Tensor]) -> No
     if wanted != found:
         different = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
         raise ValueError(f"{len(different)} tensors of other names or shapes, as {different[0]}")
-    set_peft_model_state_dict(denoiser.unet, dict(tensors), adapter_name=NAME)
+    replaced = own_keys_values(denoiser.unet)
+    for name, processor in replaced.items():
+        processor.layers.load_state_dict({part: tensors[f"{name}.{part}"] for part in processor.layers.state_dict()})
+    if not replaced:
+        set_peft_model_state_dict(denoiser.unet, dict(tensors), adapter_name=NAME)
 
 
 @contextlib.contextmanager
@@ -144,11 +145,17 @@ def adapter_off(denoiser: Denoiser) -> Iterator[None]:
 
 
 def merge_adapter(denoiser: Denoiser) -> None:
-    """Add B A to the weights W, and take the adapter out: a plain denoiser, as fast as its base."""
-    for layer in _adapted_layers(denoiser):
-        layer.merge()
+    """Add B A to the weights W, or put keys and values in their place: a plain denoiser, as fast as its base."""
+    merge_keys_values(denoiser.unet)
+    for layer in denoiser.modules():
+        if isinstance(layer, LoraLayer):
+            layer.merge()
     denoiser.unet.unload_lora()
 
 
-def _adapted_layers(denoiser: Denoiser) -> list[LoraLayer]:
-    return [cast(LoraLayer, module) for module in denoiser.modules() if isinstance(module, LoraLayer)]
+def _adapted_layers(denoiser: Denoiser) -> list[LoraLayer | OwnKeysValues]:
+    return [
+        cast(LoraLayer | OwnKeysValues, module)
+        for module in denoiser.modules()
+        if isinstance(module, LoraLayer | OwnKeysValues)
+    ]

@@ -17,6 +17,7 @@ from fewstain.errors import UserError
 from fewstain.settings import DiffusionSettings
 
 NORM_GROUPS = 8
+HEAD_WIDTH = 8  # channels of each head of an attention block
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 VAE_FOLDER = "vae"  # beside a denoiser of latents, see `fewstain.diffusion.latent`
 HEADS = 4  # of each attention block
@@ -137,26 +138,31 @@ def build_denoiser(
 ) -> Denoiser:
     """Make an untrained denoiser for images of `image_channels` channels, with sources of `source_channels`.
 
-    With a `token_width` D all levels but the finest, or the only one, attend to themselves and to tokens (B, L, D) of a
-    condition (Rombach et al., CVPR 2022, section 3.3), and the tokens' mean is added to the embedding of the timestep
-    (as in GLIDE: Nichol et al., ICML 2022), which every layer sees; without, there is no attention.
+    The levels that `settings.attention` names attend to themselves. With a `token_width` D these levels, or where it
+    names none all but the finest, attend to tokens (B, L, D) of a condition as well (Rombach et al., CVPR 2022,
+    section 3.3), and the tokens' mean is added to the embedding of the timestep (as in GLIDE: Nichol et al., ICML
+    2022), which every layer sees.
     """
     levels = len(settings.channels)
-    attending = [token_width is not None and (level > 0 or levels == 1) for level in range(levels)]
-    conditioned: dict[str, Any] = {}
+    attention = settings.attention
+    kind, middle = "Attn", "UNetMidBlock2D"
+    conditioned: dict[str, Any] = {"attention_head_dim": HEAD_WIDTH}
     if token_width is not None:
+        attention = attention or tuple(range(1, levels)) or (0,)
+        kind, middle = "CrossAttn", "UNetMidBlock2DCrossAttn"
         conditioned = {
             "cross_attention_dim": token_width,
             "attention_head_dim": HEADS,  # diffusers takes it for the number of heads
             "class_embed_type": "projection",
             "projection_class_embeddings_input_dim": token_width,
         }
+    kinds = [kind if level in attention else "" for level in range(levels)]
     unet = UNet2DConditionModel(
         in_channels=(image_channels + source_channels) * settings.unshuffle**2,
         out_channels=image_channels * settings.unshuffle**2,
-        down_block_types=tuple("CrossAttnDownBlock2D" if here else "DownBlock2D" for here in attending),
-        mid_block_type="UNetMidBlock2D" if token_width is None else "UNetMidBlock2DCrossAttn",
-        up_block_types=tuple("CrossAttnUpBlock2D" if here else "UpBlock2D" for here in reversed(attending)),
+        down_block_types=tuple(f"{each}DownBlock2D" for each in kinds),
+        mid_block_type=middle,
+        up_block_types=tuple(f"{each}UpBlock2D" for each in reversed(kinds)),
         block_out_channels=settings.channels,
         layers_per_block=settings.layers_per_block,
         norm_num_groups=NORM_GROUPS,

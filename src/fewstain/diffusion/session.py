@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
+from torch import nn
 
 from fewstain.dataset import Dataset
 from fewstain.diffusion.loop import new_training
@@ -48,9 +49,17 @@ class Session:
         """Open the pool's pixels, on the device."""
         return Pool(self.state, self.index, self.accelerator.device)
 
-    def training(self, network: Network, settings: TrainingSettings) -> Training[Network]:
-        """Make the training of a network as it was when it was saved, or as it is before its first step."""
-        training = new_training(network, settings, self.precision, self.accelerator.device, self.identity)
+    def training(
+        self, network: Network, settings: TrainingSettings, parameters: Iterable[nn.Parameter] | None = None
+    ) -> Training[Network]:
+        """Make the training of a network as it was when it was saved, or as it is before its first step.
+
+        Parameters
+        ----------
+        parameters
+            Those to train; None for all of the network's.
+        """
+        training = new_training(network, settings, self.precision, self.accelerator.device, self.identity, parameters)
         if self.saved is not None:
             training.restore(self.saved)
         return training

@@ -102,5 +102,7 @@ def few_shot_model(tmp_path_factory):
     """Folder with a denoiser of sets, out/, the data set seen/ that it was trained on, and held/ of the same kind."""
     folder = tmp_path_factory.mktemp("few-shot")
     make_colours(folder / "held", HELD_HUES)
-    train_few_shot([make_colours(folder / "seen")], folder / "out", folder / "state", TINY.model_copy(update={"steps": 500}))
+    train_few_shot(
+        [make_colours(folder / "seen")], folder / "out", folder / "state", TINY.model_copy(update={"steps": 500})
+    )
     return folder

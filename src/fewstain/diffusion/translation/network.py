@@ -32,9 +32,11 @@ class Translator(Denoiser):
     pixel's noise through, which a small one cannot; its samples were grainy. Below k the input is right already.
     """
 
-    def forward(self, noisy: Tensor, timestep: Tensor, residuals: Residuals | None = None) -> Tensor:
+    def forward(
+        self, noisy: Tensor, timestep: Tensor, tokens: Tensor | None = None, residuals: Residuals | None = None
+    ) -> Tensor:
         """Predict velocity; see `Denoiser.forward`."""
-        answer = super().forward(noisy, timestep, residuals)
+        answer = super().forward(noisy, timestep, tokens, residuals)
         sigma = self._levels(timestep).to(noisy.device)[:, None, None, None]
         alpha = (1 + sigma**2).rsqrt()
         x_t = noisy[:, : self.image_channels].float()

@@ -1,0 +1,59 @@
+import inspect
+
+import pytest
+
+from fewstain.cli.diffusion import adapt
+from fewstain.cli.painting import sample
+from fewstain.config import parse_config
+from fewstain.errors import UserError
+from fewstain.toolbox import AdapterSettings, Method, SampleSettings, Target
+
+BASE = {"a": None}
+
+
+def settings(toolbox):
+    return parse_config({"datasets": BASE | {"b": {"toolbox": toolbox}}}).dataset("b").toolbox
+
+
+def test_nothing_is_made_that_is_not_asked_for():
+    chosen = parse_config({"datasets": BASE}).dataset("a").toolbox
+    assert (chosen.samples.n, chosen.adapters) == (0, {})
+
+
+def test_what_is_asked_for_becomes_options():
+    chosen = settings({"samples": {"n": 8, "method": "dpm++", "steps": 12, "size": 96}, "adapters": {"a": None}})
+    assert chosen.samples.options() == ["-n", "8", "--method", "dpm++", "--steps", "12", "--size", "96"]
+    assert "--size" not in SampleSettings(n=8).options()
+    assert chosen.adapters["a"].options() == ["--rank", "4", "--target", "all", "--steps", "300"]
+    chosen = settings({"adapters": {"a": {"rank": 2, "target": "keys-values", "steps": 5}}})
+    assert chosen.adapters["a"].options() == ["--rank", "2", "--target", "keys-values", "--steps", "5"]
+
+
+def test_the_workflow_and_the_command_line_have_the_same_defaults():
+    verbs = inspect.signature(sample).parameters, inspect.signature(adapt).parameters
+    for verb, model, names in zip(
+        verbs, (SampleSettings(), AdapterSettings()), (("method", "steps"), ("rank", "target", "steps")), strict=True
+    ):
+        assert [verb[name].default for name in names] == [getattr(model, name) for name in names]
+    assert (Method("dpm++"), Target("keys-values")) == (Method.dpmpp, Target.keys_values)
+
+
+@pytest.mark.parametrize(
+    ("toolbox", "told"),
+    [
+        ({"sample": {}}, "unknown key 'datasets.b.toolbox.sample'; did you mean 'samples'?"),
+        ({"samples": {"steps": 0}}, "not 0; allowed: ≥ 1"),
+        ({"samples": {"method": "magic"}}, "not 'magic'"),
+        ({"samples": {"n": True}}, "datasets.b.toolbox.samples.n: true, false, yes and no"),
+        ({"adapters": {"a": {"target": "some"}}}, "not 'some'"),
+        (
+            {"adapters": {"aa": {}}},
+            "b.toolbox.adapters: 'aa' is no other dataset of this file; did you mean 'a'?",
+        ),
+        ({"adapters": {"b": {}}}, "'b' is no other dataset of this file; valid are: a"),
+    ],
+)
+def test_wrong_wishes_are_told(toolbox, told):
+    with pytest.raises(UserError) as caught:
+        settings(toolbox)
+    assert told in str(caught.value)

@@ -1,0 +1,90 @@
+"""The real Snakemake on two tiny datasets: samples of the one's denoiser, and its adapter for the other."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+import yaml
+
+from fewstain.images.write import write_image
+from fewstain.storage import read_json
+
+ROOT = Path(__file__).parents[2]
+TINY = {"unshuffle": 4, "channels": [8], "crop": 16, "batch_size": 2, "steps": 2, "samples": 1, "sample_steps": 2}
+# the profile would write a report of what is not there yet
+DRY_RUN = ("--dry-run", "--workflow-profile", "none", "--rerun-triggers", "mtime", "params", "input")
+pytestmark = pytest.mark.workflow
+
+
+def configure(folder, **toolboxes):
+    datasets = {name: {"diffusion": TINY, "toolbox": toolbox} for name, toolbox in toolboxes.items()}
+    (folder / "config.yaml").write_text(yaml.safe_dump({"datasets": datasets, "preset": "demo"}))
+
+
+def snakemake(folder, *words):
+    """Run it; the rules whose jobs it ran or, with DRY_RUN, would run."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2", *words]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "ACCELERATE_MIXED_PRECISION": "no"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=280)
+    text = done.stdout + done.stderr
+    assert done.returncode == 0, text
+    assert "Traceback" not in text
+    return set(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):$", text, re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    random = np.random.default_rng(0)
+    for name, bright in (("cells", 80), ("others", 180)):
+        pixels = (bright + random.integers(0, 70, (32, 48))).astype(np.uint8)
+        write_image(folder / "data" / name / "images" / f"{name}.tif", pixels)
+    return folder
+
+
+def test_nothing_of_it_is_made_that_is_not_asked_for(project):
+    configure(project, cells={}, others={})
+    assert not snakemake(project, *DRY_RUN) & {"samples", "adapter"}
+
+
+def test_samples_and_adapters_are_made_where_they_are_asked_for(project):
+    configure(
+        project,
+        cells={"samples": {"n": 3, "steps": 2, "size": 48}},
+        others={"adapters": {"cells": {"rank": 1, "steps": 2}}},
+    )
+    assert snakemake(project, *DRY_RUN) >= {"samples", "adapter", "train_diffusion"}
+    ran = snakemake(project, "results/cells/samples", "results/others/adapters/cells")
+    assert ran >= {"train_diffusion", "samples", "adapter"}
+    samples, adapter = (project / "results" / part for part in ("cells/samples", "others/adapters/cells"))
+    assert [imageio.imread(path).shape for path in sorted(samples.glob("*.tif"))] == [(48, 48)] * 3
+    assert (samples / "samples.png").is_file()
+    assert {path.name for path in adapter.iterdir()} >= {"adapter_model.safetensors", "fewstain.json", "samples.png"}
+    record = read_json(adapter / "fewstain.json")
+    assert (record["pool"][0]["name"], record["rank"], record["steps"]) == ("others.tif", 1, 2)
+    assert (project / "results" / "others" / ".training" / "adapter-cells" / "state.safetensors").is_file()
+    assert not (project / "results" / "others" / "diffusion").exists()  # only the base's denoiser is needed
+
+
+def test_a_changed_wish_makes_only_its_own_anew(project):
+    targets = ("results/cells/samples", "results/others/adapters/cells")
+    assert not snakemake(project, *targets, *DRY_RUN)
+    configure(
+        project,
+        cells={"samples": {"n": 3, "steps": 3, "size": 48}},
+        others={"adapters": {"cells": {"rank": 1, "steps": 2}}},
+    )
+    assert snakemake(project, *targets, *DRY_RUN) == {"samples"}
+    configure(
+        project,
+        cells={"samples": {"n": 3, "steps": 2, "size": 48}},
+        others={"adapters": {"cells": {"rank": 2, "steps": 2}}},
+    )
+    assert snakemake(project, *targets) == {"adapter"}
+    assert read_json(project / "results" / "others" / "adapters" / "cells" / "fewstain.json")["rank"] == 2
