@@ -1,0 +1,159 @@
+"""The files of one image -> napari's layer data tuples (data, properties, type); napari itself is not needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewstain.dataset import list_files
+from fewstain.errors import UserError
+from fewstain.images.read import read_header, read_image, read_labels, stem
+from fewstain.viewer.pyramid import LARGEST, open_levels
+from fewstain.viewer.study import Study
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+KEY = "fewstain"
+"""Under this key a layer's metadata say what it is: {"kind", "image", "file"}."""
+_COLOURS = ("gray", "green", "magenta", "cyan", "yellow", "red", "blue")
+_CONTRAST = (0.1, 99.9)  # percentiles; a few hot pixels must not darken all others
+
+
+def image_of(study: Study, name: str) -> list[LayerData]:
+    """Make all layers of one image: the image, its uncertainty (hidden), masks, corrected masks, and labels.
+
+    Parameters
+    ----------
+    study
+        Where the files are.
+    name
+        Stem of the image.
+
+    Raises
+    ------
+    UserError
+        No such image, or a file that cannot be read.
+    """
+    layers = image_layers(study.image(name), name)
+    if path := study.uncertainty(name):
+        layers.append(uncertainty_layer(path, name))
+    if path := study.mask(name):
+        layers.append(_labels(read_labels(path), f"{name} masks", "masks", name, path))
+    if study.results and study.corrected(name).is_file():
+        path = study.corrected(name)
+        layers[-1][1]["visible"] = False
+        layers.append(_labels(read_labels(path), f"{name} corrected", "corrected", name, path))
+    for window in study.labels_of(name):
+        layer = _labels(read_labels(window.labels), window.name, "labels", name, window.labels)
+        layer[1].update(translate=(window.y, window.x), visible=not study.mask(name))
+        layers.append(layer)
+    return layers
+
+
+def image_layers(path: Path, name: str) -> list[LayerData]:
+    """Make the image: one layer for grey and RGB, one a channel otherwise; large files are read as they are shown."""
+    header = read_header(path)
+    meta = {"metadata": {KEY: {"kind": "image", "image": name, "file": str(path)}}}
+    if header.height * header.width * header.channels > LARGEST:
+        levels = open_levels(path)
+        if levels is not None:
+            return _pyramid(levels, name, meta, header.channels, header.dtype)
+    pixels = read_image(path).pixels
+    if is_rgb(pixels.shape[2], pixels.dtype):
+        return [(pixels, {"name": name, "rgb": True, **meta}, "image")]
+    return [
+        (pixels[..., channel], _channel(name, channel, pixels.shape[2], pixels[..., channel]) | meta, "image")
+        for channel in range(pixels.shape[2])
+    ]
+
+
+def is_rgb(channels: int, dtype: np.dtype) -> bool:
+    """Whether pixels are shown in colour: three channels of 8 bits."""
+    return channels == 3 and dtype == np.uint8
+
+
+def uncertainty_layer(path: Path, name: str) -> LayerData:
+    """Make the map of Jensen–Shannon divergence, nats, in a perceptually uniform colormap, hidden at first."""
+    values = read_image(path).pixels[..., 0]
+    properties: dict[str, Any] = {
+        "name": f"{name} uncertainty",
+        "colormap": "inferno",
+        "contrast_limits": (0.0, max(float(np.percentile(values, 99.9)), 1e-6)),
+        "blending": "additive",
+        "opacity": 0.8,
+        "visible": False,
+        "metadata": {KEY: {"kind": "uncertainty", "image": name, "file": str(path)}},
+    }
+    return values, properties, "image"
+
+
+def pair_layers(folder: Path) -> list[LayerData]:
+    """Make synthetic pairs: a stack of images and one of labels, with a slider; sizes must agree.
+
+    Parameters
+    ----------
+    folder
+        results/<dataset>/pairs, with images/ and labels/.
+
+    Raises
+    ------
+    UserError
+        No pairs, a label missing, or pairs of different sizes.
+    """
+    labels = {stem(path): path for path in list_files(folder / "labels")}
+    images = {stem(path): path for path in list_files(folder / "images")}
+    names = sorted(set(images) & set(labels))
+    if not names:
+        raise UserError(f"{folder}: no pairs in it; make some with `fewstain pairs`")
+    pixels = [read_image(images[name]).pixels for name in names]
+    masks = [read_labels(labels[name]) for name in names]
+    if len({each.shape for each in pixels}) > 1 or len({each.shape for each in masks}) > 1:
+        raise UserError(f"{folder}: pairs of different sizes; open images/ and labels/ one by one")
+    stack = np.stack(pixels)
+    meta = {"metadata": {KEY: {"kind": "pairs", "image": "", "file": str(folder)}}}
+    rgb = is_rgb(stack.shape[3], stack.dtype)
+    shown = stack if rgb else stack[..., 0]
+    return [
+        (shown, {"name": "synthetic images", "rgb": rgb, **meta}, "image"),
+        (np.stack(masks), {"name": "synthetic labels", "opacity": 0.4, **meta}, "labels"),
+    ]
+
+
+def is_pairs(folder: Path) -> bool:
+    """Whether a folder holds synthetic pairs."""
+    return (folder / "pairs.csv").is_file() and (folder / "images").is_dir() and (folder / "labels").is_dir()
+
+
+def told(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Read what a layer's metadata say of it; empty for layers of other origin."""
+    own = metadata.get(KEY)
+    return own if isinstance(own, Mapping) else {}
+
+
+def _labels(labels: NDArray[np.int32], title: str, kind: str, image: str, path: Path) -> LayerData:
+    metadata = {KEY: {"kind": kind, "image": image, "file": str(path)}}
+    return labels, {"name": title, "opacity": 0.5, "metadata": metadata}, "labels"
+
+
+def _channel(name: str, channel: int, channels: int, pixels: NDArray) -> dict[str, Any]:
+    low, high = (float(value) for value in np.percentile(pixels, _CONTRAST))
+    title = name if channels == 1 else f"{name} channel {channel}"
+    colour = "gray" if channels == 1 else _COLOURS[1:][channel % (len(_COLOURS) - 1)]
+    limits = (low, high) if high > low else (low, low + 1)
+    return {"name": title, "colormap": colour, "contrast_limits": limits, "blending": "additive"}
+
+
+def _pyramid(levels: list[Any], name: str, meta: dict[str, Any], channels: int, dtype: np.dtype) -> list[LayerData]:
+    """Levels of (H, W, C), finest first."""
+    if is_rgb(channels, dtype):
+        return [(levels, {"name": name, "rgb": True, "multiscale": True, **meta}, "image")]
+    layers: list[LayerData] = []
+    for channel in range(channels):
+        planes = [level[..., channel] for level in levels]
+        properties = _channel(name, channel, channels, np.asarray(planes[-1])) | meta
+        layers.append((planes, properties | {"multiscale": True}, "image"))
+    return layers
