@@ -32,7 +32,7 @@ def project(tmp_path):
         labels = np.roll(squares(), 2 * number, axis=1)
         pixels = np.full((SIDE, SIDE), 20, np.uint8)
         pixels[labels > 0] = 200 - 20 * number
-        uncertainty = (0.01 * labels).astype(np.float32)
+        uncertainty = (0.01 * (1 + number) * labels).astype(np.float32)
         write_image(data / "images" / f"{name}.tif", pixels)
         write_labels(results / "masks" / f"{name}.tif", labels)
         write_map(results / "uncertainty" / f"{name}.tif", uncertainty)
@@ -44,3 +44,23 @@ def project(tmp_path):
     write_record(results / "dataset.json", data, {"a.tif": None, "b.tif": None})
     (folder / "config.yaml").write_text("datasets:\n  cells:\npreset: demo\n")
     return SimpleNamespace(folder=folder, data=data, results=results)
+
+
+@pytest.fixture(scope="session")
+def display():
+    """A screen to draw on, made up where there is none."""
+    from fewstain.viewer.display import start_virtual_display
+
+    if not start_virtual_display():
+        pytest.skip("neither a display nor Xvfb")
+
+
+@pytest.fixture
+def viewer(display, monkeypatch):
+    """The real window of napari, with default settings that are neither read nor written."""
+    monkeypatch.setenv("NAPARI_CONFIG", "")
+    napari = pytest.importorskip("napari", reason="the extra fewstain[napari] is not installed", exc_type=ImportError)
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1200, 800)
+    yield viewer
+    viewer.close()

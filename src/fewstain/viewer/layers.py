@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +57,11 @@ def image_of(study: Study, name: str) -> list[LayerData]:
 def image_layers(path: Path, name: str) -> list[LayerData]:
     """Make the image: one layer for grey and RGB, one a channel otherwise; large files are read as they are shown."""
     header = read_header(path)
-    meta = {"metadata": {KEY: {"kind": "image", "image": name, "file": str(path)}}}
     if header.height * header.width * header.channels > LARGEST:
         levels = open_levels(path)
         if levels is not None:
-            return _pyramid(levels, name, meta, header.channels, header.dtype)
+            return pyramid_layers(levels, name, path)
+    meta = _meta("image", name, path)
     pixels = read_image(path).pixels
     if is_rgb(pixels.shape[2], pixels.dtype):
         return [(pixels, {"name": name, "rgb": True, **meta}, "image")]
@@ -69,6 +69,19 @@ def image_layers(path: Path, name: str) -> list[LayerData]:
         (pixels[..., channel], _channel(name, channel, pixels.shape[2], pixels[..., channel]) | meta, "image")
         for channel in range(pixels.shape[2])
     ]
+
+
+def pyramid_layers(levels: Sequence[Any], name: str, path: Path) -> list[LayerData]:
+    """Make the image out of lazily read levels of (H, W, C), finest first."""
+    meta = _meta("image", name, path) | {"multiscale": True}
+    channels = levels[0].shape[2]
+    if is_rgb(channels, levels[0].dtype):
+        return [(list(levels), {"name": name, "rgb": True, **meta}, "image")]
+    layers: list[LayerData] = []
+    for channel in range(channels):
+        planes = [level[..., channel] for level in levels]
+        layers.append((planes, _channel(name, channel, channels, np.asarray(planes[-1])) | meta, "image"))
+    return layers
 
 
 def is_rgb(channels: int, dtype: np.dtype) -> bool:
@@ -86,9 +99,8 @@ def uncertainty_layer(path: Path, name: str) -> LayerData:
         "blending": "additive",
         "opacity": 0.8,
         "visible": False,
-        "metadata": {KEY: {"kind": "uncertainty", "image": name, "file": str(path)}},
     }
-    return values, properties, "image"
+    return values, properties | _meta("uncertainty", name, path), "image"
 
 
 def pair_layers(folder: Path) -> list[LayerData]:
@@ -114,7 +126,7 @@ def pair_layers(folder: Path) -> list[LayerData]:
     if len({each.shape for each in pixels}) > 1 or len({each.shape for each in masks}) > 1:
         raise UserError(f"{folder}: pairs of different sizes; open images/ and labels/ one by one")
     stack = np.stack(pixels)
-    meta = {"metadata": {KEY: {"kind": "pairs", "image": "", "file": str(folder)}}}
+    meta = _meta("pairs", "", folder)
     rgb = is_rgb(stack.shape[3], stack.dtype)
     shown = stack if rgb else stack[..., 0]
     return [
@@ -135,8 +147,11 @@ def told(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _labels(labels: NDArray[np.int32], title: str, kind: str, image: str, path: Path) -> LayerData:
-    metadata = {KEY: {"kind": kind, "image": image, "file": str(path)}}
-    return labels, {"name": title, "opacity": 0.5, "metadata": metadata}, "labels"
+    return labels, {"name": title, "opacity": 0.5} | _meta(kind, image, path), "labels"
+
+
+def _meta(kind: str, image: str, path: Path) -> dict[str, Any]:
+    return {"metadata": {KEY: {"kind": kind, "image": image, "file": str(path)}}}
 
 
 def _channel(name: str, channel: int, channels: int, pixels: NDArray) -> dict[str, Any]:
@@ -145,15 +160,3 @@ def _channel(name: str, channel: int, channels: int, pixels: NDArray) -> dict[st
     colour = "gray" if channels == 1 else _COLOURS[1:][channel % (len(_COLOURS) - 1)]
     limits = (low, high) if high > low else (low, low + 1)
     return {"name": title, "colormap": colour, "contrast_limits": limits, "blending": "additive"}
-
-
-def _pyramid(levels: list[Any], name: str, meta: dict[str, Any], channels: int, dtype: np.dtype) -> list[LayerData]:
-    """Levels of (H, W, C), finest first."""
-    if is_rgb(channels, dtype):
-        return [(levels, {"name": name, "rgb": True, "multiscale": True, **meta}, "image")]
-    layers: list[LayerData] = []
-    for channel in range(channels):
-        planes = [level[..., channel] for level in levels]
-        properties = _channel(name, channel, channels, np.asarray(planes[-1])) | meta
-        layers.append((planes, properties | {"multiscale": True}, "image"))
-    return layers

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tifffile
 
 from fewstain.errors import UserError
@@ -90,8 +89,3 @@ def _channels_last(path: Path, level: Any, axes: str) -> Any:
 
 def _chunks(shape: tuple[int, ...], axes: str) -> tuple[int, ...]:
     return tuple(min(size, SMALLEST) if axis in "YX" else size for axis, size in zip(axes, shape, strict=True))
-
-
-def as_array(level: Any) -> np.ndarray:
-    """Read a level."""
-    return np.asarray(level)

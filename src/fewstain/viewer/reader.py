@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from fewstain.images.read import stem
-from fewstain.viewer.layers import KEY, LayerData, image_of, is_pairs, pair_layers
+from fewstain.viewer.layers import LayerData, image_of, is_pairs, pair_layers, pyramid_layers
 from fewstain.viewer.pyramid import open_levels
 from fewstain.viewer.study import Study, is_study, locate
 
@@ -63,16 +62,4 @@ def first_image(study: Study) -> str | None:
 
 
 def _zarr_layers(path: Path) -> list[LayerData]:
-    levels = open_levels(path) or []
-    meta: dict[str, Any] = {KEY: {"kind": "image", "image": stem(path), "file": str(path)}}
-    channels = levels[0].shape[2]
-    if channels == 3 and levels[0].dtype == "uint8":
-        return [(levels, {"name": stem(path), "rgb": True, "multiscale": True, "metadata": meta}, "image")]
-    return [
-        (
-            [level[..., channel] for level in levels],
-            {"name": f"{stem(path)} {channel}", "multiscale": True, "blending": "additive", "metadata": meta},
-            "image",
-        )
-        for channel in range(channels)
-    ]
+    return pyramid_layers(open_levels(path) or [], stem(path.with_suffix("")), path)
