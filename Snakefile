@@ -9,6 +9,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/check.smk"
 include: "workflow/rules/diffusion.smk"
 include: "workflow/rules/pixels.smk"
+include: "workflow/rules/corrections.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 

@@ -11,6 +11,7 @@ CODE_VERSIONS = {
     "diffusion": 1,
     "pixels": 2,
     "segment": 1,
+    "corrections": 1,
     "evaluate": 1,
     "report": 1,
 }

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from fewstain import __version__
-from fewstain.cli import check, diffusion, painting, pixels, report, start, variation
+from fewstain.cli import check, diffusion, painting, pixels, report, start, variation, viewer
 from fewstain.cli.logfile import tee_output
 from fewstain.errors import UserError
 from fewstain.storage import write_error
@@ -26,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (start, check, diffusion, painting, variation, pixels, report):
+for group in (start, check, diffusion, painting, variation, pixels, report, viewer):
     group.add_to(app)
 
 

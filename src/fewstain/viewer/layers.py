@@ -146,6 +146,26 @@ def told(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     return own if isinstance(own, Mapping) else {}
 
 
+def pixels_of(layers: Sequence[Any]) -> Any:
+    """Give the pixels (H, W, C) of the image among napari's layers, lazily where they are."""
+    planes = [layer for layer in layers if told(layer.metadata).get("kind") == "image"]
+    finest = [layer.data[0] if layer.multiscale else layer.data for layer in planes]
+    if planes[0].rgb:
+        return finest[0]
+    return Channels(finest)
+
+
+class Channels:
+    """Planes (H, W) that are sliced together into (h, w, C)."""
+
+    def __init__(self, planes: Sequence[Any]) -> None:
+        self._planes = planes
+
+    def __getitem__(self, box: tuple[slice, slice]) -> NDArray:
+        """Read a box of every plane."""
+        return np.stack([np.asarray(plane[box]) for plane in self._planes], axis=-1)
+
+
 def _labels(labels: NDArray[np.int32], title: str, kind: str, image: str, path: Path) -> LayerData:
     return labels, {"name": title, "opacity": 0.5} | _meta(kind, image, path), "labels"
 

@@ -10,10 +10,8 @@ from fewstain.config import Config, load_config
 from fewstain.dataset import Window, list_files, parse_window
 from fewstain.errors import UserError
 from fewstain.images.read import LABEL_EXTENSIONS, stem
+from fewstain.pixels.corrected import CORRECTED
 from fewstain.provenance import RECORD_FILE, find_dataset
-
-CORRECTED = "corrected"
-"""Folder of a results folder that takes corrected masks, beside the predicted ones."""
 
 
 @dataclass(frozen=True)

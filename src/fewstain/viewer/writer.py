@@ -9,8 +9,8 @@ import numpy as np
 
 from fewstain.errors import UserError
 from fewstain.images.write import write_labels as write_file
+from fewstain.pixels.corrected import CORRECTED
 from fewstain.viewer.layers import told
-from fewstain.viewer.study import CORRECTED
 
 
 def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
