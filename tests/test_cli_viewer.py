@@ -55,7 +55,9 @@ def test_apply_corrections_without_tables_is_told(dataset, capsys):
 
 
 def test_the_pipeline_never_imports_napari():
-    modules = "fewstain.cli.run, fewstain.check, fewstain.pixels.update, fewstain.pixels.fit, fewstain.diffusion.training"
+    modules = (
+        "fewstain.cli.run, fewstain.check, fewstain.pixels.update, fewstain.pixels.fit, fewstain.diffusion.training"
+    )
     code = (
         f"import sys; import {modules}, fewstain.report.pages, fewstain.pixels.corrected;"
         "assert not {'napari', 'qtpy', 'magicgui', 'fewstain.viewer'} & set(sys.modules)"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("napari", reason="the extra fewstain[napari] is not installed", exc_type=ImportError)
+pytest.importorskip("qtpy.QtWidgets", reason="libraries that Qt needs are missing", exc_type=ImportError)
 
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest

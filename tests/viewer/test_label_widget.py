@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("napari", reason="the extra fewstain[napari] is not installed", exc_type=ImportError)
+pytest.importorskip("qtpy.QtWidgets", reason="libraries that Qt needs are missing", exc_type=ImportError)
 
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
@@ -34,7 +35,8 @@ def on_screen(viewer, y, x):
     centre, zoom = viewer.camera.center, viewer.camera.zoom
     ratio = canvas.native.devicePixelRatioF()
     return QPoint(
-        round(size.width() / 2 + (x - centre[-1]) * zoom / ratio), round(size.height() / 2 + (y - centre[-2]) * zoom / ratio)
+        round(size.width() / 2 + (x - centre[-1]) * zoom / ratio),
+        round(size.height() / 2 + (y - centre[-2]) * zoom / ratio),
     )
 
 

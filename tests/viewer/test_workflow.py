@@ -34,7 +34,15 @@ def test_the_command_asks_for_one_dataset(project, tmp_path):
     (project.folder / "Snakefile").write_text("")
     arguments, folder = command(locate(project.results), cores=2)
     assert folder == project.folder
-    assert arguments[1:8] == ["-m", "snakemake", "--snakefile", str(project.folder / "Snakefile"), "--cores", "2", "--nocolor"]
+    assert arguments[1:8] == [
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(project.folder / "Snakefile"),
+        "--cores",
+        "2",
+        "--nocolor",
+    ]
     assert "results/cells/scores.json" in arguments
     assert not any("corrected" in argument for argument in arguments)
     write_labels(project.results / "corrected" / "a.tif", np.ones((64, 64), int))
@@ -74,7 +82,9 @@ def test_stopping_is_ctrl_c_to_the_whole_group(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_what_does_not_heed_ctrl_c_is_ended_all_the_same(tmp_path):
-    run = python("import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('up')\ntime.sleep(60)", tmp_path)
+    run = python(
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('up')\ntime.sleep(60)", tmp_path
+    )
     run.start()
     while not run.lines:
         time.sleep(0.05)

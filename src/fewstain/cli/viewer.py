@@ -47,7 +47,13 @@ def suggest(
     windows = suggest_windows(dataset.images, n, size, channels_of(channels), seed, avoid)
     print_json(
         [
-            {"label_file": f"labels/{window.name}.tif", "image": window.image.name, "y": window.y, "x": window.x, "size": window.size}
+            {
+                "label_file": f"labels/{window.name}.tif",
+                "image": window.image.name,
+                "y": window.y,
+                "x": window.x,
+                "size": window.size,
+            }
             for window in windows
         ]
     )
@@ -56,7 +62,9 @@ def suggest(
 
 def view(
     folder: Folder,
-    widget: Annotated[Widget | None, typer.Option("--with", help="Which widget to open; it depends by default.")] = None,
+    widget: Annotated[
+        Widget | None, typer.Option("--with", help="Which widget to open; it depends by default.")
+    ] = None,
 ) -> None:
     """Open a dataset or its results in napari, to label, to look at objects and mend them, or to run the workflow."""
     from importlib.util import find_spec

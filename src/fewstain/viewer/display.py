@@ -33,7 +33,17 @@ def start_virtual_display(width: int = 1400, height: int = 900) -> bool:
     read_end, write_end = os.pipe()
     # -displayfd: Xvfb picks a free number itself. -terminate: it ends with its last client, also after a crash.
     server = subprocess.Popen(
-        [program, "-displayfd", str(write_end), "-terminate", "-nolisten", "tcp", "-screen", "0", f"{width}x{height}x24"],
+        [
+            program,
+            "-displayfd",
+            str(write_end),
+            "-terminate",
+            "-nolisten",
+            "tcp",
+            "-screen",
+            "0",
+            f"{width}x{height}x24",
+        ],
         pass_fds=[write_end],
         stderr=subprocess.DEVNULL,
     )

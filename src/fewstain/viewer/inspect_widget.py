@@ -42,11 +42,13 @@ _SHOWN = {
     "Changed": Decision.CHANGED,
     "Rejected": Decision.REJECTED,
 }
-_AROUND = 6
+_AROUND = 10
 """An object takes about this part of the canvas when it is gone to."""
 _SAVED_AT_ONCE = 2048 * 2048
 """Pixels up to which a mask is written after each change; larger ones when the hands rest."""
 _REST_MS = 4000
+_WIDEST = 110
+"""Screen pixels of a column at first."""
 
 
 class InspectWidget(QWidget):
@@ -133,6 +135,7 @@ class InspectWidget(QWidget):
             self.images.addItems(list(study.images))
             self.model.set_table(self.review.table)
             if "uncertainty" in self.model.columns:
+                self.view.fit_columns()
                 self.view.sortByColumn(self.model.columns.index("uncertainty"), Qt.SortOrder.DescendingOrder)
             if name := first_image(study):
                 self.open_image(name)
@@ -225,7 +228,7 @@ class InspectWidget(QWidget):
             "name": "chosen",
             "edge_color": "yellow",
             "face_color": "transparent",
-            "edge_width": 1,
+            "edge_width": 0.5,
             "metadata": {KEY: {"kind": "chosen", "image": self.image}},
         }
         self.viewer.add_shapes(ndim=2, **properties)
@@ -242,10 +245,12 @@ class InspectWidget(QWidget):
                 continue
             top, bottom, left, right = rows.start - 2, rows.stop + 1, columns.start - 2, columns.stop + 1
             frames.append(np.array([[top, left], [top, right], [bottom, right], [bottom, left]], float))
+        if len(frames) == 1:
+            self.layer.selected_label = self.chosen[0]  # what is drawn now is added to it
         marks = self.viewer.layers["chosen"]
         marks.data = []
         if frames:
-            marks.add(frames, shape_type="polygon", edge_width=1, edge_color="yellow", face_color="transparent")
+            marks.add(frames, shape_type="polygon", edge_width=0.5, edge_color="yellow", face_color="transparent")
         self.viewer.layers.selection.active = self.layer
 
     # --- what can be done to them
@@ -400,11 +405,9 @@ class InspectWidget(QWidget):
     def _filter(self) -> None:
         if self.review is not None:
             self.model.table = self.review.table
-            self.model.set_filter(
-                _SHOWN[self.shown.currentText()], self.image if self.this_image.isChecked() else None
-            )
+            self.model.set_filter(_SHOWN[self.shown.currentText()], self.image if self.this_image.isChecked() else None)
 
-    def closeEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
+    def closeEvent(self, event: Any) -> None:
         """Keep what was decided."""
         self.close_review()
         super().closeEvent(event)
@@ -431,6 +434,12 @@ class _Table(QTableView):
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(20)
 
+    def fit_columns(self) -> None:
+        """Make columns as wide as what is in view needs, within limits."""
+        self.resizeColumnsToContents()
+        for column in range(self.model().columnCount()):
+            self.setColumnWidth(column, min(self.columnWidth(column), _WIDEST))
+
     def choose(self, rows: list[int]) -> None:
         """Choose rows, and scroll to the last of them."""
         from qtpy.QtCore import QItemSelectionModel
@@ -442,7 +451,7 @@ class _Table(QTableView):
             self.selectionModel().setCurrentIndex(index, flag.Select | flag.Rows)
             self.scrollTo(index)
 
-    def keyPressEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
+    def keyPressEvent(self, event: Any) -> None:
         """Run the action of a key."""
         action = self._actions.get(event.text().upper())
         if action:

@@ -284,7 +284,7 @@ class LabelWidget(QWidget):
         if not windows:
             self._tell("Suggest windows to begin." if self.session else "Choose a folder, or drop one on the window.")
 
-    def closeEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
+    def closeEvent(self, event: Any) -> None:
         """Keep what was drawn."""
         self.close_session()
         super().closeEvent(event)

@@ -96,8 +96,8 @@ def uncertainty_layer(path: Path, name: str) -> LayerData:
         "name": f"{name} uncertainty",
         "colormap": "inferno",
         "contrast_limits": (0.0, max(float(np.percentile(values, 99.9)), 1e-6)),
-        "blending": "additive",
-        "opacity": 0.8,
+        "blending": "translucent",  # additive would be lost on the white of a stained section
+        "opacity": 0.7,
         "visible": False,
     }
     return values, properties | _meta("uncertainty", name, path), "image"

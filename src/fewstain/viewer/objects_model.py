@@ -66,15 +66,15 @@ class ObjectsModel(QAbstractTableModel):
 
     # --- what Qt asks
 
-    def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
         """How many rows are shown."""
         return 0 if parent is not None and parent.isValid() else len(self.order)
 
-    def columnCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802
+    def columnCount(self, parent: QModelIndex | None = None) -> int:
         """How many columns are shown."""
         return 0 if parent is not None and parent.isValid() else len(self.columns)
 
-    def headerData(self, section: int, orientation: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:  # noqa: N802
+    def headerData(self, section: int, orientation: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Names of the columns, numbers of the rows."""
         if role != Qt.ItemDataRole.DisplayRole:
             return None
@@ -84,7 +84,11 @@ class ObjectsModel(QAbstractTableModel):
         """Text of a cell."""
         if role == Qt.ItemDataRole.DisplayRole:
             return _text(self.table.at[self.order[index.row()], self.columns[index.column()]])
-        if role == Qt.ItemDataRole.TextAlignmentRole and self.columns[index.column()] not in ("image", DECISION, "class"):
+        if role == Qt.ItemDataRole.TextAlignmentRole and self.columns[index.column()] not in (
+            "image",
+            DECISION,
+            "class",
+        ):
             return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         return None
 

@@ -154,9 +154,13 @@ class Review:
             the image has labels, which would be learned twice.
         """
         if self.left_in(image) or not self.study.corrected(image).is_file():
-            raise UserError(f"{image}: {self.left_in(image)} objects are undecided; accept or correct all of them first")
+            raise UserError(
+                f"{image}: {self.left_in(image)} objects are undecided; accept or correct all of them first"
+            )
         if existing := self.study.labels_of(image):
-            raise UserError(f"{existing[0].labels}: labels of this image exist; move them away to use the corrected mask")
+            raise UserError(
+                f"{existing[0].labels}: labels of this image exist; move them away to use the corrected mask"
+            )
         target = self.study.data / "labels" / f"{image}.tif"
         write_labels(target, read_labels(self.study.corrected(image)))
         return target

@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QFontDatabase
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QProgressBar, QPushButton, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QProgressBar,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 
+from fewstain.errors import UserError
 from fewstain.viewer.folder_field import FolderField
 from fewstain.viewer.layers import image_of
 from fewstain.viewer.reader import first_image
@@ -72,10 +82,14 @@ class RunWidget(QWidget):
 
     def open_folder(self, folder: Path) -> None:
         """Choose the dataset."""
-        with faults_told():
-            self.study = locate(folder)
-            command(self.study)  # tells at once what a run would lack
-            self.status.setText(f"Ready to run {self.study.name}.")
+        self.study = None
+        try:
+            study = locate(folder)
+            command(study)  # tells at once what a run would lack
+            self.study = study
+            self.status.setText(f"Ready to run {study.name}.")
+        except UserError as error:
+            self.status.setText(str(error))
         self._refresh()
 
     def start(self) -> None:
@@ -142,7 +156,7 @@ class RunWidget(QWidget):
         self.step.setValue(round(100 * progress.share) if progress and progress.share is not None else 0)
         self.step.setFormat(f"{progress.rule} %p%" if progress else "")
 
-    def closeEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
+    def closeEvent(self, event: Any) -> None:
         """Stop a run that nobody watches any more."""
         if self.run is not None:
             self.run.stop()
