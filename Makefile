@@ -3,13 +3,14 @@
 # make test      the tests
 # make lint      what .ci/run checks beside the tests;  make format  mends what can be mended
 # make docs-figures   the pictures of docs/diffusion.md, by a denoiser trained for them (minutes)
+# make napari-figures   the pictures of docs/napari.md, of the results of `make run`
 # make clean     removes the environment and caches, never data or results
 
 PYTHON ?= python3
 CORES ?= all
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := demo,import,dev
+EXTRAS := demo,import,napari,dev
 
 # the environment first on the path: snakemake's shell commands find `fewstain` there
 export PATH := $(abspath $(BIN)):$(PATH)
@@ -17,7 +18,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 unexport PYTHONPATH
 export PYTHONNOUSERSITE := 1
 
-.PHONY: install run test lint format docs-figures clean
+.PHONY: install run test lint format docs-figures napari-figures clean
 
 install: $(VENV)/installed
 
@@ -53,6 +54,9 @@ docs-figures: install
 	$(BIN)/fewstain train-diffusion data/demo --out results/docs/diffusion --state results/docs/state \
 		--preset demo --set diffusion.prediction=v_prediction --set diffusion.steps=700
 	$(BIN)/python benchmarks/diffusion_figures.py results/docs/diffusion data/demo/images/img2d-left.tif
+
+napari-figures: install
+	$(BIN)/python benchmarks/viewer_figures.py results/demo
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/*.egg-info

@@ -55,7 +55,7 @@ def take(viewer: Any, path: Path) -> None:
 
 
 def label_picture(viewer: Any, data: Path, out: Path) -> None:
-    """A window of which half is done, and a second one with a doubt about it."""
+    """Take a pre-drawn window, and one with a doubt about it."""
     from qtpy.QtTest import QTest
 
     from fewstain.viewer.label_widget import LabelWidget
@@ -86,7 +86,7 @@ def label_picture(viewer: Any, data: Path, out: Path) -> None:
 
 
 def inspect_pictures(viewer: Any, results: Path, out: Path) -> None:
-    """The most uncertain object, chosen; and the uncertainty over the whole image."""
+    """Take the most uncertain object that is left, and the uncertainty of its whole image."""
     from qtpy.QtTest import QTest
 
     from fewstain.viewer.inspect_widget import InspectWidget
@@ -106,7 +106,7 @@ def inspect_pictures(viewer: Any, results: Path, out: Path) -> None:
 
 
 def run_picture(viewer: Any, data: Path, out: Path) -> None:
-    """A run under way; the steps are made up, so that it lasts."""
+    """Take a run under way; the steps are made up, so that it lasts."""
     from qtpy.QtTest import QTest
 
     from fewstain.viewer.layers import image_of

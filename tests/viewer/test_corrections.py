@@ -30,7 +30,8 @@ def test_split_by_two_seeds_cuts_between_them():
 
 def test_split_without_seeds_cuts_a_dumbbell_at_its_waist():
     y, x = np.mgrid[:21, :41]
-    labels = (((y - 10) ** 2 + (x - 10) ** 2 <= 64) | ((y - 10) ** 2 + (x - 28) ** 2 <= 64) | ((y == 10) & (x > 9) & (x < 29))) * 3  # fmt: skip
+    left, right = ((y - 10) ** 2 + (x - column) ** 2 <= 64 for column in (10, 28))
+    labels = 3 * (left | right | ((y == 10) & (x > 9) & (x < 29)))
     cut = split(labels, 3)
     left, right = cut[10, 10], cut[10, 28]
     assert {left, right} == {3, 4}

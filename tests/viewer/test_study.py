@@ -23,7 +23,7 @@ def test_a_dataset_without_a_project_has_no_results(project, tmp_path):
 
 def test_another_folder_is_told_what_it_should_be(tmp_path):
     assert not is_study(tmp_path)
-    with pytest.raises(UserError, match="neither a dataset .* nor results"):
+    with pytest.raises(UserError, match=r"neither a dataset .* nor results"):
         locate(tmp_path)
 
 

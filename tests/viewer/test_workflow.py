@@ -66,7 +66,8 @@ def test_a_run_is_followed_to_its_end(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_stopping_is_ctrl_c_to_the_whole_group(tmp_path):
     child = "import time\ntry: time.sleep(60)\nexcept KeyboardInterrupt: open('kept', 'w').close()"
-    code = f"import subprocess, sys\nprint('up')\ntry: subprocess.run([sys.executable, '-c', {child!r}])\nexcept KeyboardInterrupt: sys.exit(130)"
+    start = f"try: subprocess.run([sys.executable, '-c', {child!r}])"
+    code = f"import subprocess, sys\nprint('up')\n{start}\nexcept KeyboardInterrupt: sys.exit(130)"
     run = python(code, tmp_path)
     run.start()
     while not run.lines:

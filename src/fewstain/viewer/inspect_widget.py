@@ -189,7 +189,7 @@ class InspectWidget(QWidget):
         self.view.choose([row for row in shown if row is not None])
 
     def _rows_chosen(self) -> None:
-        """A row was chosen: go to its cell."""
+        """Go to the cell of the row that was chosen."""
         rows = self.view.selectionModel().selectedRows()
         if not rows or self.review is None:
             return
@@ -210,7 +210,7 @@ class InspectWidget(QWidget):
             self.viewer.camera.zoom = zoom
 
     def _clicked(self, viewer: napari.Viewer, event: Any) -> Iterator[None]:
-        """A cell was clicked: show its row; with Shift, choose it besides. Drags and drawing are left alone."""
+        """Show the row of a cell that was clicked; with Shift, choose it besides. Drags and drawing are left alone."""
         if self.layer is None or self.layer not in viewer.layers or str(self.layer.mode) != "pan_zoom":
             return
         dragged = False

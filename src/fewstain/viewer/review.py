@@ -64,7 +64,7 @@ class Review:
         return int((self.table[DECISION] == Decision.OPEN).sum())
 
     def left_in(self, image: str) -> int:
-        """The same for one image."""
+        """Count those of one image."""
         return int(((self.table["image"] == image) & (self.table[DECISION] == Decision.OPEN)).sum())
 
     def open(self, image: str, pixels: Any, labels: NDArray[np.integer]) -> None:
