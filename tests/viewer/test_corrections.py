@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fewstain.viewer.corrections import box_of, merge, next_label, reject, split
+from fewstain.viewer.corrections import box_around, box_of, merge, next_label, reject, split
 
 BAR = np.array([[0, 0, 0, 0, 0, 0], [5, 5, 5, 5, 5, 5], [0, 0, 0, 2, 2, 0]])
 
@@ -56,6 +56,10 @@ def test_a_single_pixel_cannot_be_split():
 
 def test_boxes_and_numbers():
     assert box_of(BAR, 2) == (slice(2, 3), slice(3, 5))
+    assert box_around(BAR, [2, 9, 5]) == (slice(1, 3), slice(0, 6))
+    with pytest.raises(KeyError):
+        box_around(BAR, [9])
+    assert sorted(np.unique(split(BAR, 5, following=20)[1])) == [5, 20]
     assert next_label(BAR) == 6
     assert next_label(np.zeros((0, 0), int)) == 1
     for label in (0, 9):

@@ -62,6 +62,14 @@ def test_parts_are_measured_anew(review, project):
     assert review.sync(cut) == []
 
 
+def test_only_the_labels_named_are_looked_at(review, project):
+    changed = reject(reject(mask(project), 1), 2)
+    review.sync(changed, among=[2])
+    assert decisions(review) == {1: "", 2: "rejected", 3: ""}
+    cut = split(mask(project), 3)
+    assert review.sync(cut, among=[3, 4]) == [3, 4]
+
+
 def test_merged_objects_are_one_row_and_a_rejected_one(review, project):
     review.sync(merge(mask(project), [1, 3]))
     rows = review.table[review.table["image"] == "b"].set_index("label")

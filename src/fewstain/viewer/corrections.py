@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,6 +35,21 @@ def box_of(labels: Labels, label: int) -> tuple[slice, slice]:
     return band, slice(int(columns[0]), int(columns[-1]) + 1)
 
 
+def box_around(labels: Labels, chosen: Sequence[int]) -> tuple[slice, slice]:
+    """Rows and columns of the box around those of some objects that are in the image; KeyError when none is."""
+    boxes = []
+    for label in chosen:
+        with contextlib.suppress(KeyError):
+            boxes.append(box_of(labels, label))
+    if not boxes:
+        raise KeyError(*chosen)
+    rows, columns = zip(*boxes, strict=True)
+    return (
+        slice(min(each.start for each in rows), max(each.stop for each in rows)),
+        slice(min(each.start for each in columns), max(each.stop for each in columns)),
+    )
+
+
 def reject(labels: Labels, label: int) -> Labels:
     """Remove an object."""
     changed = labels.copy()
@@ -63,7 +79,7 @@ def merge(labels: Labels, chosen: Sequence[int]) -> Labels:
     return changed
 
 
-def split(labels: Labels, label: int, seeds: Sequence[tuple[int, int]] = ()) -> Labels:
+def split(labels: Labels, label: int, seeds: Sequence[tuple[int, int]] = (), following: int | None = None) -> Labels:
     """Cut an object in two or more by a watershed of its distance to its border.
 
     Parameters
@@ -74,6 +90,8 @@ def split(labels: Labels, label: int, seeds: Sequence[tuple[int, int]] = ()) -> 
     seeds : sequence of (row, column), optional
         A pixel in each part. Without two of them that lie in the object, the two deepest places of its distance map
         that are farthest from its outline are taken; an object without two such places is cut across its longest axis.
+    following : int, optional
+        Number of the first new part, where `labels` is a crop of the image; by default the next one that is free.
 
     Returns
     -------
@@ -104,7 +122,7 @@ def split(labels: Labels, label: int, seeds: Sequence[tuple[int, int]] = ()) -> 
         markers[place] = number
     parts = watershed(-distance, markers, mask=mask)
     changed = labels.copy()
-    following = next_label(labels)
+    following = next_label(labels) if following is None else following
     for number in range(2, len(places) + 1):
         changed[box][parts == number] = following + number - 2
     changed[box][mask & (parts == 0)] = label  # pieces that no seed reaches stay what they were

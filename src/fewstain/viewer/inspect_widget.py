@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -269,30 +270,32 @@ class InspectWidget(QWidget):
         """Remove the chosen objects from the corrected mask; go to the next one left."""
         if self.layer is None or not self.chosen:
             return
-        changed = self.layer.data
-        for label in self.chosen:
-            changed = corrections.reject(changed, label) if (changed == label).any() else changed
-        self._put(changed)
+        chosen = self.chosen
+        with contextlib.suppress(KeyError):  # rejected before
+            box = corrections.box_around(self.layer.data, chosen)
+            crop = self.layer.data[box]
+            self._put(box, np.where(np.isin(crop, chosen), 0, crop))
         self._go_on_here()
 
     def split(self) -> None:
         """Cut the chosen object in two where it is narrowest."""
         if self.layer is None:
             return
-        changed = self.layer.data
         for label in self.chosen:
             try:
-                changed = corrections.split(changed, label)
+                box = corrections.box_of(self.layer.data, label)
+                following = corrections.next_label(self.layer.data)
+                self._put(box, corrections.split(self.layer.data[box], label, following=following))
             except (KeyError, ValueError) as error:
                 self.status.setText(f"Not split: {error}")
-        self._put(changed)
 
     def join(self) -> None:
         """Make one object of those chosen (Shift and click chooses several)."""
         if self.layer is None:
             return
         try:
-            self._put(corrections.merge(self.layer.data, self.chosen))
+            box = corrections.box_around(self.layer.data, self.chosen)
+            self._put(box, corrections.merge(self.layer.data[box], self.chosen))
         except (KeyError, ValueError):
             self.status.setText("Choose two objects or more to join: click one, Shift and click others.")
 
@@ -301,8 +304,9 @@ class InspectWidget(QWidget):
         if self.layer is None or len(self.chosen) != 1:
             return
         label = self.chosen[0]
-        if (self.layer.data == label).any():
-            self._put(corrections.reject(self.layer.data, label))
+        with contextlib.suppress(KeyError):  # rejected before
+            box = corrections.box_of(self.layer.data, label)
+            self._put(box, corrections.reject(self.layer.data[box], label))
         self.layer.selected_label = label
         self.layer.mode = "paint"
         self.status.setText("Draw the object anew (brush 2, polygon 3); A accepts it, Ctrl+Z takes it back.")
@@ -350,17 +354,22 @@ class InspectWidget(QWidget):
 
     # --- keeping image and table in step
 
-    def _put(self, labels: np.ndarray) -> None:
-        """Change the shown mask in one step that Ctrl+Z takes back."""
+    def _put(self, box: tuple[slice, slice], labels: np.ndarray) -> None:
+        """Change a box of the shown mask in one step that Ctrl+Z takes back."""
         if self.layer is None:
             return
-        where = np.nonzero(labels != self.layer.data)
-        if len(where[0]):
-            self.layer.data_setitem(where, labels[where].tolist())
-            self._synced()
+        before = self.layer.data[box]
+        rows, columns = np.nonzero(labels != before)
+        if not len(rows):
+            return
+        touched = np.unique(np.concatenate([before[rows, columns], labels[rows, columns]]))
+        where = (rows + box[0].start, columns + box[1].start)
+        with self.layer.events.paint.blocker(self._painted):  # which would look at the whole mask
+            self.layer.data_setitem(where, labels[rows, columns].tolist())
+        self._synced([int(label) for label in touched if label])
 
     def _painted(self) -> None:
-        QTimer.singleShot(0, self._synced)  # napari tells of some strokes just before they are in the data
+        QTimer.singleShot(0, lambda: self._synced())  # napari tells of some strokes just before they are in the data
 
     def _undo(self, layer: Labels) -> None:
         layer.undo()
@@ -370,11 +379,11 @@ class InspectWidget(QWidget):
         layer.redo()
         self._synced()
 
-    def _synced(self) -> None:
+    def _synced(self, among: list[int] | None = None) -> None:
         if self.review is None or self.layer is None:
             return
         before = self.review.left, len(self.review.table)
-        measured = self.review.sync(self.layer.data)
+        measured = self.review.sync(self.layer.data, among=among)
         if measured or before != (self.review.left, len(self.review.table)):
             self._changed()
 

@@ -20,7 +20,7 @@ LayerData = tuple[Any, dict[str, Any], str]
 KEY = "fewstain"
 """Under this key a layer's metadata say what it is: {"kind", "image", "file"}."""
 _COLOURS = ("gray", "green", "magenta", "cyan", "yellow", "red", "blue")
-_CONTRAST = (0.1, 99.9)  # percentiles; a few hot pixels must not darken all others
+_CONTRAST = (1.0, 99.0)  # percentiles; a few bright cells must not leave all others in the dark
 
 
 def image_of(study: Study, name: str) -> list[LayerData]:
