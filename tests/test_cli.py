@@ -22,6 +22,7 @@ VERBS = (
     *("init", "import", "demo-data", "check", "evaluate", "train-diffusion", "adapt", "fit-pixels", "segment"),
     *("sample", "edit", "invert", "noise", "branch", "interpolate"),
     *("scores", "report-pictures", "report-training", "report-tables", "report-times"),
+    *("suggest", "view", "apply-corrections"),
 )
 
 
