@@ -229,7 +229,7 @@ class InspectWidget(QWidget):
             "name": "chosen",
             "edge_color": "yellow",
             "face_color": "transparent",
-            "edge_width": 0.5,
+            "edge_width": 1,
             "metadata": {KEY: {"kind": "chosen", "image": self.image}},
         }
         self.viewer.add_shapes(ndim=2, **properties)
@@ -251,7 +251,7 @@ class InspectWidget(QWidget):
         marks = self.viewer.layers["chosen"]
         marks.data = []
         if frames:
-            marks.add(frames, shape_type="polygon", edge_width=0.5, edge_color="yellow", face_color="transparent")
+            marks.add(frames, shape_type="polygon", edge_width=1, edge_color="yellow", face_color="transparent")
         self.viewer.layers.selection.active = self.layer
 
     # --- what can be done to them
