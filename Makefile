@@ -4,6 +4,7 @@
 # make lint      what .ci/run checks beside the tests;  make format  mends what can be mended
 # make docs-figures   the pictures of docs/diffusion.md, by denoisers trained for them (minutes)
 # make docs-tables    the measurements of docs/diffusion.md, by the same denoisers (an hour or so)
+# make napari-figures   the pictures of docs/napari.md, of the results of `make run`
 # make clean     removes the environment and caches, never data or results
 
 PYTHON ?= python3
@@ -18,7 +19,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 unexport PYTHONPATH
 export PYTHONNOUSERSITE := 1
 
-.PHONY: install run test lint format docs-figures docs-tables clean
+.PHONY: install run test lint format docs-figures docs-tables napari-figures clean
 
 install: $(VENV)/installed
 
@@ -30,13 +31,18 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	touch $@
 
+# the viewer's tests want napari, and a good part of a GB with it; nothing else does
+$(VENV)/installed-viewer: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS),napari]'
+	touch $@
+
 run: install
 	$(BIN)/snakemake --cores $(CORES)
 
-test: install
+test: $(VENV)/installed-viewer
 	$(BIN)/pytest
 
-lint: install
+lint: $(VENV)/installed-viewer
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -81,6 +87,9 @@ docs-tables: results/docs/adapter/fewstain.json
 	$(BIN)/python benchmarks/toolbox_table.py results/docs/toolbox/toolbox.json
 	$(BIN)/python benchmarks/samplers.py results/docs/diffusion data/demo/images --n 64 --steps 5,10,15,20,30,50 \
 		--out results/docs/samplers --page docs/diffusion.md
+
+napari-figures: $(VENV)/installed-viewer
+	$(BIN)/python benchmarks/viewer_figures.py results/demo
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/*.egg-info

@@ -23,6 +23,7 @@ VERBS = (
     *("sample", "edit", "invert", "noise", "branch", "interpolate"),
     "export",
     *("scores", "report-pictures", "report-training", "report-tables", "report-times"),
+    *("suggest", "view", "apply-corrections"),
 )
 
 

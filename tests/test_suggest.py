@@ -1,7 +1,9 @@
 import numpy as np
 import tifffile
 
-from fewstain.suggest import suggest_windows
+from fewstain.dataset import open_dataset
+from fewstain.images.write import write_labels
+from fewstain.suggest import Suggestion, labeled_windows, suggest_windows
 
 
 def test_windows_that_look_different_are_chosen(tmp_path):
@@ -21,3 +23,20 @@ def test_small_and_equal_images_give_fewer(tmp_path):
     assert len(suggest_windows([tmp_path / "a.tif"], n=5, size=64)) == 1
     assert len(suggest_windows([tmp_path / "a.tif"], n=2, size=20)) == 1
     assert suggest_windows([], n=2) == []
+
+
+def test_labeled_windows_are_avoided(tmp_path):
+    (tmp_path / "images").mkdir()
+    tifffile.imwrite(tmp_path / "images" / "a.tif", np.arange(64 * 64, dtype=np.uint16).reshape(64, 64))
+    write_labels(tmp_path / "labels" / "a__y40_x2.tif", np.ones((20, 20), int))
+    labeled = labeled_windows(open_dataset(tmp_path))
+    assert [(window.y, window.x, window.size) for window in labeled] == [(40, 2, 20)]
+    chosen = suggest_windows([tmp_path / "images" / "a.tif"], n=4, size=32, avoid=labeled)
+    assert {(window.y, window.x) for window in chosen} == {(0, 0), (0, 32), (32, 32)}
+
+
+def test_windows_overlap_when_they_share_pixels(tmp_path):
+    window = Suggestion("a", tmp_path / "a.tif", 0, 0, 32)
+    assert window.overlaps(Suggestion("b", tmp_path / "a.tif", 31, 31, 32))
+    assert not window.overlaps(Suggestion("b", tmp_path / "a.tif", 32, 0, 32))
+    assert not window.overlaps(Suggestion("b", tmp_path / "b.tif", 0, 0, 32))

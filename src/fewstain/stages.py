@@ -12,6 +12,7 @@ CODE_VERSIONS = {
     "across": 1,
     "pixels": 3,
     "segment": 2,
+    "corrections": 1,
     "evaluate": 1,
     "report": 1,
     "samples": 1,

@@ -10,9 +10,9 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.preprocessing import StandardScaler
 
-from fewstain.dataset import window_name
+from fewstain.dataset import Dataset, window_name
 from fewstain.images.normalise import Normaliser
-from fewstain.images.read import read_image, stem
+from fewstain.images.read import read_header, read_image, stem
 
 _MOST_WINDOWS = 4000
 
@@ -27,9 +27,22 @@ class Suggestion:
     x: int
     size: int
 
+    def overlaps(self, other: Suggestion) -> bool:
+        """Whether two windows share pixels."""
+        return (
+            self.image == other.image
+            and min(self.y + self.size, other.y + other.size) > max(self.y, other.y)
+            and min(self.x + self.size, other.x + other.size) > max(self.x, other.x)
+        )
+
 
 def suggest_windows(
-    images: Sequence[Path], n: int = 24, size: int = 128, channels: Sequence[int] | None = None, seed: int = 0
+    images: Sequence[Path],
+    n: int = 24,
+    size: int = 128,
+    channels: Sequence[int] | None = None,
+    seed: int = 0,
+    avoid: Sequence[Suggestion] = (),
 ) -> list[Suggestion]:
     """Choose n windows that differ in brightness, contrast and texture.
 
@@ -48,6 +61,8 @@ def suggest_windows(
         Channels to look at.
     seed : int
         Of k-means.
+    avoid : sequence of Suggestion
+        Windows labeled already: none that overlaps with them is chosen.
     """
     windows: list[Suggestion] = []
     features: list[np.ndarray] = []
@@ -62,9 +77,11 @@ def suggest_windows(
         if len(places) > share:
             places = [places[index] for index in sorted(rng.choice(len(places), share, replace=False))]
         for y, x in places:
-            crop = normaliser.apply(pixels[y : y + size, x : x + size], limits)
-            windows.append(Suggestion(window_name(stem(path), y, x), path, y, x, size))
-            features.append(_describe(crop))
+            window = Suggestion(window_name(stem(path), y, x), path, y, x, size)
+            if any(window.overlaps(other) for other in avoid):
+                continue
+            windows.append(window)
+            features.append(_describe(normaliser.apply(pixels[y : y + size, x : x + size], limits)))
     if len(windows) <= n:
         return windows
     scaled = StandardScaler().fit_transform(np.stack(features))
@@ -72,6 +89,15 @@ def suggest_windows(
     clusters = KMeans(min(n, kinds), n_init=1, random_state=seed).fit(scaled)
     nearest = {int(clusters.transform(scaled)[:, k].argmin()) for k in range(clusters.n_clusters)}
     return [windows[index] for index in sorted(nearest)]
+
+
+def labeled_windows(dataset: Dataset) -> list[Suggestion]:
+    """Give the windows of a dataset that are labeled, as squares that hold them, to avoid them."""
+    found = []
+    for window in dataset.windows:
+        header = read_header(window.labels)
+        found.append(Suggestion(window.name, window.image, window.y, window.x, max(header.height, header.width)))
+    return found
 
 
 def _starts(length: int, size: int) -> list[int]:

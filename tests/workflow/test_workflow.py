@@ -220,6 +220,19 @@ def test_an_added_label_refits_the_pixels_and_no_test_makes_no_test_scores(proje
     assert scores["test"] is None
 
 
+def test_a_corrected_mask_is_measured_and_nothing_else_is_made(project):
+    results = project.folder / RESULTS
+    predicted = (results / "masks" / "a.tif").read_bytes()
+    write_labels(results / "corrected" / "a.tif", cells(0)[1])
+    rules, _ = project.run()
+    assert "corrections" in rules
+    assert not rules & {"check", "train_diffusion", "fit_pixels", "segment_pool", "scores"}
+    table = pd.read_csv(results / "corrected_measurements.csv")
+    assert table[table["corrected"]]["label"].tolist() == [1, 2, 3, 4]
+    assert set(table["image"]) == set(pd.read_csv(results / "measurements.csv")["image"]) | {"a"}
+    assert (results / "masks" / "a.tif").read_bytes() == predicted
+
+
 def test_retraining_is_asked_for(project):
     arguments = ("--dry-run", "--workflow-profile", "none", "--rerun-triggers", "mtime", "params", "input")
     project.configure({**TINY, "retrain": True})

@@ -97,6 +97,11 @@ def has_labels(dataset):
     return bool(files_in(dataset, "labels", LABEL_EXTENSIONS))
 
 
+# Masks that somebody corrected in napari.
+def corrected_masks(dataset):
+    return [path.as_posix() for path in list_files(Path(RESULTS, dataset, "corrected"), (".tif",))]
+
+
 def has_test(dataset):
     return bool(files_in(dataset, "test/images"))
 
@@ -205,6 +210,7 @@ def wanted_results():
         if has_labels(dataset):
             parts += ["report/tables", "report/labeled", "report/pool", "measurements.csv", "scores.json"]
             parts += ["report/test"] if has_test(dataset) else []
+            parts += ["corrected_measurements.csv"] if corrected_masks(dataset) else []
         parts += wanted_of_toolbox(dataset)
         wanted += [f"{RESULTS}/{dataset}/{part}" for part in parts]
     return wanted + [f"{RESULTS}/{ACROSS}/{condition}" for condition, datasets in TOGETHER.items() if datasets]

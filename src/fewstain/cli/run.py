@@ -23,6 +23,7 @@ from fewstain.cli import (
     start,
     translation,
     variation,
+    viewer,
 )
 from fewstain.cli.logfile import tee_output
 from fewstain.errors import UserError
@@ -40,7 +41,7 @@ app = typer.Typer(
 )
 for group in (
     *(start, check, diffusion, conditions, painting, variation, control, translation),
-    *(pixels, report, export),
+    *(pixels, report, export, viewer),
 ):
     group.add_to(app)
 

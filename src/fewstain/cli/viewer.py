@@ -1,0 +1,94 @@
+"""Verbs around the viewer: suggest, view, apply-corrections."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fewstain.cli.options import ChannelsOption, SeedOption, channels_of, print_json, say
+from fewstain.cli.report import DataOption
+from fewstain.errors import UserError
+
+Folder = Annotated[Path, typer.Argument(help="A dataset's folder, or its results folder.")]
+
+
+class Widget(StrEnum):
+    """What the viewer opens with."""
+
+    inspect = "inspect"
+    label = "label"
+    run = "run"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register these verbs."""
+    app.command("suggest")(suggest)
+    app.command("view")(view)
+    app.command("apply-corrections")(apply_corrections)
+
+
+def suggest(
+    folder: Folder,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many windows.")] = 24,
+    size: Annotated[int, typer.Option(min=16, help="Side of a window, pixels.")] = 128,
+    channels: ChannelsOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Say which windows to label, as JSON: they differ as much as can be, and none that is labeled is among them."""
+    from fewstain.dataset import open_dataset
+    from fewstain.provenance import RECORD_FILE, find_dataset
+    from fewstain.suggest import labeled_windows, suggest_windows
+
+    dataset = open_dataset(find_dataset(folder) if (folder / RECORD_FILE).is_file() else folder)
+    avoid = labeled_windows(dataset)
+    windows = suggest_windows(dataset.images, n, size, channels_of(channels), seed, avoid)
+    print_json(
+        [
+            {
+                "label_file": f"labels/{window.name}.tif",
+                "image": window.image.name,
+                "y": window.y,
+                "x": window.x,
+                "size": window.size,
+            }
+            for window in windows
+        ]
+    )
+    say(f"{len(windows)} windows; `fewstain view {folder} --with label` draws them in napari")
+
+
+def view(
+    folder: Folder,
+    widget: Annotated[
+        Widget | None, typer.Option("--with", help="Which widget to open; it depends by default.")
+    ] = None,
+) -> None:
+    """Open a dataset or its results in napari, to label, to look at objects and mend them, or to run the workflow."""
+    from importlib.util import find_spec
+
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; give data/<dataset> or results/<dataset>")
+    if find_spec("napari") is None:
+        raise UserError("napari is not installed here; install it with: pip install 'fewstain[napari]'")
+    from fewstain.viewer.display import has_display
+
+    if not has_display():
+        raise UserError("no screen to open a window on; run this on your desktop, or log in with `ssh -X`")
+    from fewstain.viewer.window import view_folder
+
+    view_folder(folder, None if widget is None else widget.value)
+
+
+def apply_corrections(
+    results: Annotated[Path, typer.Argument(help="A results folder, with masks/ and maybe corrected/.")],
+    data: DataOption = None,
+) -> None:
+    """Measure and count once more, with the masks that were corrected in place of the predicted ones."""
+    from fewstain.pixels.corrected import COUNTS, MEASUREMENTS, write_corrected
+    from fewstain.provenance import find_dataset
+
+    corrected = write_corrected(results, find_dataset(results, data))
+    say(f"wrote {results / MEASUREMENTS} and {COUNTS}: {corrected} images corrected")

@@ -1,0 +1,91 @@
+"""Large images as a pyramid of lazily read levels, so that no more is read than is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import tifffile
+
+from fewstain.errors import UserError
+from fewstain.images.read import TIFF_EXTENSIONS, extension, read_header
+
+LARGEST = 4096 * 4096 * 3
+"""Values up to which an image is read whole: 50 MB of 8 bits."""
+SMALLEST = 1024
+"""Pixels: a pyramid ends with the first level whose longer side is no longer than this."""
+
+
+def open_levels(path: Path) -> list[Any] | None:
+    """Open a TIFF (tiled, striped or with levels of its own) or an OME-Zarr folder without reading it.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    list of (H, W, C) dask arrays, finest first; None for a format that can only be read whole. A file without levels
+    of its own gets them by leaving out pixels: every second, every fourth and so on.
+
+    Raises
+    ------
+    UserError
+        Axes other than Y, X and channels.
+    """
+    if path.suffix == ".zarr":
+        levels, axes = _zarr(path)
+    elif extension(path) in TIFF_EXTENSIONS:
+        read_header(path)  # faults are told in the same words as everywhere
+        levels, axes = _tiff(path)
+    else:
+        return None
+    ordered = [_channels_last(path, level, axes) for level in levels]
+    while max(ordered[-1].shape[:2]) > SMALLEST:
+        if len(levels) > 1 and len(ordered) == len(levels):
+            break  # the file's own levels suffice
+        ordered.append(ordered[-1][::2, ::2])
+    return ordered
+
+
+def _tiff(path: Path) -> tuple[list[Any], str]:
+    import dask.array
+
+    with tifffile.TiffFile(path, _multifile=False) as tif:
+        series = tif.series[0]
+        axes = series.axes
+        if series.keyframe.is_memmappable and len(series.levels) == 1:
+            mapped = tifffile.memmap(path, mode="r")
+            return [dask.array.from_array(mapped.reshape(series.shape), chunks=_chunks(series.shape, axes))], axes
+        stores = [series.aszarr(level=level) for level in range(len(series.levels))]
+    return [dask.array.from_zarr(store) for store in stores], axes
+
+
+def _zarr(path: Path) -> tuple[list[Any], str]:
+    """Levels and axes of an OME-Zarr image, versions 0.4 (attributes "multiscales") and 0.5 (below "ome")."""
+    import dask.array
+    import zarr
+
+    try:
+        attributes = dict(zarr.open_group(str(path), mode="r").attrs)
+        first = (attributes.get("ome") or attributes)["multiscales"][0]
+        axes = "".join(axis["name"] for axis in first["axes"]).upper()
+        return [dask.array.from_zarr(str(path / item["path"])) for item in first["datasets"]], axes
+    except (KeyError, IndexError, TypeError, FileNotFoundError) as error:
+        raise UserError(f"{path}: not an OME-Zarr image ({error!r}); export it again") from error
+
+
+def _channels_last(path: Path, level: Any, axes: str) -> Any:
+    kept = [axis for axis, size in zip(axes, level.shape, strict=True) if axis in "YX" or size > 1]
+    if len(kept) > 3 or not {"Y", "X"} <= set(kept):
+        raise UserError(f"{path}: axes {axes}; project or choose a plane, and save it with Y, X and channels")
+    level = level.reshape([size for axis, size in zip(axes, level.shape, strict=True) if axis in "YX" or size > 1])
+    if len(kept) == 2:
+        return level[..., None] if kept == ["Y", "X"] else level.T[..., None]
+    order = [kept.index("Y"), kept.index("X"), next(index for index, axis in enumerate(kept) if axis not in "YX")]
+    return level.transpose(order)
+
+
+def _chunks(shape: tuple[int, ...], axes: str) -> tuple[int, ...]:
+    return tuple(min(size, SMALLEST) if axis in "YX" else size for axis, size in zip(axes, shape, strict=True))

@@ -1,0 +1,225 @@
+"""Looking through the objects of a dataset: decisions, corrected masks, and a table that follows both."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fewstain.errors import UserError
+from fewstain.images.read import read_image, read_labels
+from fewstain.images.write import write_labels
+from fewstain.pixels.corrected import CORRECTED
+from fewstain.pixels.measure import measure
+from fewstain.storage import atomic_path, read_json
+from fewstain.viewer.corrections import box_of
+from fewstain.viewer.study import Study
+
+
+class Decision(StrEnum):
+    """What a person said of an object; OPEN until then."""
+
+    OPEN = ""
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    CHANGED = "changed"
+
+
+DECISION = "decision"
+
+
+class Review:
+    """The objects of all images, and the corrected mask of the one that is open.
+
+    What is decided in an image is kept in corrected/<image>.tif (the mask) and corrected/<image>.csv (its objects with
+    their decisions) of the results folder; predictions are never written. The mask's file is only there once something
+    in it was decided.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row an object with the columns of measurements.csv and `decision`, index 0..n-1.
+    image : str or None
+        The image that is open.
+    """
+
+    def __init__(self, study: Study) -> None:
+        if study.results is None or not (study.results / "measurements.csv").is_file():
+            raise UserError(f"{study.data}: no measurements.csv in its results yet; run the workflow first")
+        self.study = study
+        self.results: Path = study.results
+        self.table = self._read()
+        self.image: str | None = None
+        self._pixels: Any = np.zeros((0, 0, 1))
+        self._uncertainty: NDArray = np.zeros((0, 0))
+
+    @property
+    def left(self) -> int:
+        """How many objects nobody has decided on."""
+        return int((self.table[DECISION] == Decision.OPEN).sum())
+
+    def left_in(self, image: str) -> int:
+        """Count those of one image."""
+        return int(((self.table["image"] == image) & (self.table[DECISION] == Decision.OPEN)).sum())
+
+    def open(self, image: str, pixels: Any, labels: NDArray[np.integer]) -> None:
+        """Take up an image; `pixels` (H, W, C), sliced by boxes, are measured where its mask changes.
+
+        `labels` is the mask that is shown; the table is brought to agree with it.
+        """
+        self.image, self._pixels = image, pixels
+        path = self.study.uncertainty(image)
+        if path is None:
+            self._uncertainty = np.broadcast_to(np.float32(np.nan), labels.shape)
+        else:
+            self._uncertainty = read_image(path).pixels[..., 0]
+        self.sync(labels, Decision.OPEN)
+
+    def rows(self, labels: Sequence[int]) -> list[int]:
+        """Rows of objects of the open image."""
+        mine = (self.table["image"] == self.image) & self.table["label"].isin(list(labels))
+        return [int(row) for row in self.table.index[mine]]
+
+    def decide(self, labels: Sequence[int], decision: Decision) -> None:
+        """Note a decision on objects of the open image."""
+        self.table.loc[self.rows(labels), DECISION] = decision.value
+
+    def sync(
+        self,
+        labels: NDArray[np.integer],
+        decision: Decision = Decision.CHANGED,
+        among: Sequence[int] | None = None,
+    ) -> list[int]:
+        """Bring the table to agree with the open image's mask after any change to it.
+
+        Objects whose area is another one are measured anew, new ones get a row, and objects that are gone are rejected
+        but keep theirs, so that bringing them back is possible.
+
+        Parameters
+        ----------
+        labels : (H, W)
+            The mask as it is now.
+        decision
+            Noted for objects that are new or have changed.
+        among
+            Only these labels can have changed; all of them by default, which takes a second on 8192 x 8192 pixels.
+
+        Returns
+        -------
+        list of int
+            The labels that were measured.
+        """
+        areas = _areas(labels, among)
+        mine = self.table["image"] == self.image
+        if among is not None:
+            mine &= self.table["label"].isin(list(among))
+        known = self.table[mine].set_index("label")
+        present = set(areas)
+        gone = [label for label in known.index if label not in present]
+        back = known.index[(known[DECISION] == Decision.REJECTED) & known.index.isin(list(present))]
+        changed = [label for label in present if label not in known.index or known["area_px"][label] != areas[label]]
+        self.decide(list(back), Decision.OPEN)
+        self.decide(gone, Decision.REJECTED)
+        if changed:
+            fresh = pd.concat([self._measure(labels, label) for label in changed]).assign(**{DECISION: decision.value})
+            fresh["class"] = [known["class"].get(label) for label in changed]
+            kept = self.table.drop(index=self.rows(changed))
+            self.table = pd.concat([kept, fresh.reindex(columns=self.table.columns)], ignore_index=True)
+        return sorted(changed)
+
+    def write(self, labels: NDArray[np.integer]) -> None:
+        """Keep the open image's mask and decisions.
+
+        Raises
+        ------
+        UserError
+            The files cannot be written.
+        """
+        if self.image is None:
+            return
+        write_labels(self.study.corrected(self.image), labels)
+        rows = self.table[self.table["image"] == self.image].sort_values("label")
+        with atomic_path(self.study.corrected(self.image).with_suffix(".csv")) as temporary:
+            rows.to_csv(temporary, index=False, float_format="%.10g")
+
+    def discard(self, image: str) -> None:
+        """Forget all decisions on an image: its prediction counts again."""
+        for path in (self.study.corrected(image), self.study.corrected(image).with_suffix(".csv")):
+            path.unlink(missing_ok=True)
+        self.table = self._read()
+
+    def use_as_labels(self, image: str) -> Path:
+        """Copy a corrected mask to the dataset's labels, so that the next run learns from it.
+
+        Raises
+        ------
+        UserError
+            Objects of the image are undecided: what nobody looked at would be learned as truth; nothing was decided; or
+            the image has labels, which would be learned twice.
+        """
+        if self.left_in(image) or not self.study.corrected(image).is_file():
+            raise UserError(
+                f"{image}: {self.left_in(image)} objects are undecided; accept or correct all of them first"
+            )
+        if existing := self.study.labels_of(image):
+            raise UserError(
+                f"{existing[0].labels}: labels of this image exist; move them away to use the corrected mask"
+            )
+        target = self.study.data / "labels" / f"{image}.tif"
+        write_labels(target, read_labels(self.study.corrected(image)))
+        return target
+
+    def _measure(self, labels: NDArray[np.integer], label: int) -> pd.DataFrame:
+        box = box_of(labels, label)
+        own = np.where(labels[box] == label, label, 0)
+        return measure(
+            own,
+            np.asarray(self._pixels[box]),
+            np.asarray(self._uncertainty[box]),
+            image=str(self.image),
+            pixel_size_um=self._pixel_size(),
+            offset=(box[0].start, box[1].start),
+            shape=(labels.shape[0], labels.shape[1]),
+        )
+
+    def _pixel_size(self) -> float | None:
+        sizes: Any = read_json(self.results / "dataset.json").get("pixel_sizes_um", {})
+        return sizes.get(self.study.image(str(self.image)).name)
+
+    def _read(self) -> pd.DataFrame:
+        table = _read_objects(self.results / "measurements.csv").assign(**{DECISION: Decision.OPEN.value})
+        parts = [table]
+        for path in sorted((self.results / CORRECTED).glob("*.csv")):
+            image = path.stem
+            if image in self.study.images and path.with_suffix(".tif").is_file():
+                parts[0] = parts[0][parts[0]["image"] != image]
+                parts.append(_read_objects(path).reindex(columns=table.columns))
+        joined = pd.concat(parts, ignore_index=True)
+        joined[DECISION] = joined[DECISION].fillna(Decision.OPEN.value)
+        return joined[joined["image"].isin(list(self.study.images))].reset_index(drop=True)
+
+
+def _areas(labels: NDArray[np.integer], among: Sequence[int] | None) -> dict[int, int]:
+    """Label -> pixels, of the objects that are there."""
+    if among is None:
+        counts = np.bincount(labels.ravel())
+        return {int(label): int(counts[label]) for label in np.flatnonzero(counts) if label}
+    areas = {}
+    for label in among:
+        with contextlib.suppress(KeyError):
+            areas[label] = int((labels[box_of(labels, label)] == label).sum())
+    return areas
+
+
+def _read_objects(path: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, dtype={"image": str, "class": str, DECISION: str}, keep_default_na=True)
+        return table.astype({"label": int, "area_px": int})
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: not readable as a table of objects ({error}); remove it, and run again") from error

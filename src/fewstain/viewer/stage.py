@@ -1,0 +1,52 @@
+"""What the widgets share of napari's window: showing an image's layers, clearing them, telling the user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fewstain.errors import UserError
+from fewstain.viewer.layers import LayerData, told
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Layer
+
+
+def show(viewer: napari.Viewer, layers: Sequence[LayerData]) -> list[Layer]:
+    """Put layers into the viewer instead of those that fewstain showed before; layers of other origin stay."""
+    clear(viewer)
+    return [added for each in layers for added in _as_list(viewer._add_layer_from_data(*each))]
+
+
+def clear(viewer: napari.Viewer) -> None:
+    """Remove the layers that fewstain shows."""
+    for layer in [layer for layer in viewer.layers if told(layer.metadata)]:
+        viewer.layers.remove(layer)
+
+
+def shown_folder(viewer: napari.Viewer) -> Path | None:
+    """Find the dataset or results folder that a shown layer is of."""
+    for layer in viewer.layers:
+        file = told(layer.metadata).get("file")
+        for folder in Path(file).parents if file else ():
+            if (folder / "dataset.json").is_file() or (folder / "images").is_dir():
+                return folder
+    return None
+
+
+@contextmanager
+def faults_told() -> Iterator[None]:
+    """Within the block, a fault of the user's input becomes a notification instead of an error."""
+    try:
+        yield
+    except UserError as error:
+        from napari.utils.notifications import show_warning
+
+        show_warning(str(error))
+
+
+def _as_list(added: Layer | list[Layer]) -> list[Layer]:
+    return added if isinstance(added, list) else [added]

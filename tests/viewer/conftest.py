@@ -1,0 +1,66 @@
+"""A tiny project: dataset, results, config.yaml; and, where the extra is installed, a real viewer."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fewstain.images.write import write_image, write_labels, write_map
+from fewstain.pixels.measure import count_row, flag_images, measure
+from fewstain.provenance import write_record
+
+SIDE = 64
+
+
+def squares() -> np.ndarray:
+    """(64, 64) labels: 1 at the top left, 2 at the bottom right, 3 a flat bar of two lobes below the first."""
+    labels = np.zeros((SIDE, SIDE), np.int32)
+    labels[5:15, 5:15] = 1
+    labels[40:60, 40:60] = 2
+    labels[30:34, 4:28] = 3
+    return labels
+
+
+@pytest.fixture
+def project(tmp_path):
+    """config.yaml, data/cells with the images a and b, results/cells with what a run makes of them."""
+    folder = tmp_path / "project"
+    data, results = folder / "data" / "cells", folder / "results" / "cells"
+    tables, counts = [], []
+    for number, name in enumerate(("a", "b")):
+        labels = np.roll(squares(), 2 * number, axis=1)
+        pixels = np.full((SIDE, SIDE), 20, np.uint8)
+        pixels[labels > 0] = 200 - 20 * number
+        uncertainty = (0.01 * (1 + number) * labels).astype(np.float32)
+        write_image(data / "images" / f"{name}.tif", pixels)
+        write_labels(results / "masks" / f"{name}.tif", labels)
+        write_map(results / "uncertainty" / f"{name}.tif", uncertainty)
+        tables.append(measure(labels, pixels[..., None], uncertainty, image=name))
+        counts.append(count_row(name, 3, int((labels > 0).sum()), labels.shape, float(uncertainty.mean())))
+    write_labels(data / "labels" / "a__y0_x0.tif", squares()[:32, :32])
+    pd.concat(tables).to_csv(results / "measurements.csv", index=False)
+    flag_images(pd.DataFrame(counts)).to_csv(results / "counts.csv", index=False)
+    write_record(results / "dataset.json", data, {"a.tif": None, "b.tif": None})
+    (folder / "config.yaml").write_text("datasets:\n  cells:\npreset: demo\n")
+    return SimpleNamespace(folder=folder, data=data, results=results)
+
+
+@pytest.fixture(scope="session")
+def display():
+    """A screen to draw on, made up where there is none."""
+    from fewstain.viewer.display import start_virtual_display
+
+    if not start_virtual_display():
+        pytest.skip("neither a display nor Xvfb")
+
+
+@pytest.fixture
+def viewer(display, monkeypatch):
+    """The real window of napari, with default settings that are neither read nor written."""
+    monkeypatch.setenv("NAPARI_CONFIG", "")
+    napari = pytest.importorskip("napari", reason="the extra fewstain[napari] is not installed", exc_type=ImportError)
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1200, 800)
+    yield viewer
+    viewer.close()

@@ -1,0 +1,142 @@
+"""The table and the image, linked both ways, in the real window."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari", reason="the extra fewstain[napari] is not installed", exc_type=ImportError)
+pytest.importorskip("qtpy.QtWidgets", reason="libraries that Qt needs are missing", exc_type=ImportError)
+
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
+
+from fewstain.images.read import read_labels
+from fewstain.viewer.inspect_widget import InspectWidget
+
+
+@pytest.fixture
+def widget(viewer, project):
+    widget = InspectWidget(viewer, project.results)
+    viewer.window.add_dock_widget(widget, name="Look at objects")
+    QTest.qWait(300)
+    viewer.reset_view()
+    yield widget
+    widget.close_review()
+
+
+def canvas(widget):
+    return widget.viewer.window._qt_viewer.canvas.native
+
+
+def click(widget, y, x, modifier=Qt.KeyboardModifier.NoModifier):
+    native, camera = canvas(widget), widget.viewer.camera
+    place = QPoint(
+        round(native.width() / 2 + (x - camera.center[-1]) * camera.zoom),
+        round(native.height() / 2 + (y - camera.center[-2]) * camera.zoom),
+    )
+    QTest.mouseClick(native, Qt.MouseButton.LeftButton, modifier, place)
+    QTest.qWait(50)
+
+
+def press(widget, key):
+    QTest.keyClick(canvas(widget), key)
+    QTest.qWait(50)
+
+
+def decisions(widget, image="b"):
+    table = widget.review.table
+    rows = table[table["image"] == image]
+    return dict(zip(rows["label"], rows["decision"], strict=True))
+
+
+def test_the_most_uncertain_objects_come_first_and_a_row_leads_to_its_cell(widget):
+    assert widget.image == "b"
+    shown = widget.model.table.loc[widget.model.order]
+    assert shown["uncertainty"].is_monotonic_decreasing
+    widget.view.selectRow(int(np.flatnonzero((shown["image"] == "a") & (shown["label"] == 2))[0]))
+    assert widget.image == "a"
+    assert widget.viewer.camera.center[-2:] == pytest.approx((49.5, 49.5))
+    assert widget.chosen == [2]
+    frame = widget.viewer.layers["chosen"].data[0]
+    assert frame.min() == 38
+    assert frame.max() == 61
+
+
+def test_a_click_on_a_cell_shows_its_row_and_shift_adds_another(widget):
+    click(widget, 50, 52)
+    assert widget.chosen == [2]
+    widget.viewer.reset_view()
+    QTest.qWait(50)
+    click(widget, 32, 20, Qt.KeyboardModifier.ShiftModifier)
+    assert sorted(widget.chosen) == [2, 3]
+
+
+def test_keys_accept_and_reject_count_down_and_are_kept(widget, project):
+    click(widget, 50, 52)
+    press(widget, Qt.Key.Key_A)
+    assert decisions(widget)[2] == "accepted"
+    assert widget.progress.format().startswith("5 objects left, 2 of them in this image")
+    assert len(widget.chosen) == 1  # it went on to the next
+    other = widget.chosen[0]
+    press(widget, Qt.Key.Key_R)
+    assert decisions(widget)[other] == "rejected"
+    saved = read_labels(project.results / "corrected" / "b.tif")
+    assert not (saved == other).any()
+    assert (read_labels(project.results / "masks" / "b.tif") == other).any()
+    again = InspectWidget(widget.viewer, project.results)
+    assert decisions(again) == decisions(widget)
+    again.close_review()
+
+
+def test_split_join_and_undo_keep_table_and_mask_in_step(widget):
+    click(widget, 32, 10)
+    press(widget, Qt.Key.Key_S)
+    assert decisions(widget) == {1: "", 2: "", 3: "changed", 4: "changed"}
+    widget.choose([3, 4])
+    press(widget, Qt.Key.Key_J)
+    assert decisions(widget)[4] == "rejected"
+    assert (widget.layer.data == 3).sum() == 96
+    QTest.keyClick(canvas(widget), Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    QTest.qWait(50)
+    assert sorted(np.unique(widget.layer.data)) == [0, 1, 2, 3, 4]
+    assert decisions(widget)[4] != "rejected"
+
+
+def test_redraw_takes_the_object_away_and_hands_over_the_brush(widget):
+    click(widget, 50, 52)
+    press(widget, Qt.Key.Key_D)
+    assert not (widget.layer.data == 2).any()
+    assert (widget.layer.mode, widget.layer.selected_label) == ("paint", 2)
+    widget.layer.paint((50, 52), 2)
+    QTest.qWait(50)
+    assert decisions(widget)[2] == "changed"
+    press(widget, Qt.Key.Key_A)
+    assert widget.layer.mode == "pan_zoom"
+
+
+def test_filters_and_keys_in_the_table(widget):
+    widget.this_image.setChecked(True)
+    assert widget.model.rowCount() == 3
+    widget.view.selectRow(0)
+    QTest.keyClick(widget.view, Qt.Key.Key_A)
+    widget.shown.setCurrentText("Accepted")
+    assert widget.model.rowCount() == 1
+    widget.shown.setCurrentText("Left to look at")
+    assert widget.model.rowCount() == 2
+
+
+def test_an_image_looked_through_becomes_labels(widget, project):
+    assert not widget.learn_button.isEnabled()
+    widget.choose([1, 2, 3])
+    widget.accept()
+    assert widget.learn_button.isEnabled()
+    widget.learn_button.click()
+    assert (project.data / "labels" / "b.tif").is_file()
+    widget.discard_button.click()
+    assert decisions(widget) == {1: "", 2: "", 3: ""}
+
+
+def test_uncertainty_is_hidden_until_asked_for(widget):
+    layer = widget.viewer.layers["b uncertainty"]
+    assert not layer.visible
+    press(widget, Qt.Key.Key_U)
+    assert layer.visible

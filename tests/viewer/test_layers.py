@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from fewstain.errors import UserError
+from fewstain.images.read import read_labels
+from fewstain.images.write import write_image, write_labels
+from fewstain.viewer.layers import image_of, pair_layers, told
+from fewstain.viewer.reader import first_image, get_reader
+from fewstain.viewer.study import Study, locate
+from fewstain.viewer.writer import write_labels as write_layer
+
+
+def by_name(layers):
+    return {properties["name"]: (data, properties, kind) for data, properties, kind in layers}
+
+
+def test_an_image_opens_with_all_that_belongs_to_it(project):
+    layers = by_name(image_of(locate(project.results), "a"))
+    assert list(layers) == ["a", "a uncertainty", "a masks", "a__y0_x0"]
+    assert layers["a"][0].shape == (64, 64)
+    assert layers["a"][2] == "image"
+    assert layers["a uncertainty"][1]["colormap"] == "inferno"
+    assert layers["a uncertainty"][1]["visible"] is False
+    assert np.unique(layers["a masks"][0]).tolist() == [0, 1, 2, 3]
+    assert layers["a__y0_x0"][1]["translate"] == (0, 0)
+    assert told(layers["a masks"][1]["metadata"])["kind"] == "masks"
+
+
+def test_a_corrected_mask_is_shown_instead_of_the_predicted_one(project):
+    write_labels(project.results / "corrected" / "b.tif", np.ones((64, 64), int))
+    layers = by_name(image_of(locate(project.results), "b"))
+    assert layers["b masks"][1]["visible"] is False
+    assert layers["b corrected"][1].get("visible", True)
+
+
+def test_without_results_there_are_image_and_labels(project):
+    assert list(by_name(image_of(Study(project.data), "a"))) == ["a", "a__y0_x0"]
+    with pytest.raises(UserError, match="no image c"):
+        image_of(Study(project.data), "c")
+
+
+def test_colour_stays_one_layer_and_channels_become_several(project):
+    write_image(project.data / "images" / "rgb.tif", np.zeros((32, 32, 3), np.uint8))
+    write_image(project.data / "images" / "two.tif", np.arange(2048, dtype=np.uint16).reshape(32, 32, 2))
+    study = Study(project.data)
+    ((_, properties, _),) = image_of(study, "rgb")
+    assert properties["rgb"]
+    layers = image_of(study, "two")
+    assert [properties["colormap"] for _, properties, _ in layers] == ["green", "magenta"]
+    assert layers[1][0][0, 0] == 1
+    low, high = layers[0][1]["contrast_limits"]
+    assert 0 <= low < high <= 2046
+
+
+def test_reader_takes_folders_of_ours_only(project, tmp_path):
+    assert get_reader(str(tmp_path)) is None
+    assert get_reader([str(project.data)]) is None
+    assert get_reader(str(project.data / "images" / "a.tif")) is None
+    for folder in (project.data, project.results):
+        assert "b masks" in by_name(get_reader(str(folder))(str(folder)))  # b is the more uncertain
+
+
+def test_the_image_to_look_at_first(project):
+    text = (project.results / "counts.csv").read_text().splitlines()
+    flagged = [line.replace("False", "True") if line.startswith("a,") else line for line in text]
+    (project.results / "counts.csv").write_text("\n".join(flagged))
+    assert first_image(locate(project.results)) == "a"
+    assert first_image(Study(project.data)) == "a"
+
+
+def test_pairs_open_as_two_stacks(tmp_path):
+    for name in ("0", "1"):
+        write_image(tmp_path / "images" / f"{name}.tif", np.full((8, 8), int(name), np.uint8))
+        write_labels(tmp_path / "labels" / f"{name}.tif", np.full((8, 8), 3, int))
+    (tmp_path / "pairs.csv").write_text("name\n")
+    (images, _, _), (labels, _, kind) = get_reader(str(tmp_path))(str(tmp_path))
+    assert images.shape == labels.shape == (2, 8, 8)
+    assert (images[1] == 1).all()
+    assert kind == "labels"
+    write_image(tmp_path / "images" / "0.tif", np.zeros((9, 8), np.uint8))
+    with pytest.raises(UserError, match="different sizes"):
+        pair_layers(tmp_path)
+
+
+def test_writer_writes_beside_a_prediction_and_never_over_it(project, tmp_path):
+    mask = project.results / "masks" / "a.tif"
+    data, properties, _ = by_name(image_of(locate(project.results), "a"))["a masks"]
+    changed = np.where(data == 1, 0, data)
+    written = write_layer(str(mask), changed, properties)
+    assert written == [str(project.results / "corrected" / "a.tif")]
+    assert read_labels(mask).max() == 3
+    assert (read_labels(mask) == 1).any()
+    assert not (read_labels(written[0]) == 1).any()
+    assert write_layer(str(tmp_path / "mine.tif"), changed, properties) == [str(tmp_path / "mine.tif")]
+    with pytest.raises(UserError, match="one plane at a time"):
+        write_layer(str(tmp_path / "stack.tif"), np.zeros((2, 3, 3), int), {})

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import tifffile
+
+pytest.importorskip("dask")
+pytest.importorskip("zarr")
+
+from fewstain.errors import UserError
+from fewstain.viewer import layers as layers_module
+from fewstain.viewer.layers import image_layers
+from fewstain.viewer.pyramid import open_levels
+
+RAMP = np.arange(1100 * 1500, dtype=np.uint16).reshape(1100, 1500)
+
+
+def equal(level, pixels):
+    return np.array_equal(np.asarray(level), pixels)
+
+
+def test_an_uncompressed_file_is_mapped_and_thinned(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", RAMP)
+    levels = open_levels(tmp_path / "a.tif")
+    assert [level.shape for level in levels] == [(1100, 1500, 1), (550, 750, 1)]
+    assert equal(levels[0][..., 0], RAMP)
+    assert equal(levels[1][..., 0], RAMP[::2, ::2])
+
+
+def test_a_compressed_tiled_file_with_channels_first_is_read_tile_by_tile(tmp_path):
+    channels = np.stack([RAMP, RAMP + 1])
+    tifffile.imwrite(tmp_path / "a.ome.tif", channels, tile=(256, 256), compression="zlib", metadata={"axes": "CYX"})
+    levels = open_levels(tmp_path / "a.ome.tif")
+    assert levels[0].shape == (1100, 1500, 2)
+    assert equal(levels[0][..., 1], RAMP + 1)
+
+
+def test_levels_in_the_file_are_used(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as tif:
+        tif.write(RAMP, subifds=1, tile=(256, 256))
+        tif.write(RAMP[::4, ::4], subfiletype=1, tile=(256, 256))
+    levels = open_levels(tmp_path / "a.ome.tif")
+    assert [level.shape for level in levels] == [(1100, 1500, 1), (275, 375, 1)]
+    assert equal(levels[1][..., 0], RAMP[::4, ::4])
+
+
+def test_ome_zarr(tmp_path):
+    import zarr
+
+    group = zarr.open_group(str(tmp_path / "a.ome.zarr"), mode="w")
+    for name, pixels in (("0", RAMP), ("1", RAMP[::2, ::2])):
+        group.create_array(name, data=pixels[None])
+    axes = [{"name": name} for name in "cyx"]
+    group.attrs["multiscales"] = [{"axes": axes, "datasets": [{"path": "0"}, {"path": "1"}]}]
+    levels = open_levels(tmp_path / "a.ome.zarr")
+    assert [level.shape for level in levels] == [(1100, 1500, 1), (550, 750, 1)]
+    assert equal(levels[0][..., 0], RAMP)
+    with pytest.raises(UserError, match="not an OME-Zarr"):
+        open_levels(tmp_path / "b.zarr")
+
+
+def test_other_formats_are_read_whole_and_stacks_refused(tmp_path):
+    assert open_levels(tmp_path / "a.png") is None
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 4, 5), np.uint8), metadata={"axes": "ZYX"})
+    with pytest.raises(UserError, match="plane"):
+        open_levels(tmp_path / "a.tif")
+
+
+def test_large_images_become_pyramids(tmp_path, monkeypatch):
+    monkeypatch.setattr(layers_module, "LARGEST", 1000)
+    tifffile.imwrite(tmp_path / "a.tif", RAMP)
+    ((levels, properties, kind),) = image_layers(tmp_path / "a.tif", "a")
+    assert properties["multiscale"]
+    assert kind == "image"
+    assert [level.shape for level in levels] == [(1100, 1500), (550, 750)]
+    tifffile.imwrite(tmp_path / "c.tif", np.zeros((40, 40, 3), np.uint8), photometric="rgb")
+    ((levels, properties, _),) = image_layers(tmp_path / "c.tif", "c")
+    assert properties["rgb"]
+    assert levels[0].shape == (40, 40, 3)

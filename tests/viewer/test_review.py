@@ -1,0 +1,127 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from fewstain.errors import UserError
+from fewstain.images.read import read_image, read_labels
+from fewstain.images.write import write_labels
+from fewstain.viewer.corrections import merge, reject, split
+from fewstain.viewer.review import Decision, Review
+from fewstain.viewer.study import Study, locate
+
+
+@pytest.fixture
+def review(project):
+    """The objects of both images, b open."""
+    review = Review(locate(project.results))
+    review.open("b", read_image(project.data / "images" / "b.tif").pixels, mask(project))
+    return review
+
+
+def mask(project):
+    return read_labels(project.results / "masks" / "b.tif")
+
+
+def decisions(review, image="b"):
+    rows = review.table[review.table["image"] == image]
+    return dict(zip(rows["label"], rows["decision"], strict=True))
+
+
+def test_every_object_is_open_at_first(review):
+    assert len(review.table) == review.left == 6
+    assert decisions(review) == {1: "", 2: "", 3: ""}
+
+
+def test_accepting_counts_down_and_is_kept(review, project):
+    review.decide([1, 3], Decision.ACCEPTED)
+    assert (review.left, review.left_in("b"), review.left_in("a")) == (4, 1, 3)
+    review.write(mask(project))
+    again = Review(locate(project.results))
+    assert decisions(again) == {1: "accepted", 2: "", 3: "accepted"}
+    assert again.left == 4
+    assert len(again.table) == 6
+
+
+def test_an_object_that_is_gone_is_rejected_and_may_come_back(review, project):
+    before = mask(project)
+    assert review.sync(reject(before, 2)) == []
+    assert decisions(review)[2] == "rejected"
+    review.sync(before)
+    assert decisions(review)[2] == ""
+
+
+def test_parts_are_measured_anew(review, project):
+    cut = split(mask(project), 3)
+    assert review.sync(cut) == [3, 4]
+    rows = review.table[review.table["image"] == "b"].set_index("label")
+    assert rows["area_px"][3] + rows["area_px"][4] == 4 * 24
+    assert rows["intensity_mean_0"][4] == 180
+    assert decisions(review) == {1: "", 2: "", 3: "changed", 4: "changed"}
+    columns = np.nonzero(cut == 4)[1]
+    assert rows["centroid_x_px"][4] == pytest.approx(columns.mean())
+    assert review.sync(cut) == []
+
+
+def test_only_the_labels_named_are_looked_at(review, project):
+    changed = reject(reject(mask(project), 1), 2)
+    review.sync(changed, among=[2])
+    assert decisions(review) == {1: "", 2: "rejected", 3: ""}
+    cut = split(mask(project), 3)
+    assert review.sync(cut, among=[3, 4]) == [3, 4]
+
+
+def test_merged_objects_are_one_row_and_a_rejected_one(review, project):
+    review.sync(merge(mask(project), [1, 3]))
+    rows = review.table[review.table["image"] == "b"].set_index("label")
+    assert rows["area_px"][1] == 100 + 96
+    assert decisions(review) == {1: "changed", 2: "", 3: "rejected"}
+
+
+def test_corrections_lie_beside_the_prediction(review, project):
+    before = (project.results / "masks" / "b.tif").read_bytes()
+    changed = reject(mask(project), 1)
+    review.sync(changed)
+    review.write(changed)
+    assert (project.results / "masks" / "b.tif").read_bytes() == before
+    assert (read_labels(project.results / "corrected" / "b.tif") == changed).all()
+    review.discard("b")
+    assert not (project.results / "corrected" / "b.tif").exists()
+    assert decisions(review) == {1: "", 2: "", 3: ""}
+
+
+def test_a_mask_corrected_elsewhere_is_taken_as_it_is(review, project):
+    write_labels(project.results / "corrected" / "b.tif", np.eye(64, dtype=int) * 8)
+    review.open("b", read_image(project.data / "images" / "b.tif").pixels, np.eye(64, dtype=int) * 8)
+    assert decisions(review) == {1: "rejected", 2: "rejected", 3: "rejected", 8: ""}
+
+
+def test_only_images_looked_through_become_labels(review, project):
+    with pytest.raises(UserError, match="3 objects are undecided"):
+        review.use_as_labels("b")
+    review.decide([1, 2, 3], Decision.ACCEPTED)
+    review.write(mask(project))
+    assert review.use_as_labels("b") == project.data / "labels" / "b.tif"
+    assert (read_labels(project.data / "labels" / "b.tif") == mask(project)).all()
+    with pytest.raises(UserError, match="labels of this image exist"):
+        review.use_as_labels("b")
+
+
+def test_without_results_or_with_a_damaged_table_the_user_is_told(project):
+    with pytest.raises(UserError, match="run the workflow first"):
+        Review(Study(project.data))
+    (project.results / "measurements.csv").write_text("image\na\n")
+    with pytest.raises(UserError, match="not readable as a table of objects"):
+        Review(locate(project.results))
+
+
+def test_rows_of_images_that_were_removed_are_left_out(project):
+    (project.data / "images" / "b.tif").unlink()
+    assert set(Review(locate(project.results)).table["image"]) == {"a"}
+
+
+def test_numbers_of_image_names_stay_text(project):
+    table = pd.read_csv(project.results / "measurements.csv")
+    (project.data / "images" / "a.tif").rename(project.data / "images" / "007.tif")
+    (project.data / "labels" / "a__y0_x0.tif").unlink()
+    table.assign(image=table["image"].replace("a", "007")).to_csv(project.results / "measurements.csv", index=False)
+    assert "007" in set(Review(locate(project.results)).table["image"])

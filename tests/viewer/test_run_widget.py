@@ -1,0 +1,73 @@
+"""Snakemake started, watched, stopped and opened from the real window."""
+
+import time
+
+import pytest
+
+pytest.importorskip("napari", reason="the extra fewstain[napari] is not installed", exc_type=ImportError)
+pytest.importorskip("qtpy.QtWidgets", reason="libraries that Qt needs are missing", exc_type=ImportError)
+
+from qtpy.QtTest import QTest
+
+from fewstain.viewer.run_widget import RunWidget
+
+SNAKEFILE = """
+rule segment_pool:
+    output: "results/cells/{part,(scores.json|measurements.csv|report/.*)}"
+    shell: "echo 'segmenting: 1/2, x'; SLEEP; echo of {wildcards.part}; touch {output}"
+"""
+
+
+@pytest.fixture
+def widget(viewer, project):
+    widget = RunWidget(viewer, project.data)
+    viewer.window.add_dock_widget(widget, name="Run the workflow")
+    yield widget
+    if widget.run is not None:
+        widget.run.stop(patience_s=1)
+
+
+def start(widget, project, sleep):
+    (project.folder / "Snakefile").write_text(SNAKEFILE.replace("SLEEP", f"sleep {sleep}"))
+    widget.start_button.click()
+
+
+def wait(widget, condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while (
+        not condition()
+        and widget.status.text() != "It failed; the lines above say why."
+        and time.monotonic() < deadline
+    ):
+        QTest.qWait(100)
+    assert condition(), (widget.status.text(), widget.log.toPlainText())
+
+
+def test_a_run_is_shown_to_its_end_and_its_results_open(widget, project, viewer):
+    start(widget, project, 0)
+    assert not widget.start_button.isEnabled()
+    assert widget.stop_button.isEnabled()
+    wait(widget, lambda: widget.status.text() == "Done.")
+    assert "of scores.json" in widget.log.toPlainText()
+    assert widget.steps.format() == "5 of 5 steps"
+    assert (project.results / "report" / "tables").exists()
+    assert "b masks" in viewer.layers
+    assert widget.start_button.isEnabled()
+
+
+def test_a_stopped_run_can_be_started_again(widget, project):
+    start(widget, project, 600)
+    wait(widget, lambda: "segmenting" in widget.log.toPlainText())
+    assert widget.step.value() == 50
+    widget.stop_button.click()
+    wait(widget, lambda: widget.status.text().startswith("Stopped"))
+    assert not (project.results / "scores.json").exists()
+    assert widget.start_button.isEnabled()
+
+
+def test_a_dataset_that_cannot_be_run_is_not_taken(widget, project):
+    assert widget.start_button.isEnabled()
+    (project.folder / "config.yaml").write_text("datasets:\n  others:\n")
+    widget.open_folder(project.data)
+    assert not widget.start_button.isEnabled()
+    assert "names this dataset" in widget.status.text()
