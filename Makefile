@@ -56,12 +56,24 @@ results/docs/adapter/fewstain.json: | install
 	$(BIN)/fewstain train-vae data/demo --out results/docs/vae --state results/docs/vae-state --preset demo
 	$(BIN)/fewstain train-diffusion data/demo --vae results/docs/vae --out results/docs/latent \
 		--state results/docs/latent-state --preset demo --set diffusion.steps=700 --set diffusion.crop=64
+	$(BIN)/fewstain train-words data/demo data/demo-tissue --out results/docs/words --state results/docs/words-state \
+		--preset demo --set conditions.steps=1000
+	$(BIN)/fewstain train-few-shot data/demo data/demo-tissue --out results/docs/few-shot \
+		--state results/docs/few-shot-state --preset demo --set conditions.steps=1000
+	$(BIN)/fewstain train-control results/docs/diffusion data/demo --out results/docs/control \
+		--state results/docs/control-state --set control.steps=500
+	$(BIN)/fewstain train-translation data/demo-tissue --from grey --out results/docs/translation \
+		--state results/docs/translation-state --set translation.betas=cosine --set translation.steps=500
 	$(BIN)/fewstain adapt results/docs/diffusion data/demo-tissue --channels 1 \
 		--out results/docs/adapter --state results/docs/adapter-state
 
 docs-figures: results/docs/adapter/fewstain.json
 	$(BIN)/python benchmarks/diffusion_figures.py results/docs/diffusion data/demo/images/img2d-left.tif \
-		--adapter results/docs/adapter --other data/demo-tissue/images/histo.tif --latent results/docs/latent
+		--adapter results/docs/adapter --other data/demo-tissue/images/histo.tif --latent results/docs/latent \
+		--words results/docs/words --few-shot results/docs/few-shot \
+		--like data/demo/images/*.tif data/demo-tissue/images/*.tif \
+		--control results/docs/control --layout data/demo/test/labels/img2d-right.tif \
+		--translation results/docs/translation --colours data/demo-tissue/images/ihc.tif
 
 docs-tables: results/docs/adapter/fewstain.json
 	$(BIN)/python benchmarks/toolbox.py results/docs/diffusion data/demo/images data/demo-tissue --channels 1 \

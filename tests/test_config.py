@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from fewstain.config import (
     PRESETS,
     Preset,
+    across_options,
     cli_options,
     config_schema,
     dataset_settings,
@@ -51,9 +52,10 @@ def test_schema_file_is_the_generated_one():
 def test_schema_forbids_unknown_keys_at_every_depth_and_fills_in_no_presets_number():
     schema = config_schema()
     models = [schema, *(part for part in schema["$defs"].values() if part["type"] == "object")]
-    assert len(models) == 8
+    assert len(models) == 10
     assert all(model["additionalProperties"] is False for model in models)
-    assert "default" not in json.dumps(schema["$defs"]["DiffusionSettings"])
+    for section in ("DiffusionSettings", "ConditionalSettings"):
+        assert "default" not in json.dumps(schema["$defs"][section])
 
 
 def test_a_dataset_without_particulars_gets_the_preset(tmp_path):
@@ -80,7 +82,7 @@ def test_only_written_numbers_replace_the_presets(tmp_path):
             "unknown key 'datasets.a.diffusion.stepps'; did you mean 'steps'?",
         ),
         ("datasets: {a: {batch_size: 3}}", "unknown key 'datasets.a.batch_size'; it belongs under 'diffusion'"),
-        ("datasets: {a: }\nquux: 1", "unknown key 'quux'; valid are: datasets, preset, seed, data, results"),
+        ("datasets: {a: }\nquux: 1", "unknown key 'quux'; valid are: datasets, across, preset, seed, data, results"),
         ("datasets: {a: {n_labels: 0}}", "datasets.a.n_labels: "),
         ("datasets: {a: {n_labels: 0}}", "not 0; allowed: ≥ 1"),
         ("datasets: {a: {diffusion: {ema_decay: 1.5}}}", "not 1.5; allowed: ≥ 0 and < 1"),
@@ -169,3 +171,18 @@ def test_command_line_options_give_the_same_settings_again(preset, steps, rate, 
 def test_a_preset_needs_no_options():
     for preset in Preset:
         assert cli_options(PRESETS[preset], preset) == ["--preset", preset.value]
+
+
+def test_what_is_learned_across_datasets_is_of_those_there_are(tmp_path):
+    text = "preset: cpu\ndatasets: {a: , b: }\nacross:\n  words: [b, a]\n  conditions: {steps: 7, channels: [8]}\n"
+    config = read(tmp_path, text)
+    assert config.across.words == ("b", "a")
+    assert across_options(config) == [
+        *("--preset", "cpu"),
+        *("--set", "conditions.steps=7"),
+        *("--set", "conditions.channels=[8]"),
+    ]
+    with pytest.raises(UserError, match=r"across\.few_shot: no dataset 'aa'; did you mean 'a'"):
+        parse_config({"datasets": {"a": None}, "across": {"few_shot": ["aa"]}})
+    with pytest.raises(UserError, match=r"datasets\.across: this name is taken"):
+        parse_config({"datasets": {"across": None}})

@@ -4,6 +4,7 @@ import pytest
 from fewstain.check import check_dataset
 from fewstain.dataset import open_dataset
 from fewstain.demo import LABELED_COLUMNS, TEST_FROM, binned, packaged, write_demo
+from fewstain.description import read_words
 from fewstain.errors import UserError
 from fewstain.images.read import read_image, read_labels
 
@@ -22,6 +23,10 @@ def test_the_demo_is_a_sound_dataset(demo):
     assert tissue.ok
     assert (tissue.n_images, tissue.n_labels, tissue.channels) == (2, 0, 3)
     assert tissue.suggestions
+    assert [read_words(dataset) for dataset in demo] == [
+        ("fluorescence", "nuclei"),
+        ("hematoxylin", "tissue", "section"),
+    ]
 
 
 def test_labels_and_test_are_where_the_original_has_them(demo):

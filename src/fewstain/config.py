@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 from fewstain.errors import UserError
 from fewstain.settings import (
     PRESETS,
+    ConditionalSettings,
     DiffusionSettings,
     PixelSettings,
     Preset,
@@ -28,6 +29,7 @@ from fewstain.validation import nearest, validate
 
 __all__ = [
     "PRESETS",
+    "Across",
     "Config",
     "DatasetSettings",
     "DiffusionSettings",
@@ -35,6 +37,7 @@ __all__ = [
     "Preset",
     "SegmentSettings",
     "Settings",
+    "across_options",
     "cli_options",
     "config_schema",
     "dataset_settings",
@@ -45,6 +48,7 @@ __all__ = [
 ]
 
 SECTIONS = tuple(Settings.model_fields)
+ACROSS = "across"  # folder of results that belong to no one dataset
 
 
 class DatasetSettings(Strict):
@@ -83,12 +87,26 @@ DatasetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.
 _MaybeEmpty = BeforeValidator(lambda v: {} if v is None else v, json_schema_input_type=DatasetSettings | None)
 
 
+class Across(Strict):
+    """One denoiser for several datasets, told by words or shown by images what to paint.
+
+    Of `conditions` only the keys that were written count; the others come from the preset.
+    """
+
+    words: tuple[DatasetName, ...] = Field((), description="datasets to learn together, each with a words.txt")
+    few_shot: tuple[DatasetName, ...] = Field((), description="datasets to learn together from sets of images")
+    conditions: ConditionalSettings = Field(
+        ConditionalSettings(), description="numbers that differ from the preset's, for both"
+    )
+
+
 class Config(Strict):
     """config.yaml."""
 
     datasets: dict[DatasetName, Annotated[DatasetSettings, _MaybeEmpty]] = Field(
         min_length=1, description="a name for each folder data/<name>"
     )
+    across: Across = Field(Across(), description="one denoiser for several datasets; for the diffusion toolbox")
     preset: Preset = Field(Preset.demo, description="demo: minutes on 2 cores; cpu: under an hour; gpu: an evening")
     seed: int = Field(0, ge=0, description="of every random number: the same seed gives the same results")
     data: str = Field("data", min_length=1, description="folder that holds the datasets")
@@ -137,6 +155,14 @@ def parse_config(content: Any, source: str = "config.yaml") -> Config:
                     f"{source}: datasets.{name}.toolbox.adapters: {base!r} is no other dataset of this file; "
                     + (nearest(base, others) if others else "name it under `datasets` too")
                 )
+    for key in ("words", "few_shot"):
+        for name in getattr(config.across, key):
+            if name not in config.datasets:
+                raise UserError(f"{source}: across.{key}: no dataset {name!r}; {nearest(name, config.datasets)}")
+    if ACROSS in config.datasets:
+        raise UserError(
+            f"{source}: datasets.{ACROSS}: this name is taken by what is learned across datasets; rename it"
+        )
     return config
 
 
@@ -184,6 +210,13 @@ def cli_options(settings: Settings, preset: Preset | str) -> list[str]:
     return options
 
 
+def across_options(config: Config) -> list[str]:
+    """Return the command line options of train-words and train-few-shot: the preset, and what was written."""
+    written = config.across.conditions.model_dump(mode="json", exclude_unset=True)
+    changes = [f"conditions.{key}={json.dumps(value, separators=(',', ':'))}" for key, value in written.items()]
+    return ["--preset", config.preset.value, *(word for change in changes for word in ("--set", change))]
+
+
 def parse_set(items: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Read `--set` options: "diffusion.steps=200" becomes {"diffusion": {"steps": 200}}; the last one counts.
 
@@ -214,6 +247,9 @@ def config_schema() -> dict[str, Any]:
         dataset[section].pop("default", None)
         for key in schema["$defs"][Settings.model_fields[section].annotation.__name__]["properties"].values():  # type: ignore[union-attr]
             key.pop("default", None)
+    schema["$defs"]["Across"]["properties"]["conditions"].pop("default", None)
+    for key in schema["$defs"]["ConditionalSettings"]["properties"].values():
+        key.pop("default", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

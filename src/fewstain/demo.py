@@ -8,13 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from fewstain.dataset import window_name
+from fewstain.description import WORDS_FILE
 from fewstain.errors import UserError
 from fewstain.images.read import read_image, read_labels
 from fewstain.images.write import write_image, write_labels
+from fewstain.storage import atomic_path
 
 LABELED_COLUMNS = 256  # the left half of the labeled image
 TEST_FROM = 288  # a nucleus is at most 40 pixels long; a gap of 32 keeps the halves' nuclei apart but for a few
 WINDOW = 128
+WORDS = "fluorescence, nuclei"
+TISSUE_WORDS = "hematoxylin, tissue, section"
 BINNING = 3  # brings the nuclei of nuclear.png (about 75 pixels) to the size of those in img2d.tif (about 25)
 
 
@@ -23,8 +27,8 @@ def write_demo(out: Path | str) -> tuple[Path, Path]:
 
     `out` becomes a labeled fluorescence dataset: the pool is the left half of stardist's image and mahotas' image,
     the labels are 8 windows of 128 x 128 side by side in the left half, the test image is the right part.
-    Its sibling `<out>-tissue` becomes an RGB dataset without labels. Files that are there already are written anew with
-    the same content.
+    Its sibling `<out>-tissue` becomes an RGB dataset without labels. Each gets a words.txt that describes it. Files
+    that are there already are written anew with the same content.
 
     Returns
     -------
@@ -53,6 +57,9 @@ def write_demo(out: Path | str) -> tuple[Path, Path]:
 
     write_image(tissue / "images" / "ihc.tif", read_image(packaged("skimage", "data/ihc.png")).pixels)
     write_image(tissue / "images" / "histo.tif", read_image(packaged("stardist", "data/images/histo.jpg")).pixels)
+    for dataset, words in ((out, WORDS), (tissue, TISSUE_WORDS)):
+        with atomic_path(dataset / WORDS_FILE) as temporary:
+            temporary.write_text(f"{words}\n", encoding="utf-8")
     return out, tissue
 
 

@@ -104,6 +104,46 @@ class VaeSettings(TrainingSettings):
         return int(self.unshuffle) * 2 ** (len(self.channels) - 1)
 
 
+class ConditionalSettings(DiffusionSettings):
+    """A denoiser that takes conditions, words or images: what differs from one that takes none."""
+
+    prediction: Literal["epsilon", "v_prediction"] = Field(
+        "v_prediction", description="epsilon paints far too bright after so short a training"
+    )
+    small_timestep_share: float = Field(0.0, ge=0, le=1, description="0: it is made to paint, not to give features")
+    token_width: int = Field(96, ge=8, multiple_of=8, description="width of a token of the condition")
+    drop: float = Field(0.1, ge=0, le=1, description="share of crops trained on without their condition")
+    set_size: int = Field(4, ge=1, le=64, description="images in a set, at most; for train-few-shot")
+
+
+class ControlSettings(TrainingSettings):
+    """A ControlNet on a trained denoiser: its training; all else is the denoiser's."""
+
+    steps: int = Field(600, ge=1)
+    warmup_steps: int = Field(50, ge=0)
+    small_timestep_share: float = Field(0.0, ge=0, le=1, description="as of diffusion; 0 learns to paint")
+    samples: int = Field(8, ge=0, description="conditions painted for the report when training ends")
+    sample_steps: int = Field(30, ge=1)
+
+
+class TranslationSettings(DiffusionSettings):
+    """A denoiser that sees a source image: what differs from one of images alone."""
+
+    unshuffle: Literal[1, 2, 4] = Field(4, description="pixels of a k x k block become channels before the first layer")
+    channels: tuple[Annotated[int, Field(ge=8, multiple_of=8)], ...] = Field(
+        (64, 64, 64), min_length=1, max_length=6, description="width of each resolution level; multiples of 8"
+    )
+    crop: int = Field(128, ge=16, description="side of a training crop, pixels; colours depend on what is far around")
+    batch_size: int = Field(4, ge=1)
+    betas: Literal["linear", "cosine"] = "cosine"
+    prediction: Literal["v_prediction"] = Field(
+        "v_prediction", description="velocity at the highest noise is the mean of all that fits the source"
+    )
+    small_timestep_share: float = Field(0.0, ge=0, le=1, description="as of diffusion; 0 learns to paint")
+    samples: int = Field(4, ge=0, description="crops translated for the report when training ends")
+    sample_steps: int = Field(10, ge=1)
+
+
 class PixelSettings(Strict):
     """The ensemble of pixel MLPs on the denoiser's features, and how it is chosen."""
 
@@ -245,4 +285,36 @@ VAE_PRESETS: dict[Preset, VaeSettings] = {
         warmup_steps=500,
         ema_decay=0.999,
     ),
+}
+
+# a control trains on what its denoiser was trained on, for a part of its time
+CONTROL_PRESETS: dict[Preset, ControlSettings] = {
+    Preset.demo: ControlSettings(steps=200, warmup_steps=20, ema_decay=0.98, checkpoint_seconds=20, samples=4),
+    Preset.cpu: ControlSettings(),
+    Preset.gpu: ControlSettings(
+        crop=128, batch_size=32, steps=10_000, learning_rate=4e-4, warmup_steps=500, ema_decay=0.999, sample_steps=50
+    ),
+}
+
+TRANSLATION_PRESETS: dict[Preset, TranslationSettings] = {
+    Preset.demo: TranslationSettings(
+        channels=(48, 48, 48), steps=300, warmup_steps=30, ema_decay=0.98, checkpoint_seconds=20, samples=4
+    ),
+    Preset.cpu: TranslationSettings(),
+    Preset.gpu: TranslationSettings(
+        unshuffle=2,
+        channels=(64, 128, 256),
+        layers_per_block=2,
+        batch_size=16,
+        steps=20_000,
+        learning_rate=4e-4,
+        warmup_steps=500,
+        ema_decay=0.999,
+    ),
+}
+
+# conditions train as long as what they condition: the same presets, with the fields' defaults above
+CONDITIONAL_PRESETS: dict[Preset, ConditionalSettings] = {
+    preset: ConditionalSettings(**settings.diffusion.model_dump(exclude_unset=True))
+    for preset, settings in PRESETS.items()
 }

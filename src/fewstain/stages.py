@@ -9,6 +9,7 @@ CODE_VERSIONS = {
     "data": 1,
     "check": 1,
     "diffusion": 1,
+    "across": 1,
     "pixels": 3,
     "segment": 2,
     "evaluate": 1,

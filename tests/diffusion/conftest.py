@@ -38,6 +38,9 @@ class GaussianDenoiser(Denoiser):
         clean = self.mean + math.sqrt(alpha) * self.deviation**2 * centred / variance
         return math.sqrt(alpha) * epsilon - math.sqrt(1 - alpha) * clean
 
+    def decode(self, denoised):
+        return denoised.clamp(-1, 1)
+
 
 @pytest.fixture
 def gaussian_denoiser():

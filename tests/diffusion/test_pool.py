@@ -9,7 +9,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewstain.diffusion.pool import Pool, build_pool, open_pool_index, read_index, reflect, remove_pixels
+from fewstain.diffusion.pool import (
+    Pool,
+    build_pool,
+    disjoint_windows,
+    open_pool_index,
+    read_index,
+    reflect,
+    remove_pixels,
+)
 from fewstain.errors import UserError
 from fewstain.storage import sha256_file
 
@@ -142,3 +150,34 @@ print(index.size * 2, resident() - before)
     size, growth = map(int, run.stdout.split())
     assert size == 96_000_000
     assert growth < size / 10
+
+
+@given(st.integers(8, 40), st.integers(4, 40), st.integers(2, 12), st.integers(0, 9))
+def test_windows_are_within_the_image_and_share_no_pixel(height, width, n, seed):
+    windows = disjoint_windows(height, width, n, 4, np.random.default_rng(seed)).tolist()
+    assert len(windows) == n
+    taken = np.zeros((height, width), int)
+    for top, left in {tuple(window) for window in windows}:
+        assert taken[top : top + 4, left : left + 4].shape == (4, 4)
+        taken[top : top + 4, left : left + 4] += 1
+    assert taken.max() == 1
+    assert windows[0] not in windows[1:]
+    assert len({tuple(window) for window in windows}) == min(n, (height // 4) * (width // 4))
+
+
+def test_a_set_is_of_the_crops_own_image_but_of_other_windows(tmp_path):
+    paths = tuple(save(tmp_path / f"{k}.tif", 10_000 * k + ramp(12, 12)) for k in range(3))
+    small = save(tmp_path / "small.tif", ramp(4, 7))  # no room for two windows
+    index = build_pool(tmp_path, (*paths, small), None)
+    pool = Pool(tmp_path, index, CPU)
+    crops, sets = pool.sets(50, 3, 4, np.random.default_rng(0))
+    assert (crops.shape, sets.shape) == ((50, 1, 4, 4), (50, 3, 1, 4, 4))
+    values = np.fromfile(tmp_path / "pool.f16", np.float16).astype(np.float32)[: 3 * 144].reshape(3, 144)
+    for crop, others in zip(crops, sets, strict=True):
+        windows = [set(each.flatten().tolist()) for each in (crop, *others)]
+        assert any(set.union(*windows) <= set(image.tolist()) for image in values)
+        if min(map(len, windows)) == 16:  # percentiles clip the darkest and brightest pixels of an image alike
+            assert len(set.union(*windows)) == 4 * 16
+    assert pool.holds_sets(4)
+    assert pool.holds_sets(6)
+    assert not pool.holds_sets(7)

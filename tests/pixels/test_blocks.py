@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.draw import ellipse
 
+from fewstain.layout import normalised_distance
 from fewstain.pixels import blocks as blocks_module
 from fewstain.pixels.blocks import blocks, decode_blocks
 from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.decode import DecoderParameters, decode
 from fewstain.pixels.planes import Planes
 from fewstain.pixels.predict import ImageMaps
-from fewstain.pixels.targets import normalised_distance
 
 # Smoothing is off: its levels depend on which other objects are seen along with one.
 LOCAL = DecoderParameters(smoothing=0, shape_weight=0, h=0.1, min_area=4, max_radius=6)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from fewstain.pixels.targets import normalised_distance, pixel_targets
+from fewstain.layout import normalised_distance
+from fewstain.pixels.targets import pixel_targets
 
 
 def test_an_object_in_the_middle():

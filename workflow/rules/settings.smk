@@ -11,8 +11,9 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
 
-from fewstain.config import PRESETS, cli_options, dataset_settings, load_config, parse_config
+from fewstain.config import ACROSS, PRESETS, across_options, cli_options, dataset_settings, load_config, parse_config
 from fewstain.dataset import list_files, parse_window
+from fewstain.description import split_words
 from fewstain.errors import UserError
 from fewstain.images.read import LABEL_EXTENSIONS, stem
 from fewstain.stages import CODE_VERSIONS
@@ -38,6 +39,7 @@ wildcard_constraints:
     dataset="|".join(re.escape(name) for name in CONFIG.datasets),
     base="|".join(re.escape(name) for name in CONFIG.datasets),
     kind="labeled|test|pool",
+    condition="words|few-shot",
 
 
 # Files are listed when the workflow starts. The demo's are known before they exist.
@@ -153,6 +155,32 @@ def training_state(wildcards):
     return f"{RESULTS}/{wildcards.dataset}/.training/{name}"
 
 
+# What is learned across datasets belongs to none of them.
+TOGETHER = {"words": CONFIG.across.words, "few-shot": CONFIG.across.few_shot}
+
+
+def checked_together(wildcards):
+    return [checkpoints.check.get(dataset=name).output.found for name in TOGETHER[wildcards.condition]]
+
+
+def folders_together(wildcards):
+    return [f"{DATA}/{name}" for name in TOGETHER[wildcards.condition]]
+
+
+def described_together(wildcards):
+    if wildcards.condition != "words":
+        return []
+    files = [Path(folder, "words.txt") for folder in folders_together(wildcards)]
+    return [split_words(file.read_text(encoding="utf-8-sig")) for file in files if file.exists()]
+
+
+def state_together(wildcards):
+    facts = [wildcards.condition, folders_together(wildcards), described_together(wildcards)]
+    facts += [across_options(CONFIG), CONFIG.seed, CODE_VERSIONS["across"]]
+    name = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
+    return f"{RESULTS}/{ACROSS}/.training/{name}"
+
+
 def dataset_folder(wildcards):
     return f"{DATA}/{wildcards.dataset}"
 
@@ -179,7 +207,7 @@ def wanted_results():
             parts += ["report/test"] if has_test(dataset) else []
         parts += wanted_of_toolbox(dataset)
         wanted += [f"{RESULTS}/{dataset}/{part}" for part in parts]
-    return wanted
+    return wanted + [f"{RESULTS}/{ACROSS}/{condition}" for condition, datasets in TOGETHER.items() if datasets]
 
 
 # Folders of the toolbox that config.yaml asks for.

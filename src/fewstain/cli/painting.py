@@ -32,6 +32,19 @@ EtaOption = Annotated[
 AdapterOption = Annotated[
     Path | None, typer.Option(help="Folder of an adapter, of `adapt`: work in the stain that it was made for.")
 ]
+WordsOption = Annotated[
+    str | None, typer.Option(metavar="TEXT", help='What to paint, of a denoiser of train-words: "DAPI, heart, 20x".')
+]
+LikeOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="An image of what to paint, of a denoiser of train-few-shot; repeatable, as in --like A --like B."
+    ),
+]
+GuidanceOption = Annotated[
+    float | None,
+    typer.Option(min=0.0, help="How much words or images count: 0 not at all, 1 (the default) as learned, 2 much."),
+]
 NoiseOption = Annotated[Path | None, typer.Option("--noise", help="Start from this noise, of `sample` or `invert`.")]
 
 
@@ -53,25 +66,30 @@ def sample(
     eta: EtaOption = 0.0,
     noise_file: NoiseOption = None,
     adapter: AdapterOption = None,
+    words: WordsOption = None,
+    like: LikeOption = None,
+    guidance_scale: GuidanceOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Paint new images like those the denoiser was trained on.
+    """Paint new images like those the denoiser was trained on, or like words or images that it was trained to follow.
 
     Writes sample-0000.tif and so on, in [-1, 1]; samples.png, all of them to look at; and noise.safetensors, the noise
     they were painted from: with it, and the same seed and options, --noise paints them again bit for bit.
     """
+    from fewstain.diffusion.conditions.opening import open_painter
     from fewstain.diffusion.draws import starting_noise
     from fewstain.diffusion.mosaic import write_mosaic
     from fewstain.diffusion.noise_file import read_noise, write_noise
-    from fewstain.diffusion.pictures import open_denoiser
     from fewstain.diffusion.sampling import noise_shape
     from fewstain.diffusion.sampling import sample as sample_images
     from fewstain.images.write import write_image
 
     wanted = size_of(size) if size is not None else None
-    denoiser, record = open_denoiser(diffusion, adapter, latent=True)
+    denoiser, crop = open_painter(
+        diffusion, adapter=adapter, words=words, like=like or (), guidance_scale=guidance_scale, seed=seed
+    )
     if noise_file is None:
-        extent = wanted or size_of(str(record.settings["crop"]))
+        extent = wanted or (crop, crop)
         begun = starting_noise(seed, range(n or 16), noise_shape(denoiser, extent))
     else:
         begun = read_noise(noise_file, denoiser.noise_channels)

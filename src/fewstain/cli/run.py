@@ -11,7 +11,19 @@ from typing import Annotated
 import typer
 
 from fewstain import __version__
-from fewstain.cli import check, diffusion, export, painting, pixels, report, start, variation
+from fewstain.cli import (
+    check,
+    conditions,
+    control,
+    diffusion,
+    export,
+    painting,
+    pixels,
+    report,
+    start,
+    translation,
+    variation,
+)
 from fewstain.cli.logfile import tee_output
 from fewstain.errors import UserError
 from fewstain.storage import write_error
@@ -26,7 +38,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (start, check, diffusion, painting, variation, pixels, report, export):
+for group in (
+    *(start, check, diffusion, conditions, painting, variation, control, translation),
+    *(pixels, report, export),
+):
     group.add_to(app)
 
 

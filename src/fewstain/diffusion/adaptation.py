@@ -14,10 +14,11 @@ from torch import Tensor
 
 from fewstain.dataset import Dataset
 from fewstain.diffusion.adapter import ADAPTER_FILE, CONTENTS, AdapterRecord, save_adapter
+from fewstain.diffusion.dependence import base_facts
 from fewstain.diffusion.folder import check_replaceable, replaced_folder
 from fewstain.diffusion.loop import run
 from fewstain.diffusion.lora import adapter_parameters, add_adapter, freeze_base
-from fewstain.diffusion.network import WEIGHTS, Denoiser, load_denoiser
+from fewstain.diffusion.network import Denoiser, load_denoiser
 from fewstain.diffusion.pool import PoolIndex, remove_pixels
 from fewstain.diffusion.record import (
     DenoiserRecord,
@@ -33,7 +34,7 @@ from fewstain.diffusion.training import denoising_loss
 from fewstain.errors import UserError
 from fewstain.images.read import read_image
 from fewstain.settings import DiffusionSettings
-from fewstain.storage import sha256_file, write_errors_named
+from fewstain.storage import write_errors_named
 from fewstain.toolbox import Target
 from fewstain.validation import validate
 
@@ -103,12 +104,7 @@ def adapt(
     chosen = choose_channels(denoiser_dir, base, dataset.images[0], channels)
     settings = adaptation_settings(denoiser_dir, base, steps, learning_rate)
     add_adapter(denoiser, rank, target, seed=seed)
-    origin = {
-        "base": str(denoiser_dir),
-        "base_sha256": sha256_file(denoiser_dir / "unet" / WEIGHTS),
-        "rank": rank,
-        "target": target.value,
-    }
+    origin = {**base_facts(denoiser_dir), "rank": rank, "target": target.value}
     with state_folder(out, state) as folder:
         training, index = train_adapter(
             denoiser, dataset, folder, settings, chosen, seed, origin, keep=state is not None, restart=restart

@@ -9,13 +9,13 @@ from typing import ClassVar
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from fewstain.diffusion.dependence import DependentRecord, check_base
 from fewstain.diffusion.lora import adapter_tensors, add_adapter, set_adapter_tensors
-from fewstain.diffusion.network import WEIGHTS, Denoiser
+from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.record import (
     LOSS_FILE,
     RECORD_FILE,
     SAMPLES_FILE,
-    DenoiserRecord,
     read_record_of,
 )
 from fewstain.errors import UserError
@@ -27,23 +27,17 @@ CONTENTS = {ADAPTER_FILE, RECORD_FILE, LOSS_FILE, SAMPLES_FILE, ".snakemake_time
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdapterRecord(DenoiserRecord):
+class AdapterRecord(DependentRecord):
     """fewstain.json in an adapter's folder: what the adapted denoiser is, with `weights_sha256` of the adapter's file.
 
     Attributes
     ----------
-    base
-        The folder of the denoiser that was adapted, as it was called then.
-    base_sha256
-        Of that denoiser's weight file: it is known by this, wherever it lies now.
     rank, target
         As of `add_adapter`.
     """
 
     holder: ClassVar[str] = "an adapter"
 
-    base: str
-    base_sha256: str
     rank: int
     target: str
 
@@ -88,7 +82,7 @@ def load_adapter(denoiser: Denoiser, denoiser_dir: Path, folder: Path) -> Adapte
         If the folder holds no adapter, or one of another denoiser, or its weights are damaged or not its own.
     """
     record, path = read_adapter_record(folder), folder / ADAPTER_FILE
-    check_base(folder, record, denoiser_dir)
+    check_base(folder, record, denoiser_dir, f"adapt {denoiser_dir} anew")
     remedy = "restore the folder from a backup, or adapt again"
     if not path.is_file():
         raise UserError(f"{path}: no such file, so {folder} holds no adapter; {remedy}")
@@ -100,14 +94,3 @@ def load_adapter(denoiser: Denoiser, denoiser_dir: Path, folder: Path) -> Adapte
     except (SafetensorError, ValueError, TypeError) as fault:
         raise UserError(f"{path}: does not fit what {RECORD_FILE} tells of it ({fault}); {remedy}") from fault
     return record
-
-
-def check_base(folder: Path, record: AdapterRecord, denoiser_dir: Path) -> None:
-    """Raise UserError where the denoiser is not the one that the adapter was made from."""
-    found = sha256_file(denoiser_dir / "unet" / WEIGHTS)
-    if found != record.base_sha256:
-        raise UserError(
-            f"{folder}: adapts another denoiser than {denoiser_dir}: one whose weights have the SHA-256 "
-            f"{record.base_sha256[:12]}…, not {found[:12]}…. Give the denoiser it was made from, then in "
-            f"{record.base}, or adapt {denoiser_dir} anew"
-        )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
@@ -18,6 +20,10 @@ NORM_GROUPS = 8
 HEAD_WIDTH = 8  # channels of each head of an attention block
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 VAE_FOLDER = "vae"  # beside a denoiser of latents, see `fewstain.diffusion.latent`
+HEADS = 4  # of each attention block
+ENCODER_CONFIG = "encoder.json"  # beside a denoiser that takes conditions, see `fewstain.diffusion.conditions`
+
+Residuals = tuple[Sequence[Tensor], Tensor]
 
 
 class Denoiser(nn.Module):
@@ -46,7 +52,12 @@ class Denoiser(nn.Module):
     @property
     def image_channels(self) -> int:
         """Number of channels of the images the denoiser was made for."""
-        return int(self.unet.config["in_channels"]) // self.unshuffle**2
+        return int(self.unet.config["out_channels"]) // self.unshuffle**2
+
+    @property
+    def source_channels(self) -> int:
+        """Number of channels of a source image that it wants beside a noised one; 0 for a denoiser of images alone."""
+        return int(self.unet.config["in_channels"]) // self.unshuffle**2 - self.image_channels
 
     @property
     def noise_channels(self) -> int:
@@ -69,15 +80,22 @@ class Denoiser(nn.Module):
         levels = len(self.unet.config["block_out_channels"])
         return int(self.unshuffle * 2 ** (levels - 1))
 
-    def forward(self, noisy: Tensor, timestep: Tensor) -> Tensor:
+    def forward(
+        self, noisy: Tensor, timestep: Tensor, tokens: Tensor | None = None, residuals: Residuals | None = None
+    ) -> Tensor:
         """Predict what `scheduler.config.prediction_type` names.
 
         Parameters
         ----------
         noisy
-            (B, C, H, W) noised images; H and W multiples of `multiple`.
+            (B, C + S, H, W) noised images, and after them the S channels of their sources, where it wants some; H and
+            W multiples of `multiple`.
         timestep
             (B,) int64 in [0, T), as in training, or float for the noise levels between.
+        tokens
+            (B, L, D) tokens of the condition, for a network with cross-attention.
+        residuals
+            What a ControlNet adds to the U-Net's skip connections, and to its middle.
 
         Returns
         -------
@@ -85,7 +103,17 @@ class Denoiser(nn.Module):
             (B, C, H, W) predicted epsilon or velocity.
         """
         blocks = functional.pixel_unshuffle(noisy, self.unshuffle)
-        predicted = self.unet(blocks, timestep, encoder_hidden_states=None, return_dict=False)[0]
+        pooled = None if tokens is None else tokens.mean(dim=1)
+        down, middle = residuals if residuals is not None else (None, None)
+        predicted = self.unet(
+            blocks,
+            timestep,
+            tokens,
+            class_labels=pooled,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=middle,
+            return_dict=False,
+        )[0]
         return functional.pixel_shuffle(predicted, self.unshuffle)
 
     def encode(self, images: Tensor) -> Tensor:
@@ -105,19 +133,40 @@ class Denoiser(nn.Module):
         (folder / "stem.json").write_text(json.dumps({"unshuffle": self.unshuffle}) + "\n")
 
 
-def build_denoiser(settings: DiffusionSettings, image_channels: int) -> Denoiser:
-    """Make an untrained denoiser for images of `image_channels` channels."""
-    attending = [level in settings.attention for level in range(len(settings.channels))]
+def build_denoiser(
+    settings: DiffusionSettings, image_channels: int, *, source_channels: int = 0, token_width: int | None = None
+) -> Denoiser:
+    """Make an untrained denoiser for images of `image_channels` channels, with sources of `source_channels`.
+
+    The levels that `settings.attention` names attend to themselves. With a `token_width` D these levels, or where it
+    names none all but the finest, attend to tokens (B, L, D) of a condition as well (Rombach et al., CVPR 2022,
+    section 3.3), and the tokens' mean is added to the embedding of the timestep (as in GLIDE: Nichol et al., ICML
+    2022), which every layer sees.
+    """
+    levels = len(settings.channels)
+    attention = settings.attention
+    kind, middle = "Attn", "UNetMidBlock2D"
+    conditioned: dict[str, Any] = {"attention_head_dim": HEAD_WIDTH}
+    if token_width is not None:
+        attention = attention or tuple(range(1, levels)) or (0,)
+        kind, middle = "CrossAttn", "UNetMidBlock2DCrossAttn"
+        conditioned = {
+            "cross_attention_dim": token_width,
+            "attention_head_dim": HEADS,  # diffusers takes it for the number of heads
+            "class_embed_type": "projection",
+            "projection_class_embeddings_input_dim": token_width,
+        }
+    kinds = [kind if level in attention else "" for level in range(levels)]
     unet = UNet2DConditionModel(
-        in_channels=image_channels * settings.unshuffle**2,
+        in_channels=(image_channels + source_channels) * settings.unshuffle**2,
         out_channels=image_channels * settings.unshuffle**2,
-        down_block_types=tuple("AttnDownBlock2D" if here else "DownBlock2D" for here in attending),
-        mid_block_type="UNetMidBlock2D",
-        up_block_types=tuple("AttnUpBlock2D" if here else "UpBlock2D" for here in reversed(attending)),
+        down_block_types=tuple(f"{each}DownBlock2D" for each in kinds),
+        mid_block_type=middle,
+        up_block_types=tuple(f"{each}UpBlock2D" for each in reversed(kinds)),
         block_out_channels=settings.channels,
         layers_per_block=settings.layers_per_block,
         norm_num_groups=NORM_GROUPS,
-        attention_head_dim=HEAD_WIDTH,
+        **conditioned,
     )
     scheduler = DDPMScheduler(
         num_train_timesteps=settings.train_timesteps,
@@ -134,14 +183,26 @@ def load_denoiser(folder: Path) -> Denoiser:
     Raises
     ------
     UserError
-        If the folder holds no denoiser, or one of latents, or its weights are damaged or belong to another network.
+        If the folder holds no denoiser, or one of latents, with conditions or with sources, or its weights are damaged
+        or belong to another network.
     """
     if is_latent(folder):
         raise UserError(
             f"{folder}: holds a denoiser of latents, which takes no pixels as they are; for this, give one that "
             "train-diffusion made without --vae"
         )
-    return read_denoiser(folder)
+    if (folder / ENCODER_CONFIG).is_file():
+        raise UserError(
+            f"{folder}: holds a denoiser that takes conditions, for `fewstain sample` only; "
+            "give one that train-diffusion made"
+        )
+    denoiser = read_denoiser(folder)
+    if denoiser.source_channels:
+        raise UserError(
+            f"{folder}: holds a translation, which paints nothing without a source image, for `fewstain translate` "
+            "only; give a folder that train-diffusion made"
+        )
+    return denoiser
 
 
 def is_latent(folder: Path) -> bool:
@@ -150,7 +211,7 @@ def is_latent(folder: Path) -> bool:
 
 
 def read_denoiser(folder: Path) -> Denoiser:
-    """Read a denoiser as `load_denoiser` does, also the part of one of latents that is no VAE."""
+    """Read a denoiser as `load_denoiser` does, also one of another kind: no VAE, no encoder, but with its sources."""
     for part in (
         "stem.json",
         "unet/config.json",

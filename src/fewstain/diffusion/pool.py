@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -88,20 +89,18 @@ def open_pool_index(
     pixels_needed
         Whether the pixels are needed too, or the index alone will do.
     """
+    index = find_pool(folder, files, pixels_needed=pixels_needed)
+    return index if index and channels in (None, index.channels) else build_pool(folder, images, channels)
+
+
+def find_pool(folder: Path, files: tuple[tuple[str, str], ...], *, pixels_needed: bool) -> PoolIndex | None:
+    """Find the pool of these files, (name, SHA-256) of each, in `folder`; None if it is not there, or not whole."""
     index = read_index(folder)
-    if (
-        index is not None
-        and tuple((image.name, image.sha256) for image in index.images) == files
-        and channels in (None, index.channels)
-        and (not pixels_needed or _has_pixels(folder, index))
-    ):
-        return index
-    return build_pool(folder, images, channels)
-
-
-def _has_pixels(folder: Path, index: PoolIndex) -> bool:
+    if index is None or tuple((image.name, image.sha256) for image in index.images) != files:
+        return None
     path = folder / PIXELS_FILE
-    return path.is_file() and path.stat().st_size == 2 * index.size
+    whole = not pixels_needed or (path.is_file() and path.stat().st_size == 2 * index.size)
+    return index if whole else None
 
 
 def remove_pixels(folder: Path) -> None:
@@ -131,20 +130,39 @@ def build_pool(folder: Path, images: tuple[Path, ...], channels: tuple[int, ...]
     first = read_image(images[0]).pixels
     chosen = tuple(range(first.shape[-1])) if channels is None else channels
     normaliser = fit_normaliser(_chosen_pixels(path, chosen, first.shape[-1]) for path in images)
-    records, offset = [], 0
-    with atomic_path(folder / PIXELS_FILE) as temporary, temporary.open("wb") as file:
-        for path in images:
-            pixels = _chosen_pixels(path, chosen, first.shape[-1])
-            limits = normaliser.range(pixels)
-            for top in range(0, len(pixels), STRIP):
-                strip = normaliser.apply(pixels[top : top + STRIP], limits)
-                file.write(np.ascontiguousarray(np.moveaxis(strip, 0, -1), dtype=np.float16).tobytes())
-            height, width = pixels.shape[:2]
-            records.append(PoolImage(path.name, sha256_file(path), height, width, offset))
-            offset += pixels.size
-    index = PoolIndex(tuple(records), chosen, str(first.dtype), normaliser, first.shape[-1])
+    pixels = ((path.name, sha256_file(path), _chosen_pixels(path, chosen, first.shape[-1])) for path in images)
+    stored = ((name, sha256, _strips(each, normaliser)) for name, sha256, each in pixels)
+    index = PoolIndex(write_pixels(folder, stored), chosen, str(first.dtype), normaliser, first.shape[-1])
     write_json(folder / INDEX_FILE, index.as_dict())
     return index
+
+
+def _strips(pixels: np.ndarray, normaliser: Normaliser) -> Iterator[np.ndarray]:
+    """Normalise an image (H, W, C), (C, rows, W) at a time."""
+    limits = normaliser.range(pixels)
+    for top in range(0, len(pixels), STRIP):
+        yield normaliser.apply(pixels[top : top + STRIP], limits)
+
+
+def write_pixels(folder: Path, images: Iterable[tuple[str, str, Iterable[np.ndarray]]]) -> tuple[PoolImage, ...]:
+    """Write `folder`/pool.f16.
+
+    Parameters
+    ----------
+    images
+        Of each its name, its SHA-256, and its planes, (C, rows, W) at a time, from the top; C is the same for all.
+    """
+    written, offset = [], 0
+    with atomic_path(folder / PIXELS_FILE) as temporary, temporary.open("wb") as file:
+        for name, sha256, strips in images:
+            height = values = 0
+            for strip in strips:
+                file.write(np.ascontiguousarray(np.moveaxis(strip, 0, -1), dtype=np.float16).tobytes())
+                rows, width = strip.shape[1:]
+                height, values = height + rows, values + strip.size
+            written.append(PoolImage(name, sha256, height, width, offset))
+            offset += values
+    return tuple(written)
 
 
 def _chosen_pixels(path: Path, channels: tuple[int, ...], expected: int) -> np.ndarray:
@@ -216,8 +234,46 @@ class Pool:
         image = random.choice(len(self._offset), n, p=self._chance)
         rows = _positions(self._height[image], size, random)
         columns = _positions(self._width[image], size, random)
+        return self._gather(image, rows, columns, random)
+
+    def holds_sets(self, size: int) -> bool:
+        """Whether any image has room for two windows of this side, as `sets` needs."""
+        return bool(((self._height // size) * (self._width // size) > 1).any())
+
+    def sets(self, n: int, others: int, size: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Draw crops, and for each some more of the same image, in windows that share no pixel with it.
+
+        Parameters
+        ----------
+        n, size
+            As of `crops`; images without room for two windows are left out, see `holds_sets`.
+        others
+            Crops to go with each one, themselves disjoint; where an image has no room for so many, some come twice.
+        random
+            The only source of chance.
+
+        Returns
+        -------
+        crops, sets
+            (n, C, size, size) and (n, others, C, size, size) float32 in [-1, 1] on the pool's device; each crop is
+            flipped and turned by itself.
+        """
+        able = (self._height // size) * (self._width // size) > 1
+        chance = np.where(able, self._chance, 0)
+        image = random.choice(len(self._offset), n, p=chance / chance.sum())
+        corners = [disjoint_windows(self._height[k], self._width[k], others + 1, size, random) for k in image]
+        top, left = np.concatenate(corners).T
+        repeated = np.repeat(image, others + 1)
+        crops = self._gather(repeated, _window(top, size, random), _window(left, size, random), random)
+        grouped = crops.reshape(n, others + 1, *crops.shape[1:])
+        return grouped[:, 0], grouped[:, 1:]
+
+    def _gather(self, image: np.ndarray, rows: np.ndarray, columns: np.ndarray, random: np.random.Generator) -> Tensor:
+        """(n, C, size, size) crops of images (n,) at rows and columns (n, size), half of them transposed."""
+        rows = reflect(rows, self._height[image, None])
+        columns = reflect(columns, self._width[image, None])
         down, right = rows * self._width[image, None], columns
-        turned = random.random(n) < 0.5
+        turned = random.random(len(image)) < 0.5
         down, right = np.where(turned[:, None], right, down), np.where(turned[:, None], down, right)
         start = self._offset[image, None] + np.arange(self._channels)
         where = self._values.device
@@ -238,12 +294,30 @@ class Pool:
 
 
 def _positions(length: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
-    """(n, size) row or column numbers of random windows in images `length` (n,) long, half of them mirrored."""
+    """(n, size) row or column numbers of random windows of images `length` (n,) long, half of them mirrored."""
     room = length - size
     start = np.where(room > 0, random.integers(0, np.maximum(room, 0) + 1), room // 2)
+    return _window(start, size, random)
+
+
+def _window(start: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
+    """(n, size) row or column numbers of windows that begin at `start` (n,), half of them mirrored."""
     position = start[:, None] + np.arange(size)
-    mirrored = random.random(len(length)) < 0.5
-    return reflect(np.where(mirrored[:, None], position[:, ::-1], position), length[:, None])
+    mirrored = random.random(len(start)) < 0.5
+    return np.where(mirrored[:, None], position[:, ::-1], position)
+
+
+def disjoint_windows(height: int, width: int, n: int, size: int, random: np.random.Generator) -> np.ndarray:
+    """(n, 2) top-left pixels of windows of an image that share no pixel, in random order.
+
+    They are cells of a grid laid over the image at a random place. Where it has fewer than n, all but the first window
+    come again as often as needed; it has two at least.
+    """
+    rows, columns = height // size, width // size
+    cells = random.permutation(rows * columns)
+    chosen = np.append(cells[0], np.resize(cells[1:], n - 1)).astype(int)
+    origin = (random.integers(height - rows * size + 1), random.integers(width - columns * size + 1))
+    return np.stack([chosen // columns, chosen % columns], axis=1) * size + np.array(origin)
 
 
 def reflect(position: np.ndarray, length: np.ndarray) -> np.ndarray:

@@ -195,25 +195,34 @@ def describe(
     weights: Path,
 ) -> DenoiserRecord:
     """Make the record of a training that has ended, with its weights in the file `weights`."""
-    device = next(training.network.parameters()).device
     return DenoiserRecord(
         normaliser=index.normaliser,
         channels=index.channels,
         image_channels=len(index.channels),
         dtype=index.dtype,
         pool=tuple({"name": image.name, "sha256": image.sha256} for image in index.images),
-        settings=settings.model_dump(mode="json"),
-        seed=seed,
-        steps=training.step,
-        wall_seconds=wall_seconds,
-        images_per_second=training.step * settings.batch_size / max(training.seconds, 1e-9),
-        peak_memory_bytes=peak_memory_bytes(device),
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        precision=training.precision.mixed,
-        version=fewstain.__version__,
         file_channels=index.file_channels,
-        weights_sha256=sha256_file(weights),
+        **training_facts(training, settings, seed, wall_seconds=wall_seconds, weights=weights),
     )
+
+
+def training_facts(
+    training: Training[Network], settings: TrainingSettings, seed: int, *, wall_seconds: float, weights: Path
+) -> dict[str, Any]:
+    """Return what a record tells of the training itself, whatever it was trained on."""
+    device = next(training.network.parameters()).device
+    return {
+        "settings": settings.model_dump(mode="json"),
+        "seed": seed,
+        "steps": training.step,
+        "wall_seconds": wall_seconds,
+        "images_per_second": training.step * settings.batch_size / max(training.seconds, 1e-9),
+        "peak_memory_bytes": peak_memory_bytes(device),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "precision": training.precision.mixed,
+        "version": fewstain.__version__,
+        "weights_sha256": sha256_file(weights),
+    }
 
 
 def write_losses(folder: Path, losses: Sequence[float]) -> None:

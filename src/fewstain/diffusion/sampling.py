@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from fewstain.diffusion.draws import starting_noise, step_noise
+from fewstain.diffusion.levels import Predict
 from fewstain.diffusion.methods import METHODS, check_method, paint
 from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.progress import StepProgress, counted
@@ -24,6 +27,7 @@ def sample(
     eta: float = 0.0,
     noise: Tensor | None = None,
     batch_size: int = 16,
+    bind: Callable[[slice], Predict] | None = None,
 ) -> Tensor:
     """Sample images from the denoiser's p(image).
 
@@ -48,6 +52,8 @@ def sample(
         the way is the seed's all the same.
     batch_size
         Images computed together.
+    bind
+        Which of the images -> the network with the conditions of those bound; None for the denoiser as it is.
 
     Returns
     -------
@@ -67,9 +73,11 @@ def sample(
     images = torch.empty((n, denoiser.image_channels, *size))
     cost = METHODS[method].cost(denoiser.scheduler, steps)
     with StepProgress("sampling", len(batches) * cost, images_per_step=min(batch_size, n) / cost) as progress:
-        predict = counted(denoiser, progress)
+        network: Predict = denoiser
+        predict = counted(lambda noisy, timesteps: network(noisy, timesteps), progress)
         for numbers in batches:
             rows = slice(numbers.start, numbers.stop)
+            network = bind(rows) if bind is not None else denoiser
             begun = starting_noise(seed, numbers, shape) if noise is None else noise[rows]
             draw = step_noise(seed, numbers, shape, denoiser.device)
             painted = paint(

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor
-from torch.nn import functional
 from torch.utils._triton import has_triton
 
 from fewstain.dataset import Dataset
 from fewstain.diffusion.folder import check_replaceable
+from fewstain.diffusion.levels import Predict
 from fewstain.diffusion.loop import run
 from fewstain.diffusion.network import Denoiser, build_denoiser
+from fewstain.diffusion.objective import prediction_loss
 from fewstain.diffusion.pool import CropSource, remove_pixels
 from fewstain.diffusion.record import CONTENTS, DenoiserRecord, write_denoiser
-from fewstain.diffusion.schedule import draw_timesteps, noised_and_target
 from fewstain.diffusion.session import open_session
 from fewstain.diffusion.state import Training
 from fewstain.errors import UserError
@@ -27,7 +27,7 @@ from fewstain.settings import DiffusionSettings
 
 COMPILE_STEPS = 2000  # torch.compile takes a minute or so: shorter trainings do not earn it back
 
-Predict = Callable[[Tensor, Tensor], Tensor]
+Kind = TypeVar("Kind", bound=Denoiser)
 
 
 def train_diffusion(
@@ -75,7 +75,7 @@ def train_diffusion(
     accelerator = session.accelerator
     training = session.training(new_denoiser(settings, len(session.index.channels), seed), settings)
     if not session.finished:
-        predict = _compiled(training, settings, accelerator.device)
+        predict = compiled(training, settings, accelerator.device)
         pool = session.pool()
 
         def loss_of(step: int) -> Tensor:
@@ -109,22 +109,15 @@ def denoising_loss(
     random
         The only source of chance.
     """
-    device = accelerator.device
     clean = training.precision.lay_out(pool.crops(settings.batch_size, settings.crop, random))
-    timesteps = draw_timesteps(random, len(clean), settings.train_timesteps, settings.small_timestep_share).to(device)
-    generator = torch.Generator(device).manual_seed(int(random.integers(2**63)))
-    noise = torch.randn(clean.shape, generator=generator, device=device)
-    noised, target = noised_and_target(training.network.scheduler, clean, noise, timesteps)
-
-    with accelerator.autocast():
-        predicted = predict(noised, timesteps)
-    return functional.mse_loss(predicted.float(), target)
+    share = settings.small_timestep_share
+    return prediction_loss(predict, training.network.scheduler, clean, share, accelerator, random)
 
 
-def _compiled(training: Training[Denoiser], settings: DiffusionSettings, device: torch.device) -> Predict:
+def compiled(training: Training[Kind], settings: DiffusionSettings, device: torch.device) -> Predict:
     """Compile the network where that pays; judged by the length of the whole training, so that all sessions agree."""
     if device.type != "cuda" or settings.steps < COMPILE_STEPS or not has_triton():
         return training.network
     torch._dynamo.config.suppress_errors = True  # what it cannot compile runs as it is
-    compiled: Predict = torch.compile(training.network)
-    return compiled
+    network: Predict = torch.compile(training.network)
+    return network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,23 @@ def realism(painted: Tensor, real: Tensor) -> Realism:
     statistics, expected = _standardised(pixel_statistics(painted), pixel_statistics(real))
     distances = [wasserstein_distance(a, b) for a, b in zip(statistics.T, expected.T, strict=True)]
     return Realism(frechet_distance(features, truth), kernel_mmd(features, truth), float(np.mean(distances)))
+
+
+def distances(painted: Tensor, candidates: Sequence[Tensor]) -> list[float]:
+    """Squared maximum mean discrepancy (see `Realism.mmd`) of painted images to each of several sets of real ones.
+
+    Parameters
+    ----------
+    painted
+        (n, C, H, W) in [-1, 1], n at least 2.
+    candidates
+        Such images, 2 at least in each; the features' scale is that of all of them together, so that the distances
+        compare.
+    """
+    described = [random_features(images).numpy() for images in candidates]
+    everything = np.concatenate(described)
+    features = random_features(painted).numpy()
+    return [kernel_mmd(*_standardised(features, each, everything)) for each in described]
 
 
 @torch.inference_mode()
@@ -137,9 +155,10 @@ def pixel_statistics(images: Tensor) -> NDArray[np.float64]:
 
 
 def _standardised(
-    values: NDArray[np.floating], real: NDArray[np.floating]
+    values: NDArray[np.floating], real: NDArray[np.floating], scale: NDArray[np.floating] | None = None
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Both by the real ones' mean and standard deviation, a constant one's being 1."""
-    mean, deviation = real.mean(axis=0), real.std(axis=0)
+    """Both by the mean and standard deviation, a constant one's being 1, of `scale`, or of the real ones."""
+    scale = real if scale is None else scale
+    mean, deviation = scale.mean(axis=0), scale.std(axis=0)
     deviation = np.where(deviation > 1e-12, deviation, 1.0)
     return (values - mean) / deviation, (real - mean) / deviation

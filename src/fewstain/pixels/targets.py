@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from skimage.segmentation import clear_border, find_boundaries
+
+from fewstain.layout import normalised_distance
 
 BACKGROUND, BOUNDARY, INTERIOR = 0, 1, 2
 
@@ -30,29 +31,6 @@ class Targets:
     classes: NDArray[np.int64]
     distance: NDArray[np.float32]
     distance_known: NDArray[np.bool_]
-
-
-def normalised_distance(labels: NDArray[np.integer]) -> NDArray[np.float32]:
-    """Euclidean distance of each object's pixels to the object's border, divided by its maximum in the object.
-
-    Parameters
-    ----------
-    labels
-        (H, W) instance labels, 0 = background. Touching objects are kept apart.
-
-    Returns
-    -------
-    ndarray
-        (H, W) float32 in [0, 1].
-    """
-    distance = np.zeros(labels.shape, np.float32)
-    for label, box in enumerate(ndimage.find_objects(labels), start=1):
-        if box is None:
-            continue
-        inside = np.pad(labels[box] == label, 1)
-        depth = ndimage.distance_transform_edt(inside)[1:-1, 1:-1]
-        distance[box] += (depth / depth.max()).astype(np.float32)
-    return distance
 
 
 def pixel_targets(labels: NDArray[np.integer], classes: Mapping[int, int] | None = None) -> Targets:

@@ -1,0 +1,1 @@
+"""Denoisers that take conditions by cross-attention: words, or a set of images."""

@@ -1,0 +1,53 @@
+"""The folder of a control: its network, and a record that names the denoiser it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from fewstain.diffusion.control.conditions import Condition
+from fewstain.diffusion.control.network import FOLDER, Control, load_control
+from fewstain.diffusion.dependence import DependentRecord, check_base
+from fewstain.diffusion.network import WEIGHTS, Denoiser
+from fewstain.diffusion.record import LOSS_FILE, RECORD_FILE, SAMPLES_FILE, read_record_of
+from fewstain.errors import UserError
+from fewstain.storage import sha256_file
+
+CONTENTS = {FOLDER, RECORD_FILE, LOSS_FILE, SAMPLES_FILE}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlRecord(DependentRecord):
+    """fewstain.json in a control's folder; normaliser, channels and dtype are its denoiser's.
+
+    Attributes
+    ----------
+    condition
+        A `Condition`.
+    """
+
+    holder: ClassVar[str] = "a control"
+
+    condition: str
+
+
+def open_control(folder: Path, denoiser: Denoiser, denoiser_dir: Path) -> tuple[Control, ControlRecord]:
+    """Read the control in `folder` for its denoiser, onto the denoiser's device.
+
+    Raises
+    ------
+    UserError
+        If the folder holds no control, or one of another denoiser, or its weights are damaged or not its own.
+    """
+    record = read_record_of(ControlRecord, folder)
+    check_base(folder, record, denoiser_dir, f"train a control of {denoiser_dir}")
+    control = load_control(folder, denoiser)
+    path = folder / FOLDER / WEIGHTS
+    known = record.condition in list(Condition) and control.condition_channels == Condition(record.condition).channels
+    if sha256_file(path) != record.weights_sha256 or not known:
+        raise UserError(
+            f"{path}: not the weights that {RECORD_FILE} tells of, altered or of another control; "
+            "restore the folder from a backup, or train again"
+        )
+    return control.to(denoiser.device), record

@@ -1,0 +1,1 @@
+"""Image-to-image translation: a denoiser that sees a source image beside the one it denoises."""

@@ -1,0 +1,82 @@
+import argparse
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fewstain.images.write import write_image
+
+ROOT = Path(__file__).parents[2]
+TINY = ["unshuffle=4", "channels=[8]", "crop=16", "batch_size=2", "steps=2", "token_width=8", "samples=0"]
+
+
+@pytest.fixture(scope="module")
+def conditions():
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        return importlib.import_module("conditions")
+    finally:
+        sys.path.pop(0)
+
+
+def test_the_verdict_counts_images_that_are_nearer_to_their_own_windows(conditions):
+    found = [[1.0, 2.0, 3.0], [4.0, 1.0, 0.5], [9.0, 9.0, 8.0]]
+    verdict = conditions.verdict(2.0, found, other=[1, 2, 0])
+    assert verdict == {
+        "guidance_scale": 2.0,
+        "images": 3,
+        "nearer": 2 / 3,  # 1 < 2, 1 > 0.5, 8 < 9
+        "nearer_all": 5 / 6,
+        "mmd_own": 1.0,
+        "mmd_other": 3.5,
+    }
+
+
+def test_all_is_measured_and_written_on_the_page(conditions, tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    random = np.random.default_rng(0)
+    for stain, channels in (("fluorescence", ()), ("histology", (3,)), ("tissue-dapi", ())):
+        for number in range(8):
+            pixels = random.integers(10 * number, 200, (64, 64, *channels)).astype(np.uint8)
+            write_image(tmp_path / "stains" / stain / "images" / f"{number}.tif", pixels)
+    options = argparse.Namespace(
+        stains=tmp_path / "stains",
+        out=tmp_path / "out",
+        words=["fluorescence", "histology"],
+        few_shot="fluorescence",
+        held_out=["tissue-dapi"],
+        set=TINY,
+        scales=[1.0, 2.0],
+        pictured=2.0,
+        n=3,
+        n_like=2,
+        sample_steps=2,
+    )
+    result = conditions.run(options)
+    assert json.loads((tmp_path / "out" / "conditions.json").read_text()) == result
+    assert [(row["stain"], row["guidance_scale"]) for row in result["words"]["rows"]] == [
+        ("fluorescence", 1.0),
+        ("histology", 1.0),
+        ("fluorescence", 2.0),
+        ("histology", 2.0),
+    ]
+    assert sum(result["words"]["without_words"].values()) == pytest.approx(1)
+    held = result["few_shot"]["held_out"]
+    assert {stain: [row["images"] for row in rows] for stain, rows in held.items()} == {
+        "fluorescence": [2, 2, 2],
+        "tissue-dapi": [8, 8, 8],
+    }
+    seen = {path.name for path in (tmp_path / "out" / "few-shot-data" / "images").iterdir()}
+    assert len(seen) == 6
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} == {
+        "words.png",
+        "few-shot-fluorescence.png",
+        "few-shot-tissue-dapi.png",
+    }
+    tables = conditions.tables(result)
+    assert "| Hoechst, cultured cells, nuclei | " in tables
+    assert "| tissue-dapi | 8 | the shown windows themselves | " in tables
+    assert conditions.run(options) == result  # nothing is trained again
