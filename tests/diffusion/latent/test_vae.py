@@ -20,6 +20,14 @@ def tiny(settings=TINY, channels=2):
     return build_vae(settings, channels).eval()
 
 
+def trained(vae):
+    """Give it weights as after some training: none of them 0."""
+    with torch.no_grad():
+        for parameter in vae.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape))
+    return vae
+
+
 @pytest.mark.parametrize(
     ("unshuffle", "channels", "factor"), [(2, (8, 16), 4), (1, (8, 8, 8), 4), (4, (8, 8), 8), (1, (8,), 1)]
 )
@@ -33,12 +41,24 @@ def test_images_of_any_size_become_latents_and_images_of_that_size(unshuffle, ch
     assert vae.decode(latents).shape == (2, 2, *size)
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_before_training_latents_are_means_and_images_are_those_blown_up(channels):
+    vae = tiny(channels=channels)  # of 3 latent channels
+    images = torch.rand(1, channels, 12, 16) * 2 - 1
+    latents = vae.encode(images)
+    kept = min(channels, 3)
+    torch.testing.assert_close(latents[:, :kept], functional.avg_pool2d(images, 4)[:, :kept])
+    assert not latents[:, kept:].any()
+    coarse = functional.interpolate(latents[:, :kept], size=(12, 16), mode="bicubic").clamp(-1, 1)
+    torch.testing.assert_close(vae.decode(latents)[:, :kept], coarse)
+
+
 def test_there_is_no_attention_so_that_memory_grows_with_the_area_alone():
     assert not [module for module in tiny().modules() if isinstance(module, Attention)]
 
 
 def test_standardised_latents_are_those_of_before_shifted_and_scaled_and_decode_as_before():
-    vae = tiny()
+    vae = trained(tiny())
     images = torch.rand(1, 2, 8, 12) * 2 - 1
     raw = vae.encode(images)
     decoded = vae.decode(raw)
@@ -94,7 +114,7 @@ def test_images_in_place_of_latents_are_told():
 
 
 def test_a_loaded_vae_answers_as_the_saved_one(tmp_path):
-    vae = tiny()
+    vae = trained(tiny())
     vae.standardise([0.1, 0.2, 0.3], [1.0, 2.0, 1 / 3])
     vae.save(tmp_path)
     loaded, images = load_vae(tmp_path), torch.rand(1, 2, 16, 8)

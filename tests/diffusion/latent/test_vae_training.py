@@ -50,20 +50,18 @@ def test_a_finished_training_only_writes_its_results_again(trained, tmp_path, va
 
 
 def test_images_never_seen_come_back(tmp_path, make_dataset):
-    """Two images are learned from, and a third comes back at 24 dB; its means over 4 x 4 blocks are 20.3 dB from it."""
+    """Two images are learned from, and a third comes back better than from its means over 4 x 4 pixels."""
     settings = VaeSettings(
-        channels=(16, 32), crop=32, batch_size=4, steps=150, warmup_steps=10, learning_rate=4e-3, ema_decay=0.9
+        channels=(16, 32), crop=32, batch_size=4, steps=80, warmup_steps=10, learning_rate=4e-3, ema_decay=0.9
     )
     dataset = make_dataset(tmp_path / "data", sizes=((96, 96), (96, 96), (64, 64)))
     seen = Dataset(dataset.root, dataset.images[:2], (), ())
     train_vae(seen, tmp_path / "out", tmp_path / "state", settings)
-    vae, record = open_vae(tmp_path / "out")
+    vae = open_vae(tmp_path / "out")[0]
     index = build_pool(tmp_path / "test", dataset.images[2:], None)
     images = Pool(tmp_path / "test", index, torch.device("cpu")).crops(8, 64, np.random.default_rng(0))
-    coarse = interpolate(avg_pool2d(images, 4), scale_factor=4)
-    assert psnr(images, coarse) == pytest.approx(20.3, abs=0.1)
-    assert psnr(images, vae.decode(vae.encode(images))) > 22
-    assert record.pool_psnr > 22
+    coarse = interpolate(avg_pool2d(images, 4), scale_factor=4, mode="bicubic")
+    assert psnr(images, vae.decode(vae.encode(images))) > psnr(images, coarse) + 2
 
 
 def test_changes_are_told(trained, tmp_path, vae_settings):
