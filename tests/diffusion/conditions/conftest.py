@@ -18,8 +18,8 @@ TINY = ConditionalSettings(
     channels=(16,),
     crop=32,
     batch_size=8,
-    steps=240,
-    learning_rate=1e-2,
+    steps=160,
+    learning_rate=3e-3,
     warmup_steps=10,
     ema_decay=0.9,
     checkpoint_seconds=60,
@@ -102,7 +102,5 @@ def few_shot_model(tmp_path_factory):
     """Folder with a denoiser of sets, out/, the data set seen/ that it was trained on, and held/ of the same kind."""
     folder = tmp_path_factory.mktemp("few-shot")
     make_colours(folder / "held", HELD_HUES)
-    train_few_shot(
-        [make_colours(folder / "seen")], folder / "out", folder / "state", TINY.model_copy(update={"steps": 500})
-    )
+    train_few_shot([make_colours(folder / "seen")], folder / "out", folder / "state", TINY)
     return folder

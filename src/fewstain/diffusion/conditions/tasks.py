@@ -48,7 +48,7 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class WordTask:
-    """A stain's words, each left out with the chance `settings.drop`, and with the same chance all."""
+    """A part of a stain's words, of any size with the same chance; with the chance `settings.drop`, none."""
 
     words: Sequence[Description]
     settings: ConditionalSettings
@@ -63,9 +63,8 @@ class WordTask:
         stain, clean = stains.crops(self.settings.batch_size, self.settings.crop, random)
         numbers = []
         for k in stain:
-            kept = random.random(len(self.words[k])) >= self.settings.drop
-            words = [word for word, here in zip(self.words[k], kept, strict=True) if here]
-            numbers.append(encoder.numbers(words))
+            part = random.permutation(len(self.words[k]))[: random.integers(1, len(self.words[k]) + 1)]
+            numbers.append(encoder.numbers([self.words[k][place] for place in part]))
         drop = torch.from_numpy(random.random(len(stain)) < self.settings.drop)
         return Batch(clean, torch.tensor(numbers, device=clean.device), drop.to(clean.device))
 

@@ -50,8 +50,8 @@ def train_words(
 ) -> None:
     """Train a denoiser that paints what the words of a data set say, or go on where the last call was stopped.
 
-    Each crop is trained on with its data set's words, each of them left out with the chance `settings.drop`, and with
-    the same chance all: so a part of a description is understood too, and so is none.
+    Each crop is trained on with a part of its data set's words, and with the chance `settings.drop` with none of them,
+    so that a part of a description is understood too, and so is none.
 
     Parameters
     ----------
