@@ -51,7 +51,7 @@ from fewstain.storage import read_json, sha256_file, write_json
 from fewstain.toolbox import Target
 
 STEPS, MANY = (5, 10, 20, 50), 200
-INVERSIONS = ((20, 1), (20, 3), (50, 1), (50, 2), (50, 3), (50, 5))  # steps, rounds
+INVERSIONS = ((20, 1), (20, 3), (50, 1), (50, 3))  # steps, rounds
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 EDIT_STEPS, SAMPLE_STEPS, ADAPT_STEPS = 20, 20, 300
 GRIDS = (("euler", 10), ("euler", 20), ("dpm++", 10), ("dpm++", 20), ("heun", 9), ("heun", 19))

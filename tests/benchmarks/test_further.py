@@ -1,0 +1,45 @@
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def further(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    yield importlib.import_module("further")
+    for name in ("further", "views", "stains", "page"):
+        sys.modules.pop(name, None)
+
+
+def test_average_precision_sums_over_windows_before_it_divides(further):
+    counts = np.array([[3, 1, 0], [0, 0, 4]])
+    assert further.average_precision(counts) == 3 / 8
+    np.testing.assert_allclose(further.average_precision(np.stack([counts, 2 * counts[::-1]])), [3 / 8, 3 / 8])
+
+
+def test_a_model_is_no_nearer_to_itself_than_0_and_pairs_tell_more_than_each_alone(further):
+    random = np.random.default_rng(0)
+    first = np.stack([random.integers(0, 9, 40), random.integers(0, 3, 40), random.integers(0, 3, 40)], axis=1)
+    own = first.copy()
+    own[:, 0] += 1
+    assert further.compared(first, first)["difference"] == 0
+    assert further.compared(first, first)["difference_standard_error"] == 0
+    found = further.compared(own, first)
+    total = first.sum(axis=0)
+    assert found["AP50"] == pytest.approx((total[0] + 40) / (total.sum() + 40))
+    assert found["difference"] == pytest.approx(found["AP50"] - total[0] / total.sum())
+    assert 0 < found["difference_standard_error"] < found["AP50_standard_error"]
+
+
+def test_the_table_has_a_line_a_model(further):
+    scores = {"AP50": 0.5, "AP50_standard_error": 0.04, "difference": -0.02, "difference_standard_error": 0.03}
+    about = {"prediction": "epsilon", "steps": 1500, "AP50_out_of_fold": 0.6, "AP_out_of_fold": 0.3}
+    result = {"stain": "histology", "n_labels": 24, "seed": 0, "further_windows": 54, "models": [about | scores] * 2}
+    *_, first, second = further.table(result).splitlines()
+    assert first == "| epsilon | 1500 | 0.600 | 0.500 (0.040) | – |"
+    assert second == "| epsilon | 1500 | 0.600 | 0.500 (0.040) | -0.020 (0.030) |"
