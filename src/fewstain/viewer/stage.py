@@ -23,6 +23,7 @@ def show(viewer: napari.Viewer, layers: Sequence[LayerData]) -> list[Layer]:
 
 def clear(viewer: napari.Viewer) -> None:
     """Remove the layers that fewstain shows."""
+    viewer.layers.selection.clear()  # else Qt looks for the removed one's neighbours while it is being removed
     for layer in [layer for layer in viewer.layers if told(layer.metadata)]:
         viewer.layers.remove(layer)
 
