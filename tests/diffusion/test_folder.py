@@ -8,7 +8,8 @@ def test_a_folder_is_replaced_whole(tmp_path):
     out = tmp_path / "diffusion"
     with replaced_folder(out) as folder:
         (folder / "a").write_text("old")
-    (tmp_path / ".diffusion.12ab.part").mkdir()
+    for stale in ("part", "old"):  # of sessions that were killed
+        (tmp_path / f".diffusion.12ab.{stale}").mkdir()
     with replaced_folder(out) as folder:
         (folder / "b").write_text("new")
         assert (out / "a").read_text() == "old"

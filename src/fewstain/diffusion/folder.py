@@ -39,8 +39,9 @@ def replaced_folder(out: Path) -> Iterator[Path]:
     fresh, old = out.with_name(f".{out.name}.{token}.part"), out.with_name(f".{out.name}.{token}.old")
     with write_errors_named(out):
         try:
-            for stale in out.parent.glob(f".{out.name}.*.part"):  # of a session that was killed while writing
-                shutil.rmtree(stale, ignore_errors=True)
+            for kind in ("part", "old"):  # of a session that was killed while writing
+                for stale in out.parent.glob(f".{out.name}.*.{kind}"):
+                    shutil.rmtree(stale, ignore_errors=True)
             fresh.mkdir(parents=True)
             yield fresh
             for path in fresh.rglob("*"):
