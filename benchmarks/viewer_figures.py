@@ -23,7 +23,7 @@ from fewstain.viewer.display import start_virtual_display
 
 SNAKEFILE = """
 rule segment_pool:
-    output: "results/{path,.*/(measurements.csv|scores.json|report/.*)}"
+    output: "results/{path,.*/(corrected_measurements.csv|scores.json|report/.*)}"
     shell: "echo 'segmenting: 1/2, peak 0.66 GiB, 0:00:20 left'; sleep 600"
 """
 
@@ -125,6 +125,8 @@ def run_picture(viewer: Any, data: Path, out: Path) -> None:
         if widget.run and widget.run.progress.share:
             break
     viewer.reset_view()
+    while widget.run and widget.run.lines and not widget.run.lines[0].startswith("Building DAG"):
+        widget.run.lines.popleft()  # what comes first tells of the machine
     take(viewer, out / "napari-run.png")
     if widget.run:
         widget.run.stop(patience_s=5)
