@@ -1,6 +1,6 @@
 """Pictures of the napari plugin for docs/napari.md, taken of the real window.
 
-viewer_figures.py RESULTS_DIR [--out docs/figures] [--size 1300x800]
+viewer_figures.py RESULTS_DIR [--out docs/figures] [--size 1300x800] [--only inspect|label|run]
 
 RESULTS_DIR is of a finished run. It is worked on a copy: neither it nor its dataset is changed. Needs the extra
 fewstain[napari], and Xvfb where there is no screen.
@@ -23,7 +23,7 @@ from fewstain.viewer.display import start_virtual_display
 
 SNAKEFILE = """
 rule segment_pool:
-    output: "results/{path,.*/(measurements.csv|scores.json|report/.*)}"
+    output: "results/{path,.*/((corrected_)?measurements.csv|scores.json|report/.*)}"
     shell: "echo 'segmenting: 1/2, peak 0.66 GiB, 0:00:20 left'; sleep 600"
 """
 
@@ -120,11 +120,15 @@ def run_picture(viewer: Any, data: Path, out: Path) -> None:
     study = locate(data)
     show(viewer, image_of(study, first_image(study) or ""))
     widget.start()
-    for _ in range(1200):
+    for _ in range(3000):
         QTest.qWait(100)
-        if widget.run and widget.run.progress.share:
+        if widget.run and (widget.run.progress.share or widget.run.code is not None):
             break
+    if widget.run is None or widget.run.code is not None:
+        raise SystemExit("the run ended before its picture was taken:\n" + widget.log.toPlainText())
     viewer.reset_view()
+    while widget.run and widget.run.lines and not widget.run.lines[0].startswith("Building DAG"):
+        widget.run.lines.popleft()  # what comes first tells of the machine
     take(viewer, out / "napari-run.png")
     if widget.run:
         widget.run.stop(patience_s=5)
@@ -137,6 +141,7 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs/figures"))
     parser.add_argument("--size", default="1300x800")
+    parser.add_argument("--only", choices=("inspect", "label", "run"), help="one widget instead of all")
     arguments = parser.parse_args()
     width, height = (int(side) for side in arguments.size.split("x"))
     if not start_virtual_display(width + 40, height + 40):
@@ -152,9 +157,10 @@ def main() -> None:
         data, results = copy_project(arguments.results, Path(folder))
         viewer = napari.Viewer(title="fewstain", show=True)
         viewer.window.resize(width, height)
-        inspect_pictures(viewer, results, arguments.out)
-        label_picture(viewer, data, arguments.out)
-        run_picture(viewer, data, arguments.out)
+        pictures = {"inspect": (inspect_pictures, results), "label": (label_picture, data), "run": (run_picture, data)}
+        for name, (picture, place) in pictures.items():
+            if arguments.only in (None, name):
+                picture(viewer, place, arguments.out)
         viewer.close()
 
 

@@ -117,6 +117,8 @@ def test_doubts_are_told_and_mended(widget):
     layer.data[20:30, 2:12] = 2
     widget.save()
     assert "object 1 in several pieces" in widget.doubts.text()
+    assert "1 of 4" in widget.progress.format()
+    assert widget.list.item(widget.index).text().startswith("✓")
     assert widget.mend_button.isVisible()
     widget.mend()
     assert np.unique(layer.data).tolist() == [0, 1, 2, 3]

@@ -49,7 +49,7 @@ def test_a_run_is_shown_to_its_end_and_its_results_open(widget, project, viewer)
     assert widget.stop_button.isEnabled()
     wait(widget, lambda: widget.status.text() == "Done.")
     assert "of scores.json" in widget.log.toPlainText()
-    assert widget.steps.format() == "5 of 5 steps"
+    assert widget.steps.format() == "4 of 4 steps"
     assert (project.results / "report" / "tables").exists()
     assert "b masks" in viewer.layers
     assert widget.start_button.isEnabled()

@@ -21,7 +21,8 @@ def test_labeled_windows_are_not_suggested_and_the_list_is_kept(session, project
     assert resume(locate(project.data)) == session
 
 
-def test_a_window_opens_with_the_ensembles_guess(session):
+def test_a_window_opens_with_the_ensembles_guess(project):
+    session = start(locate(project.data), n=99, size=32)  # all there are
     window = next(window for window in session.windows if window.name == "b__y32_x32")
     opened = session.open(window)
     mask = read_labels(session.study.mask(window.image.stem))

@@ -217,6 +217,7 @@ class LabelWidget(QWidget):
             findings = look_over(labels, self._opened.guess)
             if findings and not (self._doubted is not None and np.array_equal(self._doubted, labels)):
                 self._doubted = labels.copy()
+                self._refresh()
                 self._tell("Saved. Look once more at what is below; S again goes on.")
                 self._doubt([finding.message for finding in findings], any(each.mendable for each in findings))
                 return
