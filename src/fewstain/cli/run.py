@@ -18,6 +18,7 @@ from fewstain.cli import (
     diffusion,
     export,
     painting,
+    pairs,
     pixels,
     report,
     start,
@@ -41,7 +42,7 @@ app = typer.Typer(
 )
 for group in (
     *(start, check, diffusion, conditions, painting, variation, control, translation),
-    *(pixels, report, export, viewer),
+    *(pixels, pairs, report, export, viewer),
 ):
     group.add_to(app)
 

@@ -1,0 +1,134 @@
+"""Pairs on disk, batch by batch: made in any order, by any number of jobs, each batch once."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fewstain.diffusion.folder import replaced_folder
+from fewstain.diffusion.progress import StepProgress
+from fewstain.diffusion.state import check_identity
+from fewstain.errors import UserError
+from fewstain.images.write import write_image, write_labels
+from fewstain.pairs.generators import BatchedGenerator, batch_numbers, count_batches
+from fewstain.pairs.scores import PairScores
+from fewstain.storage import read_json, write_errors_named, write_json
+
+IDENTITY_FILE, SCORES_FILE = "pairs.json", "scores.json"
+IMAGES, LABELS = "images", "labels"
+
+
+def pair_name(number: int) -> str:
+    """Name of a pair's files, without extension."""
+    return f"pair-{number:06d}"
+
+
+def open_state(state: Path, identity: Mapping[str, Any], *, restart: bool) -> None:
+    """Make a folder of batches, or make sure that those in it are of the same pairs.
+
+    Raises
+    ------
+    UserError
+        If they are of others, unless `restart`, which forgets them.
+    """
+    path = state / IDENTITY_FILE
+    if path.is_file():
+        try:
+            check_identity(state, read_json(path), identity)
+            return
+        except UserError as fault:
+            if not restart:
+                raise UserError(f"{str(fault).replace('training something else', 'making other pairs')}") from fault
+    with write_errors_named(state):
+        state.mkdir(parents=True, exist_ok=True)
+        for folder in batch_folders(state):
+            shutil.rmtree(folder)
+    write_json(path, dict(identity))
+
+
+def batch_folders(state: Path) -> list[Path]:
+    """Folders of the finished batches."""
+    return sorted(path for path in state.iterdir() if path.is_dir() and path.name.startswith("batch-"))
+
+
+def batch_folder(state: Path, batch: int) -> Path:
+    """Folder of a batch; it appears whole."""
+    return state / f"batch-{batch:06d}"
+
+
+def shard_batches(n: int, batch_size: int, shard: int, shards: int) -> range:
+    """Batches of a shard, counted from 1: every so-many-th."""
+    return range(shard - 1, count_batches(n, batch_size), shards)
+
+
+def make_batches(generator: BatchedGenerator, state: Path, batches: Sequence[int], n: int, seed: int) -> int:
+    """Make the batches that are not there yet.
+
+    Parameters
+    ----------
+    generator
+        Its batch size is that of the batches.
+    state
+        As `open_state` made it.
+    batches
+        Numbers, counted from 0.
+    n, seed
+        Of all pairs.
+
+    Returns
+    -------
+    int
+        Batches made.
+    """
+    missing = [batch for batch in batches if not batch_folder(state, batch).is_dir()]
+    total = sum(len(batch_numbers(batch, n, generator.batch_size)) for batch in batches)
+    absent = sum(len(batch_numbers(batch, n, generator.batch_size)) for batch in missing)
+    done = total - absent
+    if not missing:
+        return 0
+    with StepProgress("making pairs", total, done=done) as progress:
+        for batch in missing:
+            numbers = batch_numbers(batch, n, generator.batch_size)
+            with replaced_folder(batch_folder(state, batch)) as folder:
+                scores = []
+                for number, pair in zip(numbers, generator.batch(numbers, seed), strict=True):
+                    write_image(folder / IMAGES / f"{pair_name(number)}.tif", pair.image)
+                    write_labels(folder / LABELS / f"{pair_name(number)}.tif", pair.labels)
+                    scores.append({"number": number, **asdict(pair.scores)})
+                write_json(folder / SCORES_FILE, scores)
+            done += len(numbers)
+            if progress.due(done):
+                progress.show(done)
+    return len(missing)
+
+
+def read_scores(state: Path, n: int, batch_size: int) -> list[PairScores]:
+    """Scores of all pairs, by number.
+
+    Raises
+    ------
+    UserError
+        If a batch is not there yet.
+    """
+    return [scores for _, scores in _rows(state, n, batch_size)]
+
+
+def pair_files(state: Path, number: int, batch_size: int) -> tuple[Path, Path]:
+    """Image and labels of a pair."""
+    folder, name = batch_folder(state, number // batch_size), f"{pair_name(number)}.tif"
+    return folder / IMAGES / name, folder / LABELS / name
+
+
+def _rows(state: Path, n: int, batch_size: int) -> Iterator[tuple[int, PairScores]]:
+    for batch in range(count_batches(n, batch_size)):
+        path = batch_folder(state, batch) / SCORES_FILE
+        if not path.is_file():
+            missing = sum(not batch_folder(state, each).is_dir() for each in range(count_batches(n, batch_size)))
+            raise UserError(
+                f"{state}: {missing} of {count_batches(n, batch_size)} batches are not made yet; run the other shards"
+            )
+        for row in read_json(path):
+            yield row.pop("number"), PairScores(**row)
