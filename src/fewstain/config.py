@@ -14,6 +14,7 @@ import yaml
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
 from fewstain.errors import UserError
+from fewstain.pair_settings import PAIR_SECTIONS, LayoutSettings, PainterSettings, PairSettings
 from fewstain.settings import (
     PRESETS,
     ConditionalSettings,
@@ -42,6 +43,8 @@ __all__ = [
     "config_schema",
     "dataset_settings",
     "load_config",
+    "painter_options",
+    "pair_settings",
     "parse_config",
     "parse_set",
     "resolve",
@@ -54,7 +57,7 @@ ACROSS = "across"  # folder of results that belong to no one dataset
 class DatasetSettings(Strict):
     """What is particular to one dataset.
 
-    Of its three sections only the keys that were written count; the others come from the preset.
+    Of its sections only the keys that were written count; the others come from the preset.
     """
 
     preset: Preset | None = Field(None, description="this dataset's own preset")
@@ -67,6 +70,9 @@ class DatasetSettings(Strict):
     diffusion: DiffusionSettings = Field(DiffusionSettings(), description="numbers that differ from the preset's")
     pixels: PixelSettings = Field(PixelSettings(), description="numbers that differ from the preset's")
     segment: SegmentSettings = Field(SegmentSettings(), description="numbers that differ from the preset's")
+    layouts: LayoutSettings = Field(LayoutSettings(), description="numbers that differ from the preset's")
+    painter: PainterSettings = Field(PainterSettings(), description="numbers that differ from the preset's")
+    pairs: PairSettings = Field(PairSettings(), description="synthetic pairs: numbers that differ from the preset's")
     toolbox: ToolboxSettings = Field(ToolboxSettings(), description="what else to make with the denoiser")
 
     @field_validator("channels")
@@ -78,7 +84,12 @@ class DatasetSettings(Strict):
 
     def overrides(self) -> dict[str, dict[str, Any]]:
         """Return the keys that were written, section by section."""
-        return {section: getattr(self, section).model_dump(mode="json", exclude_unset=True) for section in SECTIONS}
+        return {section: self.written(section) for section in SECTIONS}
+
+    def written(self, section: str) -> dict[str, Any]:
+        """Return the keys of one section that were written."""
+        written: dict[str, Any] = getattr(self, section).model_dump(mode="json", exclude_unset=True)
+        return written
 
 
 # a name becomes a folder under data/ and results/, so it must not be able to leave them
@@ -171,6 +182,19 @@ def dataset_settings(config: Config, name: str, source: str = "config.yaml") -> 
     return resolve(config.preset_of(name), config.dataset(name).overrides(), f"{source}: datasets.{name}")
 
 
+def pair_settings(config: Config, name: str) -> PairSettings:
+    """Return the numbers of one dataset's pairs: its preset's, changed by its own."""
+    numbers = PAIR_SECTIONS["pairs"][config.preset_of(name)].model_dump(mode="json")
+    return validate(PairSettings, numbers | config.dataset(name).written("pairs"), f"datasets.{name}.pairs")
+
+
+def painter_options(config: Config, name: str) -> list[str]:
+    """Return the command line options of train-painter: the preset, and what was written."""
+    return written_options(
+        config.preset_of(name), {key: config.dataset(name).written(key) for key in ("layouts", "painter")}
+    )
+
+
 def resolve(
     preset: Preset | str, overrides: Mapping[str, Mapping[str, Any]] | None = None, source: str = "settings"
 ) -> Settings:
@@ -213,8 +237,17 @@ def cli_options(settings: Settings, preset: Preset | str) -> list[str]:
 def across_options(config: Config) -> list[str]:
     """Return the command line options of train-words and train-few-shot: the preset, and what was written."""
     written = config.across.conditions.model_dump(mode="json", exclude_unset=True)
-    changes = [f"conditions.{key}={json.dumps(value, separators=(',', ':'))}" for key, value in written.items()]
-    return ["--preset", config.preset.value, *(word for change in changes for word in ("--set", change))]
+    return written_options(config.preset, {"conditions": written})
+
+
+def written_options(preset: Preset, written: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return a preset and the keys written in some sections as command line options."""
+    changes = [
+        f"{section}.{key}={json.dumps(value, separators=(',', ':'))}"
+        for section, numbers in written.items()
+        for key, value in numbers.items()
+    ]
+    return ["--preset", preset.value, *(word for change in changes for word in ("--set", change))]
 
 
 def parse_set(items: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -247,9 +280,12 @@ def config_schema() -> dict[str, Any]:
         dataset[section].pop("default", None)
         for key in schema["$defs"][Settings.model_fields[section].annotation.__name__]["properties"].values():  # type: ignore[union-attr]
             key.pop("default", None)
+    for section in PAIR_SECTIONS:
+        dataset[section].pop("default", None)
     schema["$defs"]["Across"]["properties"]["conditions"].pop("default", None)
-    for key in schema["$defs"]["ConditionalSettings"]["properties"].values():
-        key.pop("default", None)
+    for model in (ConditionalSettings, LayoutSettings, PainterSettings, PairSettings):
+        for key in schema["$defs"][model.__name__]["properties"].values():
+            key.pop("default", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

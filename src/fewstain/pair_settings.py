@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -31,11 +32,11 @@ class PairKind(StrEnum):
 class LayoutSettings(DiffusionSettings):
     """The denoiser of layouts: what differs from one of images."""
 
-    unshuffle: Literal[1, 2, 4] = Field(4, description="layouts are smooth: blocks of 4 x 4 pixels lose nothing")
+    unshuffle: Literal[1, 2, 4] = Field(2, description="pixels of a k x k block become channels before the first layer")
     channels: tuple[Annotated[int, Field(ge=8, multiple_of=8)], ...] = Field(
         (32, 64, 64), min_length=1, max_length=6, description="width of each resolution level; multiples of 8"
     )
-    crop: int = Field(128, ge=16, description="side of a training crop, pixels; it should hold a dozen objects")
+    crop: int = Field(64, ge=16, description="side of a training crop; a layout's pixel is two of the image's")
     batch_size: int = Field(8, ge=1)
     steps: int = Field(1000, ge=1)
     betas: Literal["linear", "cosine"] = "cosine"
@@ -65,10 +66,38 @@ class PairSettings(Strict):
     steps: int = Field(30, ge=1, description="evaluations of the network for each image")
     batch_size: int = Field(4, ge=1, description="pairs computed together; a shard takes whole batches")
     shards: int = Field(1, ge=1, description="jobs that the pairs are shared out to; the result is the same")
-    keep: float = Field(0.5, gt=0, le=1, description="of image-first pairs: share kept, the least uncertain")
+    keep: float | None = Field(
+        None, gt=0, le=1, description="share kept, the least uncertain; by default half of image-first pairs"
+    )
+    min_agreement: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="least panoptic quality of layouts segmented again; by default what the labels say",
+    )
+    max_distance: float | None = Field(
+        None, gt=0, description="largest distance to the pool; by default what real images say"
+    )
     crowding: float = Field(1.0, gt=0, description="area covered by objects, as a multiple of a layout's own")
     size: float = Field(1.0, ge=0.25, le=4, description="diameter of objects, as a multiple of what was learned")
     count: int | None = Field(None, ge=1, description="objects in each layout; as many as come by default")
+
+    def options(self) -> list[str]:
+        """Options of `fewstain pairs`."""
+        told: dict[str, Any] = {"-n": self.n, "--kind": self.kind, "--side": self.side, "--steps": self.steps}
+        told |= {"--batch-size": self.batch_size, "--crowding": self.crowding, "--size": self.size}
+        if self.count is not None:
+            told["--count"] = self.count
+        return [str(word) for option in told.items() for word in option]
+
+    def filter_options(self) -> list[str]:
+        """Options of `fewstain gather-pairs`."""
+        told: dict[str, Any] = {
+            "--keep": self.keep,
+            "--min-agreement": self.min_agreement,
+            "--max-distance": self.max_distance,
+        }
+        return [str(word) for option in told.items() if option[1] is not None for word in option]
 
 
 LAYOUT_PRESETS: dict[Preset, LayoutSettings] = {
@@ -97,4 +126,11 @@ PAIR_PRESETS: dict[Preset, PairSettings] = {
     Preset.demo: PairSettings(n=12, steps=15, shards=2),
     Preset.cpu: PairSettings(),
     Preset.gpu: PairSettings(n=1000, steps=50, batch_size=32, side=256, shards=4),
+}
+
+# sections of a dataset in config.yaml, beside those of `Settings`
+PAIR_SECTIONS: dict[str, Mapping[Preset, Strict]] = {
+    "layouts": LAYOUT_PRESETS,
+    "painter": PAINTER_PRESETS,
+    "pairs": PAIR_PRESETS,
 }

@@ -110,9 +110,6 @@ def pairs(
     state: StateOption = None,
     data: DataOption = None,
     seed: SeedOption = 0,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Forget pairs of another kind that were made so far, instead of refusing.")
-    ] = False,
 ) -> None:
     """Make synthetic pairs of an image and its labels, and keep the good ones.
 
@@ -142,7 +139,7 @@ def pairs(
     )
     asked = Asked(agreement, distance, keep)
     root = find_dataset(results, data)
-    made = make_pairs(results, root, out, request, asked, state=state, shard=part, restart=restart)
+    made = make_pairs(results, root, out, request, asked, state=state, shard=part)
     if isinstance(made, Gathered):
         say(told(out, made))
     else:

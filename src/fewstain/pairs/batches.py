@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -10,7 +12,6 @@ from typing import Any
 
 from fewstain.diffusion.folder import replaced_folder
 from fewstain.diffusion.progress import StepProgress
-from fewstain.diffusion.state import check_identity
 from fewstain.errors import UserError
 from fewstain.images.write import write_image, write_labels
 from fewstain.pairs.generators import BatchedGenerator, batch_numbers, count_batches
@@ -26,32 +27,43 @@ def pair_name(number: int) -> str:
     return f"pair-{number:06d}"
 
 
-def open_state(state: Path, identity: Mapping[str, Any], *, restart: bool) -> None:
-    """Make a folder of batches, or make sure that those in it are of the same pairs.
+def open_state(state: Path, identity: Mapping[str, Any]) -> Path:
+    """Make, or find, the folder of the batches of some pairs; other pairs have another folder in `state`.
+
+    So jobs that begin at once cannot get in each other's way, and what was changed and is changed back goes on.
+
+    Parameters
+    ----------
+    identity
+        All that the pairs depend on.
+    """
+    told = json.dumps(identity, sort_keys=True)
+    folder = state / hashlib.sha256(told.encode()).hexdigest()[:12]
+    with write_errors_named(state):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / IDENTITY_FILE, dict(identity))
+    return folder
+
+
+def last_asked_for(state: Path) -> Path:
+    """Folder of the pairs that were asked for last.
 
     Raises
     ------
     UserError
-        If they are of others, unless `restart`, which forgets them.
+        If there are none.
     """
-    path = state / IDENTITY_FILE
-    if path.is_file():
-        try:
-            check_identity(state, read_json(path), identity)
-            return
-        except UserError as fault:
-            if not restart:
-                raise UserError(f"{str(fault).replace('training something else', 'making other pairs')}") from fault
-    with write_errors_named(state):
-        state.mkdir(parents=True, exist_ok=True)
-        for folder in batch_folders(state):
-            shutil.rmtree(folder)
-    write_json(path, dict(identity))
+    found = sorted(state.glob(f"*/{IDENTITY_FILE}"), key=lambda path: path.stat().st_mtime_ns)
+    if not found:
+        raise UserError(f"{state}: no pairs there; run `fewstain pairs` with the same --out or --state first")
+    return found[-1].parent
 
 
-def batch_folders(state: Path) -> list[Path]:
-    """Folders of the finished batches."""
-    return sorted(path for path in state.iterdir() if path.is_dir() and path.name.startswith("batch-"))
+def forget_others(folder: Path) -> None:
+    """Delete the batches of other pairs."""
+    for path in folder.parent.glob(f"*/{IDENTITY_FILE}"):
+        if path.parent != folder:
+            shutil.rmtree(path.parent)
 
 
 def batch_folder(state: Path, batch: int) -> Path:

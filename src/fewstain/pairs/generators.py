@@ -116,7 +116,7 @@ class SampledLayouts:
         ]
 
     def _sampled(self, numbers: Sequence[int], attempt: int, seed: int) -> list[Labels]:
-        size = source_size(self.size, self.wish.size, self.model.denoiser.multiple)
+        size = source_size(self.size, self.wish.size, self.model.multiple)
         drawn = [number + attempt * ATTEMPT for number in numbers]
         sampled = self.model.sample(drawn, size, sub_seed(seed, LAYOUT_STREAM), self.steps)
         return [enlarge(labels, self.wish.size, self.size) for labels in sampled]

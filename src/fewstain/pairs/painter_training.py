@@ -32,9 +32,9 @@ from fewstain.diffusion.state import Network
 from fewstain.diffusion.training import new_denoiser
 from fewstain.errors import UserError
 from fewstain.images.read import read_labels
-from fewstain.layout import LAYOUT_CHANNELS, layout_planes
+from fewstain.layout import LAYOUT_CHANNELS
 from fewstain.pair_settings import LayoutSettings, PainterSettings
-from fewstain.pairs.layouts import LayoutFacts, as_image, layout_facts
+from fewstain.pairs.layouts import LayoutFacts, layout_facts, learned_planes
 from fewstain.pairs.painter import (
     CONTENTS,
     CONTROL,
@@ -255,6 +255,6 @@ def part(trained: Trained[PainterNetwork], network: Network) -> Trained[Network]
 
 def _planes_of(window: Window) -> Pair:
     def planes() -> NDArray[np.float32]:
-        return as_image(layout_planes(read_labels(window.labels)))
+        return learned_planes(read_labels(window.labels))
 
     return Pair(window.labels.name, (window.labels,), planes)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from fewstain.dataset import open_dataset
 from fewstain.diffusion.folder import check_replaceable
 from fewstain.diffusion.pictures import open_denoiser
-from fewstain.errors import UserError
 from fewstain.pair_settings import PairKind
-from fewstain.pairs.batches import IDENTITY_FILE, make_batches, open_state, shard_batches
+from fewstain.pairs.batches import IDENTITY_FILE, forget_others, last_asked_for, make_batches, open_state, shard_batches
+from fewstain.pairs.filters import Limits
 from fewstain.pairs.gather import CONTENTS, Gathered, gather
 from fewstain.pairs.likeness import Likeness
 from fewstain.pairs.limits import Asked, choose_limits
@@ -32,7 +31,6 @@ def make_pairs(
     *,
     state: Path | None = None,
     shard: tuple[int, int] | None = None,
-    restart: bool = False,
 ) -> Gathered | int:
     """Make pairs; all of them and gather them, or those of one shard.
 
@@ -48,8 +46,6 @@ def make_pairs(
         Folder of the batches made so far; the same call goes on from it. By default beside `out`.
     shard
         (i, k): every k-th batch from the i-th on, counted from 1; gathered later, by `gather_pairs`.
-    restart
-        Forget batches of other pairs there, instead of refusing them.
 
     Returns
     -------
@@ -61,18 +57,17 @@ def make_pairs(
     UserError
         A part of the results that is missing or damaged; options that do not go together; no pair that is kept.
     """
-    state = state or default_state(out)
     if shard is None:
         check_replaceable(out, CONTENTS, "pairs")
     stain = open_stain(results, open_dataset(data))
     identity = identity_of(stain, request)
     generator, likeness = build_generator(stain, request)
-    open_state(state, identity, restart=restart)
+    folder = open_state(state or default_state(out), identity)
     batches = shard_batches(request.n, request.batch_size, *(shard or (1, 1)))
-    made = make_batches(generator, state, batches, request.n, request.seed)
+    made = make_batches(generator, folder, batches, request.n, request.seed)
     if shard is not None:
         return made
-    return gather(state, out, identity, _limits(asked, stain, likeness, request.kind))
+    return _gathered(folder, out, _limits(asked, stain, likeness, request.kind))
 
 
 def gather_pairs(results: Path, data: Path, out: Path, asked: Asked, *, state: Path | None = None) -> Gathered:
@@ -83,18 +78,22 @@ def gather_pairs(results: Path, data: Path, out: Path, asked: Asked, *, state: P
     UserError
         If shards are missing, or no pair is kept.
     """
-    state = state or default_state(out)
-    if not (state / IDENTITY_FILE).is_file():
-        raise UserError(f"{state}: no pairs there; run `fewstain pairs` with the same --out or --state first")
-    identity: dict[str, Any] = read_json(state / IDENTITY_FILE)
+    batches = last_asked_for(state or default_state(out))
+    identity = read_json(batches / IDENTITY_FILE)
     stain = open_stain(results, open_dataset(data))
     kind = PairKind(identity["kind"])
     folder = denoiser_folder(results, kind)
     likeness = stain.likeness(folder, open_denoiser(folder)[1], identity["side"])
-    return gather(state, out, identity, _limits(asked, stain, likeness, kind))
+    return _gathered(batches, out, _limits(asked, stain, likeness, kind))
 
 
-def _limits(asked: Asked, stain: Stain, likeness: Likeness, kind: PairKind) -> Any:
+def _gathered(folder: Path, out: Path, limits: Limits) -> Gathered:
+    gathered = gather(folder, out, read_json(folder / IDENTITY_FILE), limits)
+    forget_others(folder)
+    return gathered
+
+
+def _limits(asked: Asked, stain: Stain, likeness: Likeness, kind: PairKind) -> Limits:
     return choose_limits(
         asked,
         model=stain.model,
