@@ -32,6 +32,10 @@ class PixelMaps:
     distance: Tensor
     uncertainty: Tensor
 
+    def cut(self, rows: slice, columns: slice) -> PixelMaps:
+        """Cut a window out."""
+        return PixelMaps(*(each[..., rows, columns] for each in (self.probabilities, self.distance, self.uncertainty)))
+
 
 class PixelEnsemble(nn.Module):
     """`members` MLPs F -> hidden[0] -> hidden[1] -> K class logits and a distance, as one batch of matrices.
