@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 
 from fewstain.dataset import open_dataset
 from fewstain.errors import UserError
-from fewstain.images.write import write_labels
+from fewstain.images.write import write_image, write_labels
 from fewstain.pairs.method import Method
 from fewstain.pairs.segmenter_fit import train_segmenter
 from fewstain.pairs.segmenter_record import WEIGHTS_FILE, read_segmenter_record
@@ -61,3 +61,19 @@ def test_changed_labels_are_told(trained, tmp_path, segmenter_settings, discs):
     (out / "notes.txt").touch()
     with pytest.raises(UserError, match=r"holds 'notes\.txt', which is no part of a segmenter"):
         train_segmenter(results, open_dataset(again / "data"), out, state, segmenter_settings, seed=3)
+
+
+def test_pairs_are_learned_from_too(trained, tmp_path, segmenter_settings, discs):
+    for seed in (20, 21, 22):
+        image, labels = discs(seed)
+        write_image(tmp_path / "pairs" / "images" / f"{seed}.tif", image)
+        write_labels(tmp_path / "pairs" / "labels" / f"{seed}.tif", labels)
+    settings = segmenter_settings.model_copy(update={"steps": 2})
+    dataset, weights = open_dataset(trained / "data"), {}
+    for name, pairs in (("with", tmp_path / "pairs"), ("without", None)):
+        record = train_segmenter(
+            trained / "results", dataset, tmp_path / name, tmp_path / f"{name}-state", settings, pairs=pairs
+        )
+        assert record.n_pairs == (3 if pairs else 0)
+        weights[name] = (tmp_path / name / WEIGHTS_FILE).read_bytes()
+    assert weights["with"] != weights["without"]

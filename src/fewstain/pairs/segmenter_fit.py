@@ -25,6 +25,7 @@ from fewstain.diffusion.state import open_state
 from fewstain.errors import UserError
 from fewstain.pairs.method import Method
 from fewstain.pairs.methods import HeldOutMethod, best_method, held_out_methods
+from fewstain.pairs.reading import read_pairs
 from fewstain.pairs.segmenter import Segmenter, SegmenterPredictor
 from fewstain.pairs.segmenter_record import CONTENTS, WEIGHTS_FILE, SegmenterRecord
 from fewstain.pairs.segmenter_training import labeled_crops, loss_of_step
@@ -141,7 +142,10 @@ def read_sources(results: Path, dataset: Dataset, pairs: Path | None) -> Sources
         )
     fold = np.array([fold_of[window.name] for window in windows], np.int64)
     settings = DiffusionSettings(**read_denoiser_record(results / "diffusion").settings)
-    return Sources(denoiser, settings, record, windows, fold)
+    made = (
+        read_pairs(pairs, record.normaliser, record.channels, record.file_channels, denoiser.multiple) if pairs else ()
+    )
+    return Sources(denoiser, settings, record, windows, fold, made)
 
 
 @dataclass(frozen=True)
