@@ -190,7 +190,12 @@ class SegmenterSettings(TrainingSettings):
     warmup_steps: int = Field(20, ge=0)
     ema_decay: float = Field(0.99, ge=0, lt=1)
     views: int = Field(8, ge=0, description="views of each window to learn from, as of pixels, beside the window")
-    pairs_share: float = Field(0.5, ge=0, le=1, description="of the crops, those of synthetic pairs, if there are any")
+    pool_windows: int = Field(
+        200, ge=0, description="windows of unlabeled images to learn from, with the ensemble's objects; 0 for none"
+    )
+    unlabeled_share: float = Field(
+        0.5, ge=0, le=1, description="of the crops, those of the pool and of synthetic pairs"
+    )
     from_scratch: bool = Field(False, description="begin with random weights instead of the denoiser's")
     decoder_trials: int = Field(50, ge=1, description="as of pixels")
     decoders: int = Field(7, ge=1, le=50, description="as of pixels")
@@ -249,7 +254,9 @@ _DEMO = Settings(
         sample_steps=20,
     ),
     pixels=PixelSettings(timesteps=(20, 80), members=3, views=4, steps=200, folds=4, decoder_trials=40),
-    segmenter=SegmenterSettings(steps=150, warmup_steps=10, ema_decay=0.98, checkpoint_seconds=20, decoder_trials=40),
+    segmenter=SegmenterSettings(
+        steps=150, warmup_steps=10, ema_decay=0.98, checkpoint_seconds=20, decoder_trials=40, pool_windows=24
+    ),
 )
 
 _GPU = Settings(

@@ -13,6 +13,7 @@ from fewstain.pairs.segmenter_training import (
     augmented,
     labeled_crops,
     labeled_planes,
+    near,
     segmentation_loss,
 )
 from fewstain.pixels.windows import label_window
@@ -47,12 +48,12 @@ def test_surroundings_are_seen_but_not_labeled():
 def test_nothing_is_learned_near_a_held_out_window_of_the_same_image():
     here = window(square(), (40, 60))
     beside = window(square(), (40, 130))  # begins 6 columns after the end of the other; 32 are kept clear
-    labels, _, known = labeled_planes(here, 0, [beside])[SHARP]
+    labels, _, known = labeled_planes(here, 0, near(here, [beside]))[SHARP]
     assert (labels[:, 38:] == UNLABELED).all()
     assert (labels[:, :38].numpy() == square()[:, :38]).all()
     assert not known[:, 38:].any()
     other = replace(beside, group="b")
-    assert (labeled_planes(here, 0, [other])[SHARP][0] != UNLABELED).all()
+    assert (labeled_planes(here, 0, near(here, [other]))[SHARP][0] != UNLABELED).all()
 
 
 def test_a_crop_has_thin_boundaries_at_every_zoom_and_the_kind_of_its_object_inside():
@@ -91,7 +92,7 @@ def test_crops_are_a_function_of_the_random_state():
 def test_windows_come_with_views_and_pairs_take_their_share():
     windows = [window(square(), (40, 60))]
     crops = labeled_crops(windows, SETTINGS, np.random.default_rng(0), pairs=[window(square(64, 2, 60))])
-    assert (len(crops.labeled), len(crops.pairs)) == (3, 1)
+    assert (len(crops.labeled), len(crops.others)) == (3, 1)
     large = crops.draw(400, np.random.default_rng(0))["classes"].flatten(1).gt(0).float().mean(1) > 0.6
     assert large.float().mean().item() == pytest.approx(0.5, abs=0.08)
     alone = LabeledCrops(crops.labeled, (), 0.5, 32).draw(50, np.random.default_rng(0))

@@ -25,12 +25,13 @@ from fewstain.diffusion.state import open_state
 from fewstain.errors import UserError
 from fewstain.pairs.method import Method
 from fewstain.pairs.methods import HeldOutMethod, best_method, held_out_methods
+from fewstain.pairs.pool_labels import PoolWindow, label_pool
 from fewstain.pairs.reading import read_pairs
 from fewstain.pairs.segmenter import Segmenter, SegmenterPredictor
 from fewstain.pairs.segmenter_record import CONTENTS, WEIGHTS_FILE, SegmenterRecord
 from fewstain.pairs.segmenter_training import labeled_crops, loss_of_step
 from fewstain.pixels.ensemble import PixelMaps
-from fewstain.pixels.folder import HELD_OUT_FILE
+from fewstain.pixels.folder import HELD_OUT_FILE, load_pixels
 from fewstain.pixels.held_out import read_maps
 from fewstain.pixels.record import ONE_CLASS, PixelsRecord, read_record
 from fewstain.pixels.windows import LabeledWindow, labeled_windows
@@ -55,6 +56,8 @@ class Sources:
         Its labeled windows, and the fold of each.
     pairs
         Synthetic pairs as windows.
+    pool
+        Windows of other images, labeled by the ensemble.
     """
 
     denoiser: Denoiser
@@ -63,6 +66,7 @@ class Sources:
     windows: Sequence[LabeledWindow]
     fold: NDArray[np.int64]
     pairs: Sequence[LabeledWindow] = ()
+    pool: Sequence[PoolWindow] = ()
 
 
 def train_segmenter(
@@ -79,8 +83,8 @@ def train_segmenter(
     """Train a segmenter on the labels, and on synthetic pairs, or go on where the last call was stopped.
 
     One is trained without each fold, for the decoder and for the choice between segmenter, ensemble and both, and a
-    last one on everything. Pairs are learned from in all of them; an ensemble that has seen the held-out windows had a
-    part in those, which may flatter the segmenter's out-of-fold scores.
+    last one on everything. Pairs and windows of the pool are learned from in all of them; an ensemble that has seen the
+    held-out windows had a part in those, which may flatter the segmenter's out-of-fold scores.
 
     Parameters
     ----------
@@ -105,7 +109,7 @@ def train_segmenter(
         Labels that are not those of the ensemble; else as of `fit_pixels` and `train_diffusion`.
     """
     check_replaceable(out, CONTENTS, HOLDER)
-    sources = read_sources(results, dataset, pairs)
+    sources = read_sources(results, dataset, settings, pairs, seed)
     ensemble = read_maps(results / "pixels" / HELD_OUT_FILE, [window.name for window in sources.windows])
     held_out: dict[int, PixelMaps] = {}
     for number in np.unique(sources.fold):
@@ -122,8 +126,10 @@ def train_segmenter(
     return write_segmenter(out, final, sources, methods, settings, seed)
 
 
-def read_sources(results: Path, dataset: Dataset, pairs: Path | None) -> Sources:
-    """Read what a segmenter is made from.
+def read_sources(
+    results: Path, dataset: Dataset, settings: SegmenterSettings, pairs: Path | None, seed: int
+) -> Sources:
+    """Read what a segmenter is made from, and let the ensemble label windows of images that have no labels.
 
     Raises
     ------
@@ -141,11 +147,19 @@ def read_sources(results: Path, dataset: Dataset, pairs: Path | None) -> Sources
             "run fit-pixels again"
         )
     fold = np.array([fold_of[window.name] for window in windows], np.int64)
-    settings = DiffusionSettings(**read_denoiser_record(results / "diffusion").settings)
+    built = DiffusionSettings(**read_denoiser_record(results / "diffusion").settings)
+    labeled = {window.image for window in dataset.windows}
+    pool = label_pool(
+        load_pixels(results),
+        [path for path in dataset.images if path not in labeled],
+        settings.pool_windows,
+        denoiser.multiple,
+        np.random.default_rng((seed, settings.pool_windows)),
+    )
     made = (
         read_pairs(pairs, record.normaliser, record.channels, record.file_channels, denoiser.multiple) if pairs else ()
     )
-    return Sources(denoiser, settings, record, windows, fold, made)
+    return Sources(denoiser, built, record, windows, fold, made, pool)
 
 
 @dataclass(frozen=True)
@@ -180,6 +194,7 @@ def train_one(
         "denoiser": sources.record.denoiser_sha256,
         "labels": [[window.name, content_hash(window)] for window in learned],
         "pairs": [content_hash(pair) for pair in sources.pairs],
+        "pool": [content_hash(each.window) for each in sources.pool],
         "seed": seed,
     }
     saved = open_state(state, identity, restart=restart)
@@ -190,7 +205,12 @@ def train_one(
         training.restore(saved)
     if training.step < settings.steps:
         crops = labeled_crops(
-            learned, settings, np.random.default_rng((seed, settings.steps)), held_out=aside, pairs=sources.pairs
+            learned,
+            settings,
+            np.random.default_rng((seed, settings.steps)),
+            held_out=aside,
+            pairs=sources.pairs,
+            pool=sources.pool,
         )
         loss_of = loss_of_step(training.network, crops, settings, accelerator, seed)
         run(training, loss_of, settings, accelerator, state, f"training segmenter ({state.name})")

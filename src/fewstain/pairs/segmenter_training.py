@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fewstain.pairs.pool_labels import PoolWindow
 from fewstain.pixels.folds import within_margin
 from fewstain.pixels.targets import INTERIOR, pixel_classes
 from fewstain.pixels.views import MOST_COPIES, other_light, with_copies
@@ -37,23 +38,25 @@ class LabeledCrops:
 
     Attributes
     ----------
-    labeled, pairs
-        Planes of each, see `labeled_planes`; `pairs` may be empty.
-    pairs_share
-        Of the crops that are of pairs, where there are some.
+    labeled
+        Planes of labeled windows and their views, see `labeled_planes`.
+    others
+        Planes of what nobody labeled: synthetic pairs, and windows of the pool; may be empty.
+    others_share
+        Of the crops that are of `others`, where there are some.
     crop
         Side, pixels.
     """
 
     labeled: Sequence[Planes]
-    pairs: Sequence[Planes]
-    pairs_share: float
+    others: Sequence[Planes]
+    others_share: float
     crop: int
 
     def draw(self, n: int, random: np.random.Generator) -> Planes:
         """Draw `n` augmented crops: (n, 1 or C, crop, crop) maps."""
-        from_pairs = random.random(n) < self.pairs_share * bool(self.pairs)
-        sources = [self.pairs if each else self.labeled for each in from_pairs]
+        from_others = random.random(n) < self.others_share * bool(self.others)
+        sources = [self.others if each else self.labeled for each in from_others]
         drawn = [augmented(source[int(random.integers(len(source)))], self.crop, random) for source in sources]
         return {key: torch.stack([each[key] for each in drawn]) for key in drawn[0]}
 
@@ -65,6 +68,7 @@ def labeled_crops(
     *,
     held_out: Sequence[LabeledWindow] = (),
     pairs: Sequence[LabeledWindow] = (),
+    pool: Sequence[PoolWindow] = (),
 ) -> LabeledCrops:
     """Prepare windows, and views of them with touching copies of their objects, to draw crops from.
 
@@ -80,6 +84,8 @@ def labeled_crops(
         Windows whose pixels, and those near them in the same image, are not learned from.
     pairs
         Synthetic pairs, as windows without surroundings; learned from as they are.
+    pool
+        Windows that the ensemble labeled.
     """
     views = [
         with_copies(window, 1 + int(random.integers(MOST_COPIES)), random)
@@ -87,12 +93,23 @@ def labeled_crops(
         for _ in range(settings.views)
     ]
     margin = settings.crop // 2
-    labeled = [labeled_planes(each, margin, held_out) for each in [*windows, *views]]
-    return LabeledCrops(labeled, [labeled_planes(each, margin) for each in pairs], settings.pairs_share, settings.crop)
+    labeled = [labeled_planes(each, margin, near(each, held_out)) for each in [*windows, *views]]
+    others = [labeled_planes(each, margin) for each in pairs]
+    others += [labeled_planes(each.window, margin, each.doubtful) for each in pool]
+    return LabeledCrops(labeled, others, settings.unlabeled_share, settings.crop)
 
 
-def labeled_planes(window: LabeledWindow, margin: int, held_out: Sequence[LabeledWindow] = ()) -> Planes:
-    """Cut a window with up to `margin` pixels of its surroundings, which are unlabeled.
+def near(window: LabeledWindow, held_out: Sequence[LabeledWindow]) -> NDArray[np.bool_]:
+    """(H, W): which of a window's pixels lie in or near held-out windows of the same image."""
+    found = np.zeros(window.labels.shape, np.bool_)
+    for each in held_out:
+        if each.group == window.group:
+            found |= within_margin(window.source_rows, window.source_columns, each)
+    return found
+
+
+def labeled_planes(window: LabeledWindow, margin: int, ignored: NDArray[np.bool_] | None = None) -> Planes:
+    """Cut a window with up to `margin` pixels of its surroundings, which are unlabeled, as are `ignored` pixels (H, W).
 
     Returns
     -------
@@ -101,10 +118,7 @@ def labeled_planes(window: LabeledWindow, margin: int, held_out: Sequence[Labele
         class of an object's inside; where the distance is known.
     """
     rows, columns = (slice(max(0, side.start - margin), side.stop + margin) for side in window.inside)
-    learned = np.ones(window.labels.shape, np.bool_)
-    for each in held_out:
-        if each.group == window.group:
-            learned &= ~within_margin(window.source_rows, window.source_columns, each)
+    learned = np.ones(window.labels.shape, np.bool_) if ignored is None else ~ignored
     kinds = np.zeros(int(window.labels.max(initial=0)) + 1, np.int64)
     for label, kind in window.class_of_label.items():
         if label < len(kinds):

@@ -74,10 +74,7 @@ def winner(candidates: Sequence[Candidate], windows: NDArray[np.bool_] | None = 
 
 def save_maps(path: Path, maps: Mapping[str, PixelMaps]) -> None:
     """Write the held-out maps of windows, by their names, as float16."""
-    tensors = {
-        name: torch.cat([each.probabilities[0], each.distance, each.uncertainty]).half().contiguous().cpu()
-        for name, each in maps.items()
-    }
+    tensors = {name: torch.from_numpy(each.stacked()).half() for name, each in maps.items()}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary)
 

@@ -191,8 +191,7 @@ def predict_maps(
     for tile in tiles(maps.shape, settings.tile, settings.overlap, predictor.multiple):
         window = torch.from_numpy(np.ascontiguousarray(normalise(pixels[tile.rows, tile.columns])))
         found = predictor(window[None], tile.origin, settings.flips)
-        planes = torch.cat([found.probabilities, found.distance[:, None], found.uncertainty[:, None]], dim=1)
-        maps.planes.array[:, tile.rows, tile.columns] += planes.flatten(0, 1).float().cpu().numpy() * tile.weight
+        maps.planes.array[:, tile.rows, tile.columns] += found.stacked() * tile.weight
         if tile.last_in_row:
             maps.planes.release()
         if advance:
