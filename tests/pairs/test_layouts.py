@@ -7,7 +7,7 @@ from fewstain.errors import UserError
 from fewstain.pairs.layouts import LayoutFacts, decode_planes, layout_facts, learned_planes
 from fewstain.pairs.scores import panoptic_quality
 
-from .conftest import discs
+from .painted_discs import discs_of
 
 
 def test_facts_by_hand():
@@ -37,7 +37,7 @@ def test_planes_that_are_learned_are_means_of_blocks():
 @pytest.mark.parametrize("seed", range(4))
 def test_what_is_learned_decodes_to_the_layout_again(seed):
     """The oracle: perfect planes, at half the resolution, must give touching discs back."""
-    labels = discs(np.random.default_rng(seed), n=6, side=64).astype(np.int32)
+    labels = discs_of(np.random.default_rng(seed), n=6, side=64).astype(np.int32)
     facts = layout_facts([labels])
     planes = torch.from_numpy(learned_planes(labels))
     full = functional.interpolate(planes[None], labels.shape, mode="bilinear", align_corners=False)[0]

@@ -12,7 +12,7 @@ from fewstain.pairs.painter import open_painter
 from fewstain.pairs.painter_training import train_painter
 from fewstain.storage import sha256_file
 
-from .conftest import LAYOUTS, PAINTER, discs
+from .painted_discs import LAYOUTS, PAINTER, discs_of
 
 
 def weights(folder):
@@ -54,7 +54,7 @@ def test_a_training_that_was_stopped_gives_the_same_painter(stain, monkeypatch):
 
 def test_what_is_painted_depends_on_seed_and_number_and_layout_only(stain):
     painter = open_painter(stain / "results")
-    first, second = (discs(np.random.default_rng(seed)) for seed in (1, 2))
+    first, second = (discs_of(np.random.default_rng(seed)) for seed in (1, 2))
     both = painter.paint([first, second], [5, 6], seed=3, steps=2)
     alone = painter.paint([second], [6], seed=3, steps=2)
     torch.testing.assert_close(alone[0], both[1], rtol=1e-4, atol=1e-4)
@@ -68,7 +68,7 @@ def test_a_dropped_layout_leaves_the_denoiser_by_itself(stain):
     opened = open_painter(stain / "results")
     network = PainterNetwork(opened.denoiser, opened.control)
     noisy, timestep = torch.randn(2, 1, 32, 32), torch.tensor([300, 300])
-    condition = torch.from_numpy(np.stack([layout_planes(discs(np.random.default_rng(0)))] * 2))
+    condition = torch.from_numpy(np.stack([layout_planes(discs_of(np.random.default_rng(0)))] * 2))
     with torch.inference_mode():
         mixed = network.following(condition, torch.tensor([True, False]))(noisy, timestep)
         followed = network.following(condition, torch.tensor([True, True]))(noisy, timestep)

@@ -21,6 +21,7 @@ from fewstain.cli import (
     pairs,
     pixels,
     report,
+    segmenter,
     start,
     translation,
     variation,
@@ -42,7 +43,7 @@ app = typer.Typer(
 )
 for group in (
     *(start, check, diffusion, conditions, painting, variation, control, translation),
-    *(pixels, pairs, report, export, viewer),
+    *(pixels, pairs, segmenter, report, export, viewer),
 ):
     group.add_to(app)
 

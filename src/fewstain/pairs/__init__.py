@@ -1,1 +1,1 @@
-"""Synthetic pairs of an image and its instance labels, and the filters that choose among them."""
+"""Synthetic image–label pairs, and the segmenter trained on them and on the labels."""

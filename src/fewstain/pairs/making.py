@@ -29,7 +29,8 @@ from fewstain.pairs.likeness import Likeness, describe_pool
 from fewstain.pairs.painter import CONTROL, DIFFUSION, FOLDER, LAYOUTS, open_painter
 from fewstain.pairs.recolour import recoloured
 from fewstain.pairs.scoring import Scorer
-from fewstain.pixels.model import ENSEMBLE_FILE, Model, load
+from fewstain.pixels.folder import ENSEMBLE_FILE, load_pixels
+from fewstain.pixels.model import Model
 from fewstain.storage import sha256_file
 
 PIXELS = "pixels"
@@ -107,7 +108,7 @@ class Stain:
 
 def open_stain(results: Path, dataset: Dataset) -> Stain:
     """Open what there is; UserError where a part is damaged."""
-    model = load(results) if (results / PIXELS / ENSEMBLE_FILE).is_file() else None
+    model = load_pixels(results) if (results / PIXELS / ENSEMBLE_FILE).is_file() else None
     facts = results / FOLDER / LAYOUTS
     return Stain(results, dataset, model, read_facts(facts) if (facts / FACTS_FILE).is_file() else None)
 
@@ -124,14 +125,13 @@ def denoiser_folder(results: Path, kind: PairKind) -> Path:
 
 
 def build_generator(stain: Stain, request: Request) -> tuple[BatchedGenerator, Likeness]:
-    """Open the networks and describe the pool.
+    """Open the networks and describe the pool; see `check_request`.
 
     Raises
     ------
     UserError
-        A part that is missing or damaged; options that do not go together.
+        A part that is missing or damaged.
     """
-    check_request(stain, request)
     folder = denoiser_folder(stain.results, request.kind)
     if request.kind is PairKind.layout:
         painter = open_painter(stain.results)

@@ -13,7 +13,15 @@ from fewstain.pairs.filters import Limits
 from fewstain.pairs.gather import CONTENTS, Gathered, gather
 from fewstain.pairs.likeness import Likeness
 from fewstain.pairs.limits import Asked, choose_limits
-from fewstain.pairs.making import Request, Stain, build_generator, denoiser_folder, identity_of, open_stain
+from fewstain.pairs.making import (
+    Request,
+    Stain,
+    build_generator,
+    check_request,
+    denoiser_folder,
+    identity_of,
+    open_stain,
+)
 from fewstain.storage import read_json
 
 
@@ -60,6 +68,7 @@ def make_pairs(
     if shard is None:
         check_replaceable(out, CONTENTS, "pairs")
     stain = open_stain(results, open_dataset(data))
+    check_request(stain, request)
     identity = identity_of(stain, request)
     generator, likeness = build_generator(stain, request)
     folder = open_state(state or default_state(out), identity)
