@@ -46,6 +46,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("train-painter", epilog="\n\n".join(told))(train_painter)
     app.command("pairs")(pairs)
     app.command("gather-pairs")(gather_pairs)
+    app.command("report-pairs")(report_pairs)
 
 
 def train_painter(
@@ -53,6 +54,9 @@ def train_painter(
     state: Annotated[
         Path | None,
         typer.Option(help="Folder for the training state, by default RESULTS_DIR/.training/painter."),
+    ] = None,
+    masks: Annotated[
+        Path | None, typer.Option(help="Folder of masks of the images, as of `segment`, if not RESULTS_DIR/masks.")
     ] = None,
     data: DataOption = None,
     preset: PresetOption = Preset.cpu,
@@ -74,7 +78,7 @@ def train_painter(
     dataset = open_dataset(find_dataset(results, data))
     place = state or results / ".training" / "painter"
     painter_training.train_painter(
-        results, dataset, place, settings["layouts"], settings["painter"], seed=seed, restart=restart
+        results, dataset, place, settings["layouts"], settings["painter"], masks=masks, seed=seed, restart=restart
     )
     say(f"wrote {results / 'painter'}")
 
@@ -162,6 +166,18 @@ def gather_pairs(
 
     gathered = gather(results, find_dataset(results, data), out, Asked(agreement, distance, keep), state=state)
     say(told(out, gathered))
+
+
+def report_pairs(
+    pairs: Annotated[Path, typer.Argument(metavar="PAIRS_DIR", help="A folder that pairs or gather-pairs wrote.")],
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
+    data: Annotated[Path, typer.Option(help="The dataset's folder, for real images beside the painted ones.")],
+) -> None:
+    """Draw kept and dropped pairs with their scores, and real images beside painted ones."""
+    from fewstain.report.pairs import write_pair_pictures
+
+    for path in write_pair_pictures(pairs, data, out):
+        say(f"wrote {path}")
 
 
 def told(out: Path, gathered: Gathered) -> str:

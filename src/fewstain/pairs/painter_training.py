@@ -59,6 +59,7 @@ def train_painter(
     layout_settings: LayoutSettings,
     painter_settings: PainterSettings,
     *,
+    masks: Path | None = None,
     seed: int = 0,
     restart: bool = False,
 ) -> None:
@@ -70,13 +71,15 @@ def train_painter(
     Parameters
     ----------
     results
-        Holds diffusion/ and masks/, the ensemble's of the pool.
+        Holds diffusion/ and masks/, the ensemble's of the pool, unless those are elsewhere.
     dataset
         Its images, and its labels, which are layouts beside the masks; not its test images.
     state
         Folder of the training states.
     layout_settings, painter_settings
         Of the two trainings.
+    masks
+        Folder of masks of the dataset's images; results/masks by default.
     seed, restart
         As of `train_diffusion`.
 
@@ -90,7 +93,7 @@ def train_painter(
     check_replaceable(out, CONTENTS, "a painter")
     denoiser, base = open_denoiser(results / DIFFUSION)
     check_crops(layout_settings, painter_settings, denoiser, results)
-    windows = find_masks(results, dataset) + dataset.windows
+    windows = find_masks(results, dataset, masks or results / MASKS) + dataset.windows
     facts = layout_facts([read_labels(window.labels) for window in windows])
     layouts = train_layouts(windows, state / LAYOUT_SECTION, layout_settings, seed=seed, restart=restart)
     pairs = [layout_pair(results / DIFFUSION, base, window) for window in windows]
@@ -102,20 +105,20 @@ def train_painter(
     with replaced_folder(out) as folder:
         write_layouts(folder / LAYOUTS, layouts, facts, layout_settings, seed)
         write_images(folder, out, painter, base, painter_settings, seed)
-        masks = len(windows) - len(dataset.windows)
-        PainterRecord(base_sha256, masks, len(dataset.windows), seconds, fewstain.__version__).write(folder)
+        n_labels = len(dataset.windows)
+        PainterRecord(base_sha256, len(windows) - n_labels, n_labels, seconds, fewstain.__version__).write(folder)
     for section in (LAYOUT_SECTION, PAINTER_SECTION):
         remove_pixels(state / section)
 
 
-def find_masks(results: Path, dataset: Dataset) -> tuple[Window, ...]:
+def find_masks(results: Path, dataset: Dataset, folder: Path) -> tuple[Window, ...]:
     """Find the ensemble's masks of the dataset's images; UserError where there are none."""
-    if not (results / MASKS).is_dir():
+    if not folder.is_dir():
         raise UserError(
-            f"{results / MASKS}: no such folder; run `fewstain segment {results} {dataset.root / 'images'} --out "
+            f"{folder}: no such folder; run `fewstain segment {results} {dataset.root / 'images'} --out "
             f"{results}` first, for layouts are learned from the masks of all images"
         )
-    return find_layouts(dataset, results / MASKS)
+    return find_layouts(dataset, folder)
 
 
 def check_crops(layouts: LayoutSettings, painter: PainterSettings, denoiser: Denoiser, results: Path) -> None:
