@@ -23,9 +23,9 @@ from views import windows_of
 
 from fewstain.diffusion.record import read_record
 from fewstain.evaluate.matching import match
+from fewstain.pixels.folder import load_pixels
 from fewstain.pixels.tune import decode_maps
 from fewstain.pixels.windows import LabeledWindow
-from fewstain.pixels.folder import load_pixels
 
 DRAWS = 2000
 

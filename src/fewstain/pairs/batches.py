@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -105,12 +106,12 @@ def make_batches(generator: BatchedGenerator, state: Path, batches: Sequence[int
         for batch in missing:
             numbers = batch_numbers(batch, n, generator.batch_size)
             with replaced_folder(batch_folder(state, batch)) as folder:
-                scores = []
+                scores, start = [], time.monotonic()
                 for number, pair in zip(numbers, generator.batch(numbers, seed), strict=True):
                     write_image(folder / IMAGES / f"{pair_name(number)}.tif", pair.image)
                     write_labels(folder / LABELS / f"{pair_name(number)}.tif", pair.labels)
                     scores.append({"number": number, **asdict(pair.scores)})
-                write_json(folder / SCORES_FILE, scores)
+                write_json(folder / SCORES_FILE, {"scores": scores, "seconds": time.monotonic() - start})
             done += len(numbers)
             if progress.due(done):
                 progress.show(done)
@@ -128,6 +129,11 @@ def read_scores(state: Path, n: int, batch_size: int) -> list[PairScores]:
     return [scores for _, scores in _rows(state, n, batch_size)]
 
 
+def seconds_taken(folder: Path) -> float:
+    """Sum what all batches took to make, without opening the networks."""
+    return float(sum(read_json(path)["seconds"] for path in folder.glob(f"batch-*/{SCORES_FILE}")))
+
+
 def pair_files(state: Path, number: int, batch_size: int) -> tuple[Path, Path]:
     """Image and labels of a pair."""
     folder, name = batch_folder(state, number // batch_size), f"{pair_name(number)}.tif"
@@ -142,5 +148,5 @@ def _rows(state: Path, n: int, batch_size: int) -> Iterator[tuple[int, PairScore
             raise UserError(
                 f"{state}: {missing} of {count_batches(n, batch_size)} batches are not made yet; run the other shards"
             )
-        for row in read_json(path):
+        for row in read_json(path)["scores"]:
             yield row.pop("number"), PairScores(**row)
