@@ -34,7 +34,7 @@ class LayoutSettings(DiffusionSettings):
 
     unshuffle: Literal[1, 2, 4] = Field(2, description="pixels of a k x k block become channels before the first layer")
     channels: tuple[Annotated[int, Field(ge=8, multiple_of=8)], ...] = Field(
-        (32, 64, 64), min_length=1, max_length=6, description="width of each resolution level; multiples of 8"
+        (48, 64, 64), min_length=1, max_length=6, description="width of each resolution level; multiples of 8"
     )
     crop: int = Field(64, ge=16, description="side of a training crop; a layout's pixel is two of the image's")
     batch_size: int = Field(8, ge=1)
@@ -107,7 +107,7 @@ LAYOUT_PRESETS: dict[Preset, LayoutSettings] = {
     ),
     Preset.cpu: LayoutSettings(),
     Preset.gpu: LayoutSettings(
-        channels=(64, 128, 128), crop=256, batch_size=32, steps=10_000, learning_rate=4e-4, warmup_steps=500,
+        channels=(64, 128, 128), crop=128, batch_size=32, steps=10_000, learning_rate=4e-4, warmup_steps=500,
         ema_decay=0.999, sample_steps=50,
     ),
 }  # fmt: skip

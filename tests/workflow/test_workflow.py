@@ -46,6 +46,7 @@ TINY = {
     },
     "segmenter": {"crop": 16, "batch_size": 2, "steps": 2, "views": 0, "decoder_trials": 1},
     "segment": {"tile": 64, "overlap": 8},
+    "pairs": {"n": 0},
 }
 pytestmark = pytest.mark.workflow
 
