@@ -42,8 +42,8 @@ def crops(paths: list[Path], side: int, n: int, normaliser: Normaliser) -> Tenso
         rows, columns = (max(0, extent - side) for extent in planes.shape[1:])
         corners = [
             (y, x)
-            for y in range(rows // 2 % side, rows + 1, side)
-            for x in range(columns // 2 % side, columns + 1, side)
+            for y in range(rows % side // 2, rows + 1, side)
+            for x in range(columns % side // 2, columns + 1, side)
         ]
         own = [planes[:, y : y + side, x : x + side] for y, x in corners]
         cut.append([each for each in own if each.shape[1:] == (side, side)])

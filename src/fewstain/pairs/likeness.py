@@ -16,11 +16,13 @@ from fewstain.evaluate.realism import random_features
 CROPS = 256  # of the pool, that painted images are compared with
 IMAGES = 128  # that they are taken from
 LARGEST = 1024  # pixels a side of an image that are looked at
-NEAREST = 3  # images of the pool that a copy is looked for in
+NEAREST = (
+    12  # images of the pool, those most like it, that a copy is looked for in: features of a crop elsewhere differ
+)
 SHRUNK = 2  # a copy is looked for at half the resolution
 INNER = 0.75  # of a painted image's sides: a copy whose edges were painted anew is found as well
 FLAT = 0.02  # standard deviation in [-1, 1] below which an image shows nothing that could be a copy
-TYPICAL = 24  # real crops whose likeness to other images is measured
+TYPICAL = 8  # real crops whose likeness to other images is measured
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,9 @@ class Likeness:
 
     def copy(self, image: Tensor) -> float:
         """Largest correlation of a painted image's middle, turned or not, with a place of the images like it."""
-        distances = self._distances(image)
+        # random filters know directions, so the images like it are looked for in all its orientations
+        turned = [torch.from_numpy(np.ascontiguousarray(each)) for each in symmetries(image.numpy())]
+        distances = np.min([self._distances(each) for each in turned], axis=0)
         nearest = list(dict.fromkeys(self.owner[np.argsort(distances, kind="stable")]))[:NEAREST]
         return max(correlation(shrunk(image.numpy()), self.images[number]) for number in nearest)
 
@@ -167,5 +171,9 @@ def correlation(painted: NDArray[np.float32], image: NDArray[np.float32]) -> flo
     inner = painted[top : top + extent[0], left : left + extent[1]]
     if inner.std() < FLAT or image.std() < FLAT:
         return 0.0
-    turned = [np.rot90(each, quarter) for each in (inner, inner[:, ::-1]) for quarter in range(4)]
-    return float(max(match_template(image, each).max() for each in turned))
+    return float(max(match_template(image, each).max() for each in symmetries(inner)))
+
+
+def symmetries(planes: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Turn and mirror planes (..., H, W) in the 8 ways of the square."""
+    return [np.rot90(each, quarter, (-2, -1)) for each in (planes, planes[..., ::-1]) for quarter in range(4)]

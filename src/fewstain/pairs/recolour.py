@@ -46,7 +46,8 @@ def palette(image: NDArray[np.floating]) -> Palette:
     """Take the colours of an image (C, H, W) in [-1, 1]; its commonest level is the background's."""
     level = image.mean(axis=0)
     counts, edges = np.histogram(level, bins=32, range=(-1.0, 1.0))
-    ground = float(edges[counts.argmax()] + edges[counts.argmax() + 1]) / 2
+    commonest = level[(level >= edges[counts.argmax()]) & (level <= edges[counts.argmax() + 1])]
+    ground = float(np.median(commonest)) if len(commonest) else float(np.median(level))
     low, high = (float(each) for each in np.percentile(level, [EXTREME, 100 - EXTREME]))
     stained = low if ground - low > high - ground else high
     return Palette(ground, stained, fit_table([(level[None], image)]))
