@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from accelerate.state import PartialState
-from torch import Tensor
 
 from fewstain.dataset import Dataset
 from fewstain.diffusion.network import Denoiser, load_denoiser
@@ -19,47 +16,19 @@ from fewstain.diffusion.record import DenoiserRecord, check_image_kind, check_we
 from fewstain.diffusion.record import read_record as read_denoiser_record
 from fewstain.errors import UserError
 from fewstain.images.read import read_header
-from fewstain.pixels.choose import (
-    Candidate,
-    FeatureChoice,
-    LabeledFeatures,
-    candidate_choices,
-    compare_choices,
-    fit_final,
-    tune_winners,
-    winner,
-)
-from fewstain.pixels.consensus import Consensus
-from fewstain.pixels.ensemble import PixelEnsemble
+from fewstain.pixels.choose import LabeledFeatures, candidate_choices
 from fewstain.pixels.extractor import build_extractor
 from fewstain.pixels.features import block_names
-from fewstain.pixels.folds import MARGIN, assign_folds, learnable, spatially_blocked
+from fewstain.pixels.fit_features import FittedPixels, extracted_features, fit_features
 from fewstain.pixels.model import save_pixels
-from fewstain.pixels.nested import nested_scores
 from fewstain.pixels.record import ONE_CLASS, PixelsRecord
-from fewstain.pixels.table import sample_table, window_projection
 from fewstain.pixels.targets import INTERIOR
-from fewstain.pixels.views import draw_view
 from fewstain.pixels.windows import LabeledWindow, read_windows
 from fewstain.settings import PixelSettings
 from fewstain.storage import check_writable
 
 LEAST_WINDOWS = 2  # choices are made out-of-fold, which takes two folds
 LIBRARIES = ("fewstain", "torch", "diffusers", "scikit-image", "scikit-learn")
-
-
-@dataclass(frozen=True)
-class FittedPixels:
-    """An ensemble on raw features, what was chosen for it, and why.
-
-    `choices` has the tables behind the choices: features, decoder, folds. `out_of_fold` are the nested scores.
-    """
-
-    ensemble: PixelEnsemble
-    choice: FeatureChoice
-    decoder: Consensus
-    choices: dict[str, Any]
-    out_of_fold: dict[str, Any]
 
 
 def fit_pixels(
@@ -182,22 +151,8 @@ def fit_windows(
     features = labeled_features(
         windows, denoiser, settings, n_classes=n_classes, seed=seed, autocast=autocast, advance=advance
     )
-    candidates = compare_choices(
-        features, candidate_choices(settings.timesteps, block_names(denoiser)), settings, seed, advance
-    )
-    candidates = tune_winners(features, candidates, settings, seed)
-    advance()
-    best = winner(candidates)
-    ensemble = fit_final(features, best.choice, settings, seed)
-    advance()
-    return FittedPixels(
-        ensemble,
-        best.choice,
-        best.decoder(settings.decoders),
-        _tables(features, candidates, best),
-        nested_scores(features, candidates, settings.decoders, class_names)
-        | {"spatially_blocked": spatially_blocked(windows)},
-    )
+    choices = candidate_choices(settings.timesteps, block_names(denoiser))
+    return fit_features(features, choices, settings, class_names=class_names, seed=seed, advance=advance)
 
 
 def labeled_features(
@@ -221,40 +176,9 @@ def labeled_features(
         seed=seed,
         autocast=autocast,
     )
-    rng = np.random.default_rng(seed)
-    projection = window_projection(extractor, windows, settings.components, rng)
-    table = sample_table(
-        extractor,
-        projection,
-        windows,
-        views=settings.views,
-        pixels_per_window=settings.pixels_per_window,
-        rng=rng,
-        advance=advance,
-    )
-    fold = assign_folds(windows, settings.folds, seed)
-    if not all(len(learnable(table, windows, fold, held_out)) for held_out in range(int(fold.max()) + 1)):
-        raise UserError(
-            f"{windows[0].name}, {windows[1].name}, …: the labeled windows lie within {MARGIN} pixels of each other, "
-            "so that none can be held out; label windows further apart, or in more images"
-        )
-
-    def project(window: LabeledWindow) -> list[Tensor]:
-        return [each.half() for each in projection.apply(extractor.maps(window.image[None], window.origin))]
-
     keys: list[tuple[int, str] | None] = [None] if settings.filters else []
     keys += [(timestep, block) for timestep in settings.timesteps for block in blocks]
-    return LabeledFeatures(
-        windows,
-        fold,
-        projection,
-        table,
-        [project(window) for window in windows],
-        keys,
-        n_classes,
-        [draw_view(window, rng) for _ in range(settings.decoder_views) for window in windows],
-        project,
-    )
+    return extracted_features(windows, extractor, keys, settings, n_classes=n_classes, seed=seed, advance=advance)
 
 
 def count_steps(settings: PixelSettings, denoiser: Denoiser) -> int:
@@ -277,13 +201,3 @@ def _labeled_windows(
     if sum(len(np.unique(window.labels)) - 1 for window in windows) < 2:
         raise UserError(f"{folder}: the labels have fewer than two objects; label windows with cells in them")
     return windows
-
-
-def _tables(features: LabeledFeatures, candidates: Sequence[Candidate], best: Candidate) -> dict[str, Any]:
-    """Tables behind the choices, as JSON takes them."""
-    folds = zip(features.windows, features.fold, strict=True)
-    return {
-        "features": [each.row(each is best) for each in candidates],
-        "decoder": best.decoder_trials.rows(),
-        "folds": [{"window": window.name, "image": window.group, "fold": int(fold)} for window, fold in folds],
-    }
