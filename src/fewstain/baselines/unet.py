@@ -105,6 +105,11 @@ class UNetSegmenter:
         output = inferer(batch, self._network)[0].float().cpu()
         return single_maps(output[:CLASSES].softmax(0).numpy(), output[CLASSES].sigmoid().numpy())
 
+    @property
+    def parameters(self) -> int:
+        """Number of weights; 0 before `fit`."""
+        return 0 if self._network is None else sum(each.numel() for each in self._network.parameters())
+
     def _progress(self, elapsed: float) -> float:
         if self.steps is not None:
             return self.steps_done / self.steps
