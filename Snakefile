@@ -13,6 +13,8 @@ include: "workflow/rules/pixels.smk"
 include: "workflow/rules/corrections.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/toolbox.smk"
+include: "workflow/rules/benchmark_plan.smk"
+include: "workflow/rules/benchmark.smk"
 include: "workflow/rules/report.smk"
 
 

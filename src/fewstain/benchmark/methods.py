@@ -1,0 +1,294 @@
+"""The methods: each takes a trial and gives back what finds objects in an image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from fewstain.baselines.extracted import NamedExtractor, fit_extractor
+from fewstain.baselines.pool_training import read_pretrained
+from fewstain.baselines.segmenter import PixelSegmenter
+from fewstain.baselines.tuned import tune_segmenter
+from fewstain.benchmark_settings import MethodName
+from fewstain.dataset import Dataset, Window
+from fewstain.images.normalise import Normaliser, fit_normaliser
+from fewstain.images.read import read_header, read_image
+from fewstain.pixels.model import Model
+from fewstain.pixels.tune import decode_maps
+from fewstain.pixels.windows import LabeledWindow, read_windows
+from fewstain.settings import Settings
+
+FOLD_SHARE = 0.25  # of the seconds of the last training, for that of each fold, by which only the decoder is chosen
+
+Find = Callable[[NDArray], NDArray[np.integer]]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A method after it has learned from a trial.
+
+    Attributes
+    ----------
+    find
+        (H, W, C) raw pixels -> (H, W) instance labels.
+    parameters
+        Numbers it has learned, without labels and with.
+    notes
+        What else to keep in the cell.
+    """
+
+    find: Find
+    parameters: int
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a method gets to see.
+
+    Attributes
+    ----------
+    dataset
+        With the labeled windows of the trial; a method does not look at its `test`.
+    work
+        A folder of its own.
+    source
+        Of the stain, for what an upper bound may see.
+    settings
+        Numbers of our method.
+    seed
+        Of the method.
+    channels
+        Which of the images' channels to use; None for all.
+    pretrained
+        Folder of what was learned from the pool, where the method needs it.
+    seconds, steps
+        Budget of a training on labels.
+    options
+        What only one method reads.
+    """
+
+    dataset: Dataset
+    work: Path
+    source: Path
+    settings: Settings
+    seed: int
+    channels: tuple[int, ...] | None = None
+    pretrained: Path | None = None
+    seconds: float | None = None
+    steps: int | None = None
+    options: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """`pretrained`, where there must be some; ValueError where there is none."""
+        if self.pretrained is None:
+            raise ValueError("this method builds on what was learned from the pool")
+        return self.pretrained
+
+    def chosen_channels(self) -> tuple[int, ...]:
+        """Channels to use, by number."""
+        return self.channels or tuple(range(read_header(self.dataset.images[0]).channels))
+
+    def normaliser(self) -> Normaliser:
+        """Fit the normaliser of the pool, as every training on it does."""
+        channels = list(self.chosen_channels())
+        return fit_normaliser(read_image(path).pixels[..., channels] for path in self.dataset.images)
+
+    def windows(
+        self, normaliser: Normaliser, multiple: int = 1, windows: Sequence[Window] | None = None
+    ) -> list[LabeledWindow]:
+        """Read the labeled windows, all objects of one class."""
+        chosen = self.dataset.windows if windows is None else windows
+        return list(read_windows(self.dataset, chosen, normaliser, self.chosen_channels(), multiple, {}))
+
+    def budget(self, share: float = 1.0) -> dict[str, Any]:
+        """Arguments of a segmenter that trains: steps, or a share of the seconds."""
+        if self.steps is not None:
+            return {"steps": self.steps}
+        if self.seconds is None:
+            raise ValueError("a training on labels needs a budget")
+        return {"seconds": self.seconds * share}
+
+
+def fit(method: MethodName, trial: Trial) -> Fitted:
+    """Let a method learn from a trial."""
+    return METHODS[method](trial)
+
+
+def count_parameters(*networks: nn.Module) -> int:
+    """Count the numbers in networks."""
+    return sum(each.numel() for network in networks for each in network.parameters())
+
+
+def fit_ours(trial: Trial) -> Fitted:
+    """Do what the workflow does: fit-pixels on the denoiser, then the model of the results folder."""
+    from fewstain.diffusion.network import load_denoiser
+    from fewstain.pixels.fit import fit_pixels
+    from fewstain.pixels.model import load
+
+    results = trial.work / "results"
+    results.mkdir(exist_ok=True)
+    link = results / "diffusion"
+    link.unlink(missing_ok=True)
+    link.symlink_to(trial.folder.resolve(), target_is_directory=True)
+    record = fit_pixels(trial.dataset, link, results / "pixels", trial.settings.pixels, seed=trial.seed)
+    model = load(results)
+    notes = {"timesteps": record.timesteps, "blocks": record.blocks, "out_of_fold": _few(record.out_of_fold)}
+    return Fitted(
+        lambda pixels: model.segment(pixels, trial.settings.segment).labels,
+        count_parameters(load_denoiser(link), model.ensemble),
+        notes,
+    )
+
+
+def fit_filters(trial: Trial) -> Fitted:
+    """Our ensemble without anything learned from the pool."""
+    return _fit_extractor(trial, None, trial.normaliser(), 0)
+
+
+def fit_forest(trial: Trial) -> Fitted:
+    """Random forests on classical filters."""
+    from fewstain.baselines.forest import ForestSegmenter
+
+    fitted, notes = _fit_segmenter(trial, lambda share: ForestSegmenter(seed=trial.seed))
+    return Fitted(fitted.find, fitted.segmenter.nodes, notes)
+
+
+def fit_unet(trial: Trial) -> Fitted:
+    """Train a U-Net from scratch on the labels of the trial, which may be all there are."""
+    from fewstain.baselines.unet import UNetSegmenter
+
+    def new(share: float) -> UNetSegmenter:
+        return UNetSegmenter(**trial.budget(share), device=_device(), seed=trial.seed)
+
+    fitted, notes = _fit_segmenter(trial, new)
+    return Fitted(fitted.find, fitted.segmenter.parameters, notes | {"steps": fitted.segmenter.steps_done})
+
+
+def fit_ddpm_seg(trial: Trial) -> Fitted:
+    """Train the published pixel classifiers on our denoiser's features."""
+    from fewstain.baselines.ddpm_seg import DdpmSeg
+    from fewstain.diffusion.network import load_denoiser
+
+    denoiser = load_denoiser(trial.folder).to(_device())
+    normaliser, channels = read_pretrained(trial.folder).normaliser, list(trial.chosen_channels())
+    fitted = DdpmSeg(denoiser, seed=trial.seed, settings=trial.settings.segment)
+    fitted.fit(trial.windows(normaliser, denoiser.multiple))
+    return Fitted(
+        lambda pixels: fitted.find(normaliser.apply(pixels[..., channels])),
+        count_parameters(denoiser, *fitted.classifiers),
+        {"timesteps": fitted.extractor.timesteps, "blocks": fitted.extractor.blocks},
+    )
+
+
+def fit_mae(trial: Trial) -> Fitted:
+    """Put the tokens of a masked autoencoder in the place of the denoiser's features."""
+    from fewstain.baselines.mae import MaeFeatures, load_mae
+
+    mae = load_mae(trial.folder).to(_device())
+    return _fit_extractor(trial, MaeFeatures(mae), read_pretrained(trial.folder).normaliser, count_parameters(mae))
+
+
+def fit_vae(trial: Trial) -> Fitted:
+    """Put the activations of a VAE in the place of the denoiser's features."""
+    from fewstain.baselines.vae import VaeFeatures
+    from fewstain.diffusion.latent.vae import load_vae
+
+    vae = load_vae(trial.folder).to(_device())
+    return _fit_extractor(trial, VaeFeatures(vae), read_pretrained(trial.folder).normaliser, count_parameters(vae))
+
+
+def fit_timm(trial: Trial) -> Fitted:
+    """Put the features of a network trained elsewhere in the place of the denoiser's."""
+    from fewstain.baselines.timm_features import TimmFeatures
+
+    extractor = TimmFeatures(trial.options["timm"], Path(trial.options["weights"]))
+    extractor.model.to(_device())
+    return _fit_extractor(trial, extractor, trial.normaliser(), count_parameters(extractor.model))
+
+
+METHODS: dict[MethodName, Callable[[Trial], Fitted]] = {
+    MethodName.ours: fit_ours,
+    MethodName.filters: fit_filters,
+    MethodName.ddpm_seg: fit_ddpm_seg,
+    MethodName.mae: fit_mae,
+    MethodName.vae: fit_vae,
+    MethodName.timm: fit_timm,
+    MethodName.unet: fit_unet,
+    MethodName.unet_all: fit_unet,
+    MethodName.forest: fit_forest,
+}
+
+
+@dataclass(frozen=True)
+class _FittedSegmenter:
+    segmenter: Any
+    find: Find
+
+
+def _fit_segmenter(trial: Trial, new: Callable[[float], PixelSegmenter]) -> tuple[_FittedSegmenter, dict[str, Any]]:
+    """Tune the decoder out-of-fold, fit on all windows.
+
+    Parameters
+    ----------
+    new
+        Share of the budget -> a segmenter, not fitted.
+    """
+    normaliser, channels = trial.normaliser(), list(trial.chosen_channels())
+    windows = trial.windows(normaliser)
+    decoder = tune_segmenter(lambda: new(FOLD_SHARE), windows, trial.settings.pixels, trial.seed)
+    segmenter = new(1.0).fit(windows)
+
+    def find(pixels: NDArray) -> NDArray[np.integer]:
+        return decode_maps(segmenter.predict(normaliser.apply(pixels[..., channels])), decoder)
+
+    return _FittedSegmenter(segmenter, find), {"windows": len(windows)}
+
+
+def _fit_extractor(trial: Trial, extractor: NamedExtractor | None, normaliser: Normaliser, parameters: int) -> Fitted:
+    """Fit the ensemble on an extractor's features; `parameters` are those of the extractor."""
+    header = read_header(trial.dataset.images[0])
+    windows = trial.windows(normaliser, 1 if extractor is None else extractor.multiple)
+    settings = trial.settings.pixels
+    if extractor is not None:
+        components = components_of(trial.settings, len(extractor.names))
+        settings = settings.model_copy(update={"components": components})
+    model: Model = fit_extractor(
+        windows,
+        extractor,
+        settings,
+        normaliser,
+        channels=trial.chosen_channels(),
+        file_channels=header.channels,
+        dtype=str(np.dtype(header.dtype).newbyteorder("=")),
+        seed=trial.seed,
+    )
+    return Fitted(
+        lambda pixels: model.segment(pixels, trial.settings.segment).labels,
+        parameters + count_parameters(model.ensemble),
+        {"maps": model.record.blocks, "out_of_fold": _few(model.record.out_of_fold)},
+    )
+
+
+def components_of(settings: Settings, maps: int) -> int:
+    """Give so many components to each of an extractor's maps that all together are as many as a denoiser's get."""
+    blocks = 1 + len(settings.diffusion.channels) * (settings.diffusion.layers_per_block + 1)
+    return round(settings.pixels.components * len(settings.pixels.timesteps) * blocks / maps)
+
+
+def _few(scores: Any) -> dict[str, Any]:
+    """Scores worth keeping of an out-of-fold estimate."""
+    return {name: scores.get(name) for name in ("AP50", "AP", "PQ")}
+
+
+def _device() -> str:
+    from accelerate.state import PartialState
+
+    return str(PartialState().device)
