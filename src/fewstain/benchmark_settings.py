@@ -29,7 +29,7 @@ class MethodName(StrEnum):
     timm = "timm"
 
 
-ALL_LABELS = {MethodName.unet_all}  # learn from every label there is, whatever n is
+ALL_LABELS = {MethodName.unet_all, MethodName.datasetgan_annotated}  # learn from every label there is, whatever n is
 
 TITLES = {
     MethodName.ours: "fewstain",

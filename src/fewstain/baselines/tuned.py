@@ -19,6 +19,23 @@ MOST_TUNING_WINDOWS = 100
 """Decoders are chosen by no more windows: a pool may have many hundred, and each costs 50 decodings."""
 
 
+def tune_fitted(
+    segmenter: PixelSegmenter, windows: Sequence[LabeledWindow], settings: PixelSettings, seed: int
+) -> Consensus:
+    """Choose the decoder of a segmenter that has learned from none of the windows, by its maps of them and of views.
+
+    Parameters
+    ----------
+    segmenter
+        Fitted, on other images.
+    windows, settings, seed
+        As of `tune_segmenter`.
+    """
+    held, views, _ = _held(windows, settings, seed)
+    maps = [_map_inside(segmenter, window) for window in (*held, *views)]
+    return _tuned(maps[: len(held)], maps[len(held) :], held, views, settings, seed)
+
+
 def tune_segmenter(
     new: Callable[[], PixelSegmenter], windows: Sequence[LabeledWindow], settings: PixelSettings, seed: int
 ) -> Consensus:
@@ -36,20 +53,9 @@ def tune_segmenter(
         Of folds, views and trials.
     """
     fold_of = assign_folds(windows, settings.folds, seed)
-    rng = np.random.default_rng(seed)
-    tuned = np.sort(rng.permutation(len(windows))[:MOST_TUNING_WINDOWS])
-    held = [windows[index] for index in tuned]
-    views = [draw_view(window, rng) for _ in range(settings.decoder_views) for window in held]
-    maps, view_maps = out_of_fold_maps(new, windows, fold_of, held, fold_of[tuned], views)
-    return tune_decoder(
-        maps,
-        held,
-        trials=settings.decoder_trials,
-        decoders=settings.decoders,
-        seed=seed,
-        view_maps=view_maps,
-        views=views,
-    )
+    held, views, chosen = _held(windows, settings, seed)
+    maps, view_maps = out_of_fold_maps(new, windows, fold_of, held, fold_of[chosen], views)
+    return _tuned(maps, view_maps, held, views, settings, seed)
 
 
 def out_of_fold_maps(
@@ -76,13 +82,43 @@ def out_of_fold_maps(
     for fold in np.unique(folds):
         fitted = new().fit([window for window, of in zip(windows, fold_of, strict=True) if of != fold])
         for index in np.flatnonzero(folds == fold):
-            window = (*held, *views)[index]
-            rows, columns = window.inside
-            found = fitted.predict(window.image.numpy())
-            maps[index] = PixelMaps(
-                found.probabilities[..., rows, columns],
-                found.distance[..., rows, columns],
-                found.uncertainty[..., rows, columns],
-            )
+            maps[index] = _map_inside(fitted, (*held, *views)[index])
     done = [each for each in maps if each is not None]
     return done[: len(held)], done[len(held) :]
+
+
+def _held(
+    windows: Sequence[LabeledWindow], settings: PixelSettings, seed: int
+) -> tuple[list[LabeledWindow], list[LabeledWindow], np.ndarray]:
+    """Windows to choose the decoder by, their views, and which of all windows they are."""
+    rng = np.random.default_rng(seed)
+    chosen = np.sort(rng.permutation(len(windows))[:MOST_TUNING_WINDOWS])
+    held = [windows[index] for index in chosen]
+    return held, [draw_view(window, rng) for _ in range(settings.decoder_views) for window in held], chosen
+
+
+def _map_inside(segmenter: PixelSegmenter, window: LabeledWindow) -> PixelMaps:
+    """Map a window in its surroundings, which are then cut off."""
+    rows, columns = window.inside
+    found = segmenter.predict(window.image.numpy())
+    planes = (found.probabilities, found.distance, found.uncertainty)
+    return PixelMaps(*(each[..., rows, columns] for each in planes))
+
+
+def _tuned(
+    maps: Sequence[PixelMaps],
+    view_maps: Sequence[PixelMaps],
+    held: Sequence[LabeledWindow],
+    views: Sequence[LabeledWindow],
+    settings: PixelSettings,
+    seed: int,
+) -> Consensus:
+    return tune_decoder(
+        maps,
+        held,
+        trials=settings.decoder_trials,
+        decoders=settings.decoders,
+        seed=seed,
+        view_maps=view_maps,
+        views=views,
+    )

@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
+from fewstain.baselines.cellpose import Cellpose
 from fewstain.baselines.extracted import NamedExtractor, fit_extractor
+from fewstain.baselines.gan.segmenter import DatasetGanSegmenter
+from fewstain.baselines.gan.training import Gan, load_gan
 from fewstain.baselines.pool_training import read_pretrained
 from fewstain.baselines.segmenter import PixelSegmenter
-from fewstain.baselines.tuned import tune_segmenter
+from fewstain.baselines.tuned import tune_fitted, tune_segmenter
 from fewstain.benchmark_settings import MethodName
 from fewstain.dataset import Dataset, Window
 from fewstain.images.normalise import Normaliser, fit_normaliser
@@ -22,7 +25,7 @@ from fewstain.images.read import read_header, read_image
 from fewstain.pixels.model import Model
 from fewstain.pixels.tune import decode_maps
 from fewstain.pixels.windows import LabeledWindow, read_windows
-from fewstain.settings import Settings
+from fewstain.settings import PixelSettings, Settings
 
 FOLD_SHARE = 0.25  # of the seconds of the last training, for that of each fold, by which only the decoder is chosen
 
@@ -205,6 +208,18 @@ def fit_vae(trial: Trial) -> Fitted:
     return _fit_extractor(trial, VaeFeatures(vae), read_pretrained(trial.folder).normaliser, count_parameters(vae))
 
 
+def fit_cellpose(trial: Trial) -> Fitted:
+    """Train Cellpose from random weights; its own decoder, scaled by the labeled objects' diameter."""
+    normaliser, channels = trial.normaliser(), list(trial.chosen_channels())
+    cellpose = Cellpose(
+        Path(trial.options["cellpose"]), trial.work / "cellpose", **trial.budget(), seed=trial.seed
+    ).fit(trial.windows(normaliser))
+    facts = dict(cellpose.facts)
+    return Fitted(
+        lambda pixels: cellpose.find(normaliser.apply(pixels[..., channels])), int(facts.pop("parameters")), facts
+    )
+
+
 def fit_timm(trial: Trial) -> Fitted:
     """Put the features of a network trained elsewhere in the place of the denoiser's."""
     from fewstain.baselines.timm_features import TimmFeatures
@@ -214,12 +229,65 @@ def fit_timm(trial: Trial) -> Fitted:
     return _fit_extractor(trial, extractor, trial.normaliser(), count_parameters(extractor.model))
 
 
+def fit_datasetgan(trial: Trial) -> Fitted:
+    """Label what a generator paints by crops projected into it, and train a U-Net on that and on the windows."""
+    projected: dict[str, Tensor] = {}  # by no label, so that folds share them
+    gan, settings = _gan(trial)
+
+    def new(share: float) -> DatasetGanSegmenter:
+        return DatasetGanSegmenter(
+            gan, settings, trial.budget(share), seed=trial.seed, device=_device(), projected=projected
+        )
+
+    fitted, notes = _fit_segmenter(trial, new)
+    return Fitted(fitted.find, fitted.segmenter.parameters, notes | {"pairs": fitted.segmenter.kept})
+
+
+def fit_annotated(trial: Trial) -> Fitted:
+    """Label 24 of a generator's images by a U-Net that has all labels of the pool: DatasetGAN's best case."""
+    from fewstain.baselines.unet import UNetSegmenter
+
+    gan, settings = _gan(trial)
+    normaliser, channels = trial.normaliser(), list(trial.chosen_channels())
+    windows = trial.windows(normaliser)
+
+    def new(share: float) -> UNetSegmenter:
+        return UNetSegmenter(**trial.budget(share), device=_device(), seed=trial.seed)
+
+    annotator_decoder = tune_segmenter(lambda: new(FOLD_SHARE), windows, trial.settings.pixels, trial.seed)
+    annotator = new(1.0).fit(windows)
+    segmenter = DatasetGanSegmenter(
+        gan,
+        settings,
+        trial.budget(),
+        seed=trial.seed,
+        device=_device(),
+        annotate=lambda image: decode_maps(annotator.predict(image), annotator_decoder),
+    ).fit(windows)
+    decoder = tune_fitted(segmenter, windows, trial.settings.pixels, trial.seed)
+    return Fitted(
+        lambda pixels: decode_maps(segmenter.predict(normaliser.apply(pixels[..., channels])), decoder),
+        segmenter.parameters,
+        {"windows": len(windows), "pairs": segmenter.kept},
+    )
+
+
+def _gan(trial: Trial) -> tuple[Gan, PixelSettings]:
+    """Load the GAN, and give the ensemble's settings for its maps."""
+    gan = load_gan(trial.folder).to(_device())
+    components = components_of(trial.settings, gan.generator.layers)
+    return gan, trial.settings.pixels.model_copy(update={"components": components})
+
+
 METHODS: dict[MethodName, Callable[[Trial], Fitted]] = {
     MethodName.ours: fit_ours,
     MethodName.filters: fit_filters,
     MethodName.ddpm_seg: fit_ddpm_seg,
     MethodName.mae: fit_mae,
     MethodName.vae: fit_vae,
+    MethodName.datasetgan: fit_datasetgan,
+    MethodName.datasetgan_annotated: fit_annotated,
+    MethodName.cellpose: fit_cellpose,
     MethodName.timm: fit_timm,
     MethodName.unet: fit_unet,
     MethodName.unet_all: fit_unet,

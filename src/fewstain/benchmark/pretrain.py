@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fewstain.baselines.gan.training import GAN_PRESETS, train_gan
 from fewstain.baselines.mae import MAE_PRESETS
 from fewstain.baselines.mae_training import train_mae
 from fewstain.baselines.pool_training import within_seconds
@@ -22,6 +23,7 @@ Train = Callable[..., None]
 KINDS: dict[str, tuple[Train, dict[Preset, Any]]] = {
     "mae": (train_mae, MAE_PRESETS),
     "vae": (train_vae, VAE_PRESETS),
+    "gan": (train_gan, GAN_PRESETS),
 }
 
 
