@@ -24,7 +24,7 @@ report: "workflow/report/workflow.rst"
 rule all:
     default_target: True
     input:
-        wanted_results(),
+        wanted_results() + finished_benchmark(),
 
 
 onsuccess:

@@ -17,10 +17,22 @@ from fewstain.images.write import write_image, write_labels
 ROOT = Path(__file__).parents[2]
 DRY_RUN = ("--dry-run", "--workflow-profile", "none", "--rerun-triggers", "mtime", "params", "input")
 SUBSET = {
-    **{"stains": ["cells"], "methods": ["forest", "filters"], "n": [2], "seeds": [0], "preset": "demo", "steps": 1},
+    "stains": ["cells"],
+    "methods": ["forest", "filters"],
+    "n": [2],
+    "seeds": [0],
+    "preset": "demo",
+    "steps": 1,
     "pixels": {
-        **{"members": 2, "hidden": [8, 4], "steps": 20, "batch_pixels": 64, "views": 1, "pixels_per_window": 64},
-        **{"folds": 2, "decoder_trials": 1, "decoder_views": 0},
+        "members": 2,
+        "hidden": [8, 4],
+        "steps": 20,
+        "batch_pixels": 64,
+        "views": 1,
+        "pixels_per_window": 64,
+        "folds": 2,
+        "decoder_trials": 1,
+        "decoder_views": 0,
     },
 }
 pytestmark = pytest.mark.workflow

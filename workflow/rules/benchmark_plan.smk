@@ -33,6 +33,11 @@ def missing_cells(wildcards):
     return [file for file in files if not Path(file).exists()]
 
 
+# The report of everything has the benchmark's table too, once all of its cells are there.
+def finished_benchmark():
+    return [f"{RESULTS}/benchmark.html"] if PLAN and not missing_cells(None) else []
+
+
 def pool_folder(training):
     return f"{POOL_FOLDER}/{training.name}"
 

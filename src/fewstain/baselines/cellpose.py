@@ -62,11 +62,13 @@ class Cellpose:
             _save(self.work / "train" / f"{number:05d}.image.npy", _positive(window.image.numpy()[:, rows, columns]))
             _save(self.work / "train" / f"{number:05d}.labels.npy", window.labels)
         write_json(self.work / "settings.json", self.settings)
+        # Python looks beside a file for what it imports: not here, where other files have the names of packages
+        worker = shutil.copy(WORKER, self.work)
         # nothing of our environment may be seen in the other
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         with (self.work / LOG_FILE).open("w", encoding="utf-8") as log:
             self._process = subprocess.Popen(
-                [str(self.python), str(WORKER), str(self.work)],
+                [str(self.python), worker, str(self.work)],
                 env=environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -109,7 +109,7 @@ class DdpmSeg:
                 self.classifiers.append(trained)
                 progress.show(number)
         areas = np.concatenate([np.bincount(window.labels.ravel())[1:] for window in windows])
-        self.least_area = LEAST_AREA * float(areas[areas > 0].min(initial=np.inf)) if (areas > 0).any() else 0.0
+        self.least_area = LEAST_AREA * float(areas[areas > 0].min()) if (areas > 0).any() else 0.0
         return self
 
     def find(self, image: NDArray[np.float32]) -> NDArray[np.int32]:

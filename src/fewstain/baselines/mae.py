@@ -81,6 +81,9 @@ class Mae(nn.Module):
             decoder_num_heads=max(1, settings.decoder_hidden // 16) if settings.decoder_hidden % 16 == 0 else 1,
             spatial_dims=2,
         )
+        for name, each in self.network.named_parameters():
+            if "cross_attn" in name:  # MONAI makes it although nothing attends across
+                each.requires_grad_(False)
 
     def loss(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Mean squared error of the patches left out, each standardised (He et al., section 4, "w/ norm").

@@ -152,6 +152,7 @@ def _scored(run: CellRun, dataset: Dataset, work: Path) -> dict[str, Any]:
     start = time.monotonic()
     masks = _segment_test(fitted, dataset, work / "masks")
     predict_s = time.monotonic() - start
+    fitted.close()
     scores = evaluate_folders(dataset.root / "test" / "labels", masks)
     rows = scores.pop("images")
     images = [{name: row[name] for name in ("image", "TP", "FP", "FN", "PQ")} for row in rows]

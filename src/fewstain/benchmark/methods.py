@@ -44,11 +44,14 @@ class Fitted:
         Numbers it has learned, without labels and with.
     notes
         What else to keep in the cell.
+    close
+        To be called when nothing is left to find.
     """
 
     find: Find
     parameters: int
     notes: dict[str, Any] = field(default_factory=dict)
+    close: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -216,7 +219,10 @@ def fit_cellpose(trial: Trial) -> Fitted:
     ).fit(trial.windows(normaliser))
     facts = dict(cellpose.facts)
     return Fitted(
-        lambda pixels: cellpose.find(normaliser.apply(pixels[..., channels])), int(facts.pop("parameters")), facts
+        lambda pixels: cellpose.find(normaliser.apply(pixels[..., channels])),
+        int(facts.pop("parameters")),
+        facts,
+        cellpose.close,
     )
 
 

@@ -87,6 +87,7 @@ def cut_crops(window: LabeledWindow, side: int) -> list[LabeledWindow]:
     return crops
 
 
+@torch.enable_grad()
 def _descend(gan: Gan, images: Tensor, mean: Tensor, steps: int) -> Tensor:
     generator, trunk = _constants(gan.generator), _constants(gan.discriminator.trunk)
     with torch.no_grad():
