@@ -82,7 +82,10 @@ def test_only_written_numbers_replace_the_presets(tmp_path):
             "unknown key 'datasets.a.diffusion.stepps'; did you mean 'steps'?",
         ),
         ("datasets: {a: {batch_size: 3}}", "unknown key 'datasets.a.batch_size'; it belongs under 'diffusion'"),
-        ("datasets: {a: }\nquux: 1", "unknown key 'quux'; valid are: datasets, across, benchmark, preset, seed, data, results"),
+        (
+            "datasets: {a: }\nquux: 1",
+            "unknown key 'quux'; valid are: datasets, across, benchmark, preset, seed, data, results",
+        ),
         ("datasets: {a: {n_labels: 0}}", "datasets.a.n_labels: "),
         ("datasets: {a: {n_labels: 0}}", "not 0; allowed: ≥ 1"),
         ("datasets: {a: {diffusion: {ema_decay: 1.5}}}", "not 1.5; allowed: ≥ 0 and < 1"),

@@ -20,9 +20,12 @@ NO_TIMESTEP = 0  # stands for the timestep of features that have none
 
 
 class NamedExtractor(FeatureExtractor, Protocol):
-    """A feature extractor whose maps have names, coarse to fine, or early to late."""
+    """A feature extractor whose maps have names, in the order they are computed."""
 
-    names: Sequence[str]
+    @property
+    def names(self) -> Sequence[str]:
+        """Name of each map."""
+        ...
 
 
 def fit_extractor(

@@ -22,7 +22,8 @@ from accelerate.state import PartialState
 
 import fewstain
 from fewstain.baselines.pool_training import read_pretrained
-from fewstain.benchmark.methods import Fitted, Trial, fit
+from fewstain.benchmark.interface import Fitted, Trial
+from fewstain.benchmark.methods import fit
 from fewstain.benchmark.trial import build_dataset
 from fewstain.benchmark_settings import MethodName
 from fewstain.dataset import Dataset, open_dataset

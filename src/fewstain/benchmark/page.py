@@ -62,6 +62,32 @@ METHODS = """## The methods
 All but DDPM-seg and Cellpose share fewstain's decoder, tuned out-of-fold on the labeled windows and on views of them.
 """
 
+ON_YOUR_DATA = """## On your own data
+
+A data set with labels and `test/` is enough; `stains` names it, or a folder:
+
+    snakemake --cores all benchmark --config benchmark='{stains: [mystain], methods: [ours, unet, forest], n: [5, 20]}'
+
+or a YAML file in the place of the text, or the key `benchmark` in config.yaml. A seed draws an order of the label
+files, whose first n are the labels of the trial; with fewer than n files, all of them.
+`workflow/schemas/config.schema.json` lists all keys. What is written: `results/benchmark.csv`,
+`results/benchmark.html`, a figure of each score, and a page like this.
+
+Every cell is one small JSON in `cells` (`benchmarks/results` by default), named by the hash of its settings, code and
+data. A cell that is there is never run again, also one that failed or was cut short (`limit_seconds`): delete its
+file to run it again. What is learned from the pool lies in `results/.benchmark`, goes on where it was stopped, and
+can be deleted when all cells are done. `snakemake` without a target puts the table of a finished benchmark into the
+report of everything; `snakemake benchmark` alone writes a report of the benchmark alone.
+
+Cellpose needs an environment of its own: `benchmarks/cellpose-environment` makes it, of Python packages only. A timm
+backbone needs timm and torchvision beside fewstain, and its weights as a safetensors file: `{timm: NAME, weights:
+FILE}`; nothing is downloaded. Where either is missing, the tables say so.
+
+A benchmark stain, as those above, is a folder with `images/`, `full-labels/` (labels of the whole pool, of which
+windows are cut), `few-labels.json` (which windows, for each seed), `test/images` and `test/labels`; see
+`src/fewstain/benchmark/trial.py`.
+"""
+
 
 def benchmark_page(
     table: pd.DataFrame, facts: dict[str, Any], figures: Sequence[str], cells: Sequence[dict[str, Any]]
@@ -91,7 +117,7 @@ def benchmark_page(
     ]
     for stain in stains:
         parts += [f"## {stain}\n", *_stain_tables(table[table["stain"] == stain])]
-    return "\n".join([*parts, METHODS.format(preset=facts["preset"])])
+    return "\n".join([*parts, METHODS.format(preset=facts["preset"]), ON_YOUR_DATA])
 
 
 def report_table(table: pd.DataFrame) -> str:
