@@ -13,6 +13,7 @@ from fewstain.benchmark_settings import ALL_LABELS, TITLES, MethodName
 OURS_COLOUR, BOUND_COLOUR = "#d1495b", "#555555"
 # Okabe & Ito's, which most colour-blind eyes tell apart; with markers, for there are more methods than colours
 COLOURS = ("#0072B2", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#8c6d31", "#000000")
+BOUND_LINES = (":", "-.")
 MARKERS = ("s", "^", "D", "v", "P", "X", "*")
 PANEL = 3.9
 WIDEST = 3  # panels beside each other
@@ -83,8 +84,9 @@ def _styles(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         line = "-" if number < len(COLOURS) else "--"
         styles[name.value] = {"color": colour, "marker": marker, "markersize": 4, "linewidth": 1.1, "linestyle": line}
-    for name in (each for each in others if each in ALL_LABELS):
-        styles[name.value] = {"color": BOUND_COLOUR, "linestyle": ":", "linewidth": 1.3}
+    bounds = [each for each in others if each in ALL_LABELS]
+    for name, line in zip(bounds, BOUND_LINES, strict=False):
+        styles[name.value] = {"color": BOUND_COLOUR, "linestyle": line, "linewidth": 1.3}
     if MethodName.ours.value in present:
         styles[MethodName.ours.value] = {"color": OURS_COLOUR, "marker": "o", "markersize": 5, "linewidth": 2.0}
     return styles
