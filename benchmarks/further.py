@@ -23,9 +23,9 @@ from views import windows_of
 
 from fewstain.diffusion.record import read_record
 from fewstain.evaluate.matching import match
+from fewstain.pixels.folder import load_pixels
 from fewstain.pixels.tune import decode_maps
 from fewstain.pixels.windows import LabeledWindow
-from fewstain.pixels.folder import load_pixels
 
 DRAWS = 2000
 
@@ -33,7 +33,7 @@ DRAWS = 2000
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, nargs="+", help="results folders, with diffusion/ and pixels/ in them")
-    parser.add_argument("--stain-dir", type=Path, required=True, help="see stains.py")
+    parser.add_argument("--stain-dir", type=Path, required=True, help="folder of the stain, see docs/benchmark.md")
     parser.add_argument("--labels", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--page", type=Path, help="page that takes the table, docs/accuracy.md")

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
+from fewstain.benchmark_settings import BenchmarkSettings, read_benchmark
 from fewstain.errors import UserError
 from fewstain.settings import (
     PRESETS,
@@ -110,6 +111,9 @@ class Config(Strict):
         min_length=1, description="a name for each folder data/<name>"
     )
     across: Across = Field(Across(), description="one denoiser for several datasets; for the diffusion toolbox")
+    benchmark: Annotated[
+        BenchmarkSettings | None, BeforeValidator(read_benchmark, json_schema_input_type=str | BenchmarkSettings | None)
+    ] = Field(None, description="methods to compare, for `snakemake benchmark`; or a YAML file that says so")
     preset: Preset = Field(Preset.demo, description="demo: minutes on 2 cores; cpu: under an hour; gpu: an evening")
     seed: int = Field(0, ge=0, description="of every random number: the same seed gives the same results")
     data: str = Field("data", min_length=1, description="folder that holds the datasets")
@@ -250,6 +254,8 @@ def config_schema() -> dict[str, Any]:
         dataset[section].pop("default", None)
         for key in schema["$defs"][Settings.model_fields[section].annotation.__name__]["properties"].values():  # type: ignore[union-attr]
             key.pop("default", None)
+    for section in SECTIONS:
+        schema["$defs"]["BenchmarkSettings"]["properties"][section].pop("default", None)
     schema["$defs"]["Across"]["properties"]["conditions"].pop("default", None)
     for key in schema["$defs"]["ConditionalSettings"]["properties"].values():
         key.pop("default", None)

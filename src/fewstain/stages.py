@@ -18,4 +18,8 @@ CODE_VERSIONS = {
     "report": 1,
     "samples": 1,
     "adapter": 1,
+    "benchmark": 1,
+    "benchmark-mae": 1,
+    "benchmark-vae": 1,
+    "benchmark-gan": 1,
 }

@@ -24,7 +24,11 @@ min_version("9.10")
 try:
     for path in workflow.configfiles:
         load_config(path)  # tells what is lost once Snakemake has read it: keys that stand twice
+    # what the command line says of it is text, and may be the name of a file
+    BENCHMARK_NAMED = config["benchmark"] if isinstance(config.get("benchmark"), str) else "..."
     CONFIG = parse_config(config)
+    if CONFIG.benchmark:
+        config["benchmark"] = CONFIG.benchmark.model_dump(mode="json", exclude_unset=True)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 validate(config, "../schemas/config.schema.json", set_default=False)

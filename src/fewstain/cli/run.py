@@ -12,6 +12,7 @@ import typer
 
 from fewstain import __version__
 from fewstain.cli import (
+    benchmark,
     check,
     conditions,
     control,
@@ -42,7 +43,7 @@ app = typer.Typer(
 )
 for group in (
     *(start, check, diffusion, conditions, painting, variation, control, translation),
-    *(pixels, segmenter, report, export, viewer),
+    *(pixels, segmenter, report, export, viewer, benchmark),
 ):
     group.add_to(app)
 
