@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, field_validator
 
-from fewstain.settings import DiffusionSettings, PixelSettings, Preset, SegmentSettings, Strict
+from fewstain.settings import DiffusionSettings, PixelSettings, Preset, SegmenterSettings, SegmentSettings, Strict
 
 
 class MethodName(StrEnum):
@@ -73,6 +73,7 @@ class BenchmarkSettings(Strict):
     weights: str | None = Field(None, description="file of the timm backbone's weights (safetensors)")
     diffusion: DiffusionSettings = Field(DiffusionSettings(), description="numbers that differ from the preset's")
     pixels: PixelSettings = Field(PixelSettings(), description="numbers that differ from the preset's")
+    segmenter: SegmenterSettings = Field(SegmenterSettings(), description="numbers that differ from the preset's")
     segment: SegmentSettings = Field(SegmentSettings(), description="numbers that differ from the preset's")
 
     @field_validator("methods", "n", "seeds", "stains")

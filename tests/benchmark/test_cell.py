@@ -7,7 +7,7 @@ from fewstain.benchmark import cell as module
 from fewstain.benchmark.cell import CellRun, run_cell, time_limit
 from fewstain.benchmark_settings import MethodName
 from fewstain.errors import UserError
-from fewstain.settings import PixelSettings, SegmentSettings, Settings
+from fewstain.settings import PixelSettings, SegmenterSettings, SegmentSettings, Settings
 
 FEW = Settings(
     pixels=PixelSettings(
@@ -19,6 +19,7 @@ FEW = Settings(
         members=2,
         pixels_per_window=512,
     ),
+    segmenter=SegmenterSettings(crop=32, steps=2, batch_size=2, views=0, pool_windows=2, decoder_trials=1),
     segment=SegmentSettings(tile=64, overlap=8),
 )
 

@@ -14,7 +14,14 @@ from fewstain.benchmark_settings import TITLES, MethodName
 from fewstain.config import Preset
 from fewstain.dataset import open_dataset
 from fewstain.errors import UserError
-from fewstain.settings import DiffusionSettings, PixelSettings, SegmentSettings, Settings, VaeSettings
+from fewstain.settings import (
+    DiffusionSettings,
+    PixelSettings,
+    SegmenterSettings,
+    SegmentSettings,
+    Settings,
+    VaeSettings,
+)
 
 BRIEF = {"batch_size": 2, "warmup_steps": 1}
 SETTINGS = Settings(
@@ -32,6 +39,7 @@ SETTINGS = Settings(
         batch_pixels=64,
         pixels_per_window=64,
     ),
+    segmenter=SegmenterSettings(crop=32, steps=2, batch_size=2, views=0, pool_windows=2, decoder_trials=1),
     segment=SegmentSettings(tile=64, overlap=8),
 )
 PRESETS = {

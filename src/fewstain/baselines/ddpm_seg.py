@@ -114,9 +114,9 @@ class DdpmSeg:
 
     def find(self, image: NDArray[np.float32]) -> NDArray[np.int32]:
         """Find the objects of an image (C, H, W) in [-1, 1]: (H, W) labels."""
-        maps = ImageMaps.empty((image.shape[1], image.shape[2]), CLASSES)
-        planes = np.moveaxis(image, 0, -1)
-        predict_maps(planes, lambda window: np.moveaxis(window, -1, 0), _Vote(self), self.settings, maps)
+        vote, planes = _Vote(self), np.moveaxis(image, 0, -1)
+        maps = ImageMaps.empty((image.shape[1], image.shape[2]), vote)
+        predict_maps(planes, lambda window: np.moveaxis(window, -1, 0), vote, self.settings, maps)
         return instances_of_classes(maps.probabilities.argmax(0), self.least_area)
 
     def _rows(self, window: LabeledWindow) -> Tensor:
@@ -177,10 +177,11 @@ class _Vote:
     """Maps a tile: probabilities are 1 for the class that most members say, else 0."""
 
     def __init__(self, fitted: DdpmSeg) -> None:
-        self.fitted, self.multiple, self.classes = fitted, fitted.extractor.multiple, CLASSES
+        self.fitted, self.multiple = fitted, fitted.extractor.multiple
+        self.classes, self.sources = CLASSES, 1
 
     @torch.inference_mode()
-    def __call__(self, images: Tensor, origin: tuple[int, int]) -> PixelMaps:
+    def __call__(self, images: Tensor, origin: tuple[int, int], flips: bool = False) -> PixelMaps:
         height, width = images.shape[2:]
         padded = functional.pad(images, (0, -width % self.multiple, 0, -height % self.multiple), mode="replicate")
         size = (padded.shape[2], padded.shape[3])

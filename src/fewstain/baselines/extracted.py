@@ -11,6 +11,7 @@ from fewstain.pixels.features import FeatureExtractor
 from fewstain.pixels.filters import ChosenFeatures, FilterFeatures, StackedFeatures
 from fewstain.pixels.fit_features import extracted_features, fit_features
 from fewstain.pixels.model import Model
+from fewstain.pixels.predict import EnsemblePredictor
 from fewstain.pixels.record import ONE_CLASS, PixelsRecord
 from fewstain.pixels.targets import INTERIOR
 from fewstain.pixels.windows import LabeledWindow
@@ -91,7 +92,7 @@ def fit_extractor(
         choices=fitted.choices,
         out_of_fold=fitted.out_of_fold,
     )
-    return Model(chosen, fitted.ensemble.to(features.device), record)
+    return Model(EnsemblePredictor(chosen, fitted.ensemble.to(features.device)), record)
 
 
 def choices_of(names: Sequence[str]) -> list[FeatureChoice]:

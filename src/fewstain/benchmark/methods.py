@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from fewstain.baselines.cellpose import Cellpose
@@ -22,6 +23,9 @@ from fewstain.benchmark.interface import Find, Fitted, Trial
 from fewstain.benchmark_settings import MethodName
 from fewstain.images.normalise import Normaliser
 from fewstain.images.read import read_header
+from fewstain.pairs.segmenter_record import WEIGHTS_FILE
+from fewstain.pixels.ensemble import PixelEnsemble
+from fewstain.pixels.folder import DENOISER_WEIGHTS, ENSEMBLE_FILE
 from fewstain.pixels.model import Model
 from fewstain.pixels.tune import decode_maps
 from fewstain.settings import PixelSettings, Settings
@@ -40,10 +44,10 @@ def count_parameters(*networks: nn.Module) -> int:
 
 
 def fit_ours(trial: Trial) -> Fitted:
-    """Do what the workflow does: fit-pixels on the denoiser, then the model of the results folder."""
-    from fewstain.diffusion.network import load_denoiser
+    """Do what the workflow does: fit-pixels on the denoiser, train-segmenter, then the model of the results folder."""
+    import fewstain
+    from fewstain.pairs.segmenter_fit import train_segmenter
     from fewstain.pixels.fit import fit_pixels
-    from fewstain.pixels.model import load
 
     results = trial.work / "results"
     results.mkdir(exist_ok=True)
@@ -51,11 +55,26 @@ def fit_ours(trial: Trial) -> Fitted:
     link.unlink(missing_ok=True)
     link.symlink_to(trial.folder.resolve(), target_is_directory=True)
     record = fit_pixels(trial.dataset, link, results / "pixels", trial.settings.pixels, seed=trial.seed)
-    model = load(results)
-    notes = {"timesteps": record.timesteps, "blocks": record.blocks, "out_of_fold": _few(record.out_of_fold)}
+    chosen = train_segmenter(
+        results,
+        trial.dataset,
+        results / "segmenter",
+        trial.work / "state",
+        trial.settings.segmenter,
+        seed=trial.seed,
+        restart=True,
+    )
+    model = fewstain.load(results)
+    notes = {
+        "timesteps": record.timesteps,
+        "blocks": record.blocks,
+        "method": chosen.method,
+        "out_of_fold": {name: _few(scores) for name, scores in chosen.out_of_fold.items()},
+    }
+    weights = [link / DENOISER_WEIGHTS, results / "pixels" / ENSEMBLE_FILE, results / "segmenter" / WEIGHTS_FILE]
     return Fitted(
         lambda pixels: model.segment(pixels, trial.settings.segment).labels,
-        count_parameters(load_denoiser(link), model.ensemble),
+        sum(tensor.numel() for file in weights for tensor in load_file(file).values()),
         notes,
     )
 
@@ -252,9 +271,15 @@ def _fit_extractor(trial: Trial, extractor: NamedExtractor | None, normaliser: N
     )
     return Fitted(
         lambda pixels: model.segment(pixels, trial.settings.segment).labels,
-        parameters + count_parameters(model.ensemble),
+        parameters + ensemble_parameters(model),
         {"maps": model.record.blocks, "out_of_fold": _few(model.record.out_of_fold)},
     )
+
+
+def ensemble_parameters(model: Model) -> int:
+    """Count the weights of a model that is an ensemble alone."""
+    record = model.record
+    return count_parameters(PixelEnsemble(record.members, record.features, record.pixel_classes, record.hidden))
 
 
 def components_of(settings: Settings, maps: int) -> int:

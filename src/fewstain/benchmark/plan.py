@@ -153,7 +153,7 @@ def unavailable(method: MethodName, settings: BenchmarkSettings) -> str | None:
 
 def numbers_of(settings: BenchmarkSettings) -> Settings:
     """Return all numbers of our method: the preset's, with those that were written in their place."""
-    sections = ("diffusion", "pixels", "segment")
+    sections = ("diffusion", "pixels", "segmenter", "segment")
     changed = {each: getattr(settings, each).model_dump(mode="json", exclude_unset=True) for each in sections}
     return resolve(settings.preset, changed, "benchmark")
 
@@ -231,7 +231,8 @@ def _facts(method: MethodName, settings: BenchmarkSettings, as_long_as_ours: boo
         facts["segment"] = numbers.segment.model_dump(mode="json")
     facts["pixels"] = numbers.pixels.model_dump(mode="json")
     if method is M.ours:
-        facts["stages"] = [CODE_VERSIONS["pixels"], CODE_VERSIONS["segment"]]
+        facts["segmenter"] = numbers.segmenter.model_dump(mode="json")
+        facts["stages"] = [CODE_VERSIONS[stage] for stage in ("pixels", "segmenter", "segment")]
     if as_long_as_ours:
         facts["diffusion"] = numbers.diffusion.model_dump(mode="json")
     if method in TRAINED:

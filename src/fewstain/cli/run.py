@@ -21,6 +21,7 @@ from fewstain.cli import (
     painting,
     pixels,
     report,
+    segmenter,
     start,
     translation,
     variation,
@@ -42,7 +43,7 @@ app = typer.Typer(
 )
 for group in (
     *(start, check, diffusion, conditions, painting, variation, control, translation),
-    *(pixels, report, export, viewer, benchmark),
+    *(pixels, segmenter, report, export, viewer, benchmark),
 ):
     group.add_to(app)
 

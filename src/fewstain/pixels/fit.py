@@ -6,28 +6,26 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 from accelerate.state import PartialState
 
 from fewstain.dataset import Dataset
 from fewstain.diffusion.network import Denoiser, load_denoiser
 from fewstain.diffusion.progress import StepProgress
-from fewstain.diffusion.record import DenoiserRecord, check_image_kind, check_weights
+from fewstain.diffusion.record import check_image_kind, check_weights
 from fewstain.diffusion.record import read_record as read_denoiser_record
-from fewstain.errors import UserError
 from fewstain.images.read import read_header
 from fewstain.pixels.choose import LabeledFeatures, candidate_choices
 from fewstain.pixels.extractor import build_extractor
 from fewstain.pixels.features import block_names
 from fewstain.pixels.fit_features import FittedPixels, extracted_features, fit_features
-from fewstain.pixels.model import save_pixels
+from fewstain.pixels.folder import HELD_OUT_FILE, save_pixels
+from fewstain.pixels.held_out import save_maps
 from fewstain.pixels.record import ONE_CLASS, PixelsRecord
 from fewstain.pixels.targets import INTERIOR
-from fewstain.pixels.windows import LabeledWindow, read_windows
+from fewstain.pixels.windows import LabeledWindow, labeled_windows
 from fewstain.settings import PixelSettings
 from fewstain.storage import check_writable
 
-LEAST_WINDOWS = 2  # choices are made out-of-fold, which takes two folds
 LIBRARIES = ("fewstain", "torch", "diffusers", "scikit-image", "scikit-learn")
 
 
@@ -75,7 +73,7 @@ def fit_pixels(
         header = read_header(path)
         check_image_kind(diffusion_dir, source, path, header.channels, header.dtype)
     class_names = tuple(sorted({name for named in dataset.classes.values() for name in named.values()}))
-    windows = _labeled_windows(dataset, source, denoiser.multiple, class_names, n_labels)
+    windows = labeled_windows(dataset, source.normaliser, source.channels, denoiser.multiple, class_names, n_labels)
     check_writable(out)
     autocast = source.precision.startswith("bf16")
     with StepProgress("fitting pixels", count_steps(settings, denoiser), images_per_step=0) as progress:
@@ -110,6 +108,7 @@ def fit_pixels(
         out_of_fold=fitted.out_of_fold,
         versions={name: version(name) for name in LIBRARIES},
     )
+    save_maps(out / HELD_OUT_FILE, fitted.held_out)
     return save_pixels(out, fitted.ensemble, record, diffusion_dir)
 
 
@@ -184,20 +183,3 @@ def labeled_features(
 def count_steps(settings: PixelSettings, denoiser: Denoiser) -> int:
     """How often `fit_windows` calls `advance`."""
     return settings.views + len(candidate_choices(settings.timesteps, block_names(denoiser))) + 2
-
-
-def _labeled_windows(
-    dataset: Dataset, source: DenoiserRecord, multiple: int, class_names: Sequence[str], n_labels: int | None
-) -> list[LabeledWindow]:
-    folder = dataset.root / "labels"
-    index = {name: number for number, name in enumerate(class_names)}
-    chosen = dataset.windows[:n_labels]
-    windows = list(read_windows(dataset, chosen, source.normaliser, source.channels, multiple, index))
-    if len(windows) < LEAST_WINDOWS:
-        raise UserError(
-            f"{folder}: {len(windows)} labeled windows, but choices are made out-of-fold, which takes {LEAST_WINDOWS}; "
-            "label more windows: 5 work, 20-50 are recommended"
-        )
-    if sum(len(np.unique(window.labels)) - 1 for window in windows) < 2:
-        raise UserError(f"{folder}: the labels have fewer than two objects; label windows with cells in them")
-    return windows

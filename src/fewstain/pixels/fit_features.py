@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fewstain.errors import UserError
@@ -17,12 +18,12 @@ from fewstain.pixels.choose import (
     compare_choices,
     fit_final,
     tune_winners,
-    winner,
 )
 from fewstain.pixels.consensus import Consensus
-from fewstain.pixels.ensemble import PixelEnsemble
+from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps
 from fewstain.pixels.features import FeatureExtractor
 from fewstain.pixels.folds import MARGIN, assign_folds, learnable, spatially_blocked
+from fewstain.pixels.held_out import winner
 from fewstain.pixels.nested import nested_scores
 from fewstain.pixels.table import sample_table, window_projection
 from fewstain.pixels.views import draw_view
@@ -34,7 +35,8 @@ from fewstain.settings import PixelSettings
 class FittedPixels:
     """An ensemble on raw features, what was chosen for it, and why.
 
-    `choices` has the tables behind the choices: features, decoder, folds. `out_of_fold` are the nested scores.
+    `choices` has the tables behind the choices: features, decoder, folds. `out_of_fold` are the nested scores, and
+    `held_out` the maps of each window, by its name, of an ensemble on these features that has not seen it.
     """
 
     ensemble: PixelEnsemble
@@ -42,6 +44,7 @@ class FittedPixels:
     decoder: Consensus
     choices: dict[str, Any]
     out_of_fold: dict[str, Any]
+    held_out: dict[str, PixelMaps]
 
 
 def extracted_features(
@@ -144,13 +147,19 @@ def fit_features(
     best = winner(candidates)
     ensemble = fit_final(features, best.choice, settings, seed)
     advance()
+
+    def choose(windows: NDArray[np.bool_]) -> tuple[Sequence[PixelMaps], Consensus]:
+        own = winner(candidates, windows)
+        return own.maps, own.decoder(settings.decoders, windows)
+
     return FittedPixels(
         ensemble,
         best.choice,
         best.decoder(settings.decoders),
         _tables(features, candidates, best),
-        nested_scores(features, candidates, settings.decoders, class_names)
+        nested_scores(features.windows, features.fold, choose, class_names)
         | {"spatially_blocked": spatially_blocked(features.windows)},
+        dict(zip((window.name for window in features.windows), best.maps, strict=True)),
     )
 
 
