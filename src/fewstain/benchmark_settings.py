@@ -29,6 +29,8 @@ class MethodName(StrEnum):
     timm = "timm"
 
 
+DONE, FAILED, CUT = "done", "failed", "cut short"  # what became of a cell
+
 ALL_LABELS = {MethodName.unet_all, MethodName.datasetgan_annotated}  # learn from every label there is, whatever n is
 
 TITLES = {

@@ -25,7 +25,7 @@ from fewstain.baselines.pool_training import read_pretrained
 from fewstain.benchmark.interface import Fitted, Trial
 from fewstain.benchmark.methods import fit
 from fewstain.benchmark.trial import build_dataset
-from fewstain.benchmark_settings import MethodName
+from fewstain.benchmark_settings import CUT, DONE, FAILED, MethodName
 from fewstain.dataset import Dataset, open_dataset
 from fewstain.diffusion.progress import StepProgress
 from fewstain.evaluate.folders import evaluate_folders
@@ -33,8 +33,6 @@ from fewstain.images.read import read_image, stem
 from fewstain.images.write import write_labels
 from fewstain.settings import Settings
 from fewstain.storage import write_json
-
-DONE, FAILED, CUT = "done", "failed", "cut short"
 
 
 @dataclass(frozen=True)

@@ -46,10 +46,12 @@ def gather(plan: Plan, settings: BenchmarkSettings, out: Path, named: str) -> li
     _write(written[1], report_table(table))
     target = Path(settings.page) if settings.page is not None else out.with_suffix(".md")
     figures = [_draw(table, score, out) for score in SCORES]
-    copies = [_copy(path, target.parent / "figures" / path.name) for path in figures] if settings.page else figures
+    shown = figures if len(table["AP50"].dropna()) else []  # nothing to see else
+    if settings.page is not None:
+        shown = [_copy(path, target.parent / "figures" / path.name) for path in shown]
     facts = {"file": named, "preset": settings.preset.value, "budget": budget_told(settings)}
-    shown = [Path(os.path.relpath(path, target.parent)).as_posix() for path in copies]
-    _write(target, benchmark_page(table, facts, shown, cells))
+    links = [Path(os.path.relpath(path, target.parent)).as_posix() for path in shown]
+    _write(target, benchmark_page(table, facts, links, cells))
     return [*written, *figures, target]
 
 

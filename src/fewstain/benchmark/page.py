@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from fewstain.benchmark.cell import DONE
-from fewstain.benchmark_settings import ALL_LABELS, MethodName
+from fewstain.benchmark_settings import ALL_LABELS, DONE, MethodName
 from fewstain.report.tables import page
 
 HEADINGS = (
@@ -16,6 +16,7 @@ HEADINGS = (
     *("seeds", "minutes: pool", "labels", "GB", "parameters", "device"),
 )
 OURS = MethodName.ours.value
+WIDTH = 118  # of the page's lines
 
 INTRODUCTION = """# Benchmark
 
@@ -106,10 +107,9 @@ def benchmark_page(
         Of which the machine is told.
     """
     stains = list(dict.fromkeys(table["stain"]))
+    told = {"stains": ", ".join(stains) or "none yet", "budget": facts["budget"], "machine": _machine(cells)}
     parts = [
-        INTRODUCTION.format(
-            stains=", ".join(stains) or "none yet", file=facts["file"], budget=facts["budget"], machine=_machine(cells)
-        ),
+        "\n\n".join(_wrapped(part) for part in INTRODUCTION.format(file=facts["file"], **told).split("\n\n")) + "\n",
         *(f"![Score against the number of labels]({path})\n" for path in figures),
         "## Targets\n",
         *(f"- {line}" for line in targets(table)),
@@ -193,6 +193,13 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
         str(row["device"] or "–"),
     ]
     return dict(zip(HEADINGS, values, strict=True))
+
+
+def _wrapped(paragraph: str) -> str:
+    """Break the lines of a paragraph anew, unless it is code or a heading."""
+    if paragraph.startswith(("    ", "#")):
+        return paragraph
+    return textwrap.fill(" ".join(paragraph.split()), WIDTH, break_on_hyphens=False)
 
 
 def _n(row: dict[str, Any]) -> str:

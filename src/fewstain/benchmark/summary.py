@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fewstain.benchmark.cell import DONE
 from fewstain.benchmark.intervals import SCORES, Counts, Interval, counts_of, difference, interval
-from fewstain.benchmark_settings import ALL_LABELS, TITLES, MethodName
+from fewstain.benchmark_settings import ALL_LABELS, DONE, TITLES, MethodName
 from fewstain.storage import read_json
 
 OURS = MethodName.ours.value
