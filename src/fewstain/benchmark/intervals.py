@@ -92,14 +92,15 @@ def score_of(counts: NDArray[np.float64], score: str) -> NDArray[np.float64]:
 def _resampled(counts: Counts, score: str, draws: int) -> NDArray[np.float64]:
     """(draws,) mean over drawn seeds of the score of drawn images; the draws depend on the numbers of both alone."""
     random = np.random.default_rng(0)
-    images = random.integers(len(counts.images), size=(draws, len(counts.images)))
-    seeds = random.integers(len(counts.seeds), size=(draws, len(counts.seeds)))
-    return np.array(
-        [
-            score_of(counts.counts[of_seeds][:, of_images].sum(1), score).mean()
-            for of_seeds, of_images in zip(seeds, images, strict=True)
-        ]
-    )
+    images = _multiplicities(random, draws, len(counts.images))
+    seeds = _multiplicities(random, draws, len(counts.seeds))
+    scores = score_of(np.einsum("di,sik->dsk", images, counts.counts), score)
+    return (np.where(seeds > 0, scores, 0.0) * seeds).sum(1) / seeds.sum(1)
+
+
+def _multiplicities(random: np.random.Generator, draws: int, n: int) -> NDArray[np.float64]:
+    """(draws, n) how often each of n is drawn, when n are drawn with replacement."""
+    return random.multinomial(n, np.full(n, 1 / n), size=draws).astype(np.float64)
 
 
 def _mean(counts: NDArray[np.float64], score: str) -> float | None:
