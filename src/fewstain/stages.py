@@ -17,4 +17,8 @@ CODE_VERSIONS = {
     "report": 1,
     "samples": 1,
     "adapter": 1,
+    "vae": 1,
+    "latent": 1,
+    "control": 1,
+    "translation": 1,
 }

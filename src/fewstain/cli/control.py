@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,15 +11,9 @@ from fewstain.cli.options import DatasetDir, PresetOption, SeedOption, SetOption
 from fewstain.cli.painting import DiffusionDir, Method, MethodOption, OutOption, StepsOption
 from fewstain.config import Preset
 from fewstain.settings import CONTROL_PRESETS, ControlSettings
+from fewstain.toolbox import Condition
 
 SECTION = "control"
-
-
-class Condition(StrEnum):
-    """Conditions by name, as in `fewstain.diffusion.control`, which takes too long to import for --help."""
-
-    layout = "layout"
-    edges = "edges"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -49,7 +42,6 @@ def train(
     """Teach a denoiser to paint objects where a label image has them, or images with given edges (ControlNet)."""
     settings = section_settings(ControlSettings, SECTION, preset, changes, CONTROL_PRESETS[preset])
     from fewstain.dataset import open_dataset
-    from fewstain.diffusion.control import conditions
     from fewstain.diffusion.control.training import train_control
     from fewstain.errors import UserError
 
@@ -61,7 +53,7 @@ def train(
         out,
         state,
         settings,
-        condition=conditions.Condition(condition.value),
+        condition=condition,
         layouts=layouts,
         seed=seed,
         restart=restart,
