@@ -180,9 +180,6 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         result |= before
     if any(row["steps"] != options.reference for row in result["references"]):
         result["references"] = []
-    for seed in range(options.seed + len(result["references"]), options.seed + SEEDS):
-        result["references"].append(measure(denoiser, real, REFERENCE, options.reference, seed))
-        write_json(file, result)
     for method in options.methods:
         for steps in options.steps:
             done = any((row["method"], row["steps"]) == (method, steps) for row in result["rows"])
@@ -190,6 +187,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
                 continue
             result["rows"].append(measure(denoiser, real, method, steps, options.seed))
             write_json(file, result)
+    # the longest last: a run that is stopped has told something
+    for seed in range(options.seed + len(result["references"]), options.seed + SEEDS):
+        result["references"].append(measure(denoiser, real, REFERENCE, options.reference, seed))
+        write_json(file, result)
     result |= summary(result["rows"], result["references"])
     write_json(file, result)
     plot(result, options.out / FIGURE)
