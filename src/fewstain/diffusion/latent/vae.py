@@ -23,7 +23,7 @@ from fewstain.storage import sha256_file
 
 STEM = "stem.json"
 TILE = 512  # pixels; a longer image goes through in windows of this side, so that memory is bounded
-FIRST_LOG_VARIANCE = -6.0  # of the posterior before training: a deviation of 1/20 of pixels' range of 1
+FIRST_LOG_VARIANCE = -6.0  # of the posterior before training: a deviation of 1/20 of the latents'
 OVERLAP = 0.25  # of a window's side, where neighbours are blended
 
 
@@ -35,8 +35,9 @@ class Vae(nn.Module):
     the finest level, which is where a VAE spends its time.
 
     The network only adds to what takes no training, a linear code of f x f blocks fitted to the pool (as the shortcuts
-    around each level of Chen et al., ICLR 2025, add to means and repeated pixels). Means and cubic interpolation in its
-    place left held-out images of the histology pool at 33.8 dB after 250 steps; such a code has 38 dB before the first.
+    around each level of Chen et al., ICLR 2025, add to means and repeated pixels). Of ten images of the histology pool
+    the code alone keeps 35.8 dB and 60 steps of training 36.0, where means and cubic interpolation in place of the code
+    have 33.7.
 
     Parameters
     ----------
