@@ -66,7 +66,7 @@ class DiffusionSettings(TrainingSettings):
         description="share of training steps whose timestep is drawn from the lowest third of the schedule",
     )
     samples: int = Field(16, ge=0, description="images painted for the report when training ends")
-    sample_steps: int = Field(30, ge=1)
+    sample_steps: int = Field(20, ge=1)
 
     @model_validator(mode="after")
     def _attention_at_levels_that_are_there(self) -> Self:
@@ -123,7 +123,7 @@ class ControlSettings(TrainingSettings):
     warmup_steps: int = Field(50, ge=0)
     small_timestep_share: float = Field(0.0, ge=0, le=1, description="as of diffusion; 0 learns to paint")
     samples: int = Field(8, ge=0, description="conditions painted for the report when training ends")
-    sample_steps: int = Field(30, ge=1)
+    sample_steps: int = Field(20, ge=1)
 
 
 class TranslationSettings(DiffusionSettings):

@@ -65,7 +65,8 @@ class Target(StrEnum):
     keys_values = "keys-values"
 
 
-SAMPLER, STEPS = Method.ddim, 30
+# by benchmarks/samplers.py, see docs/diffusion.md: nearer to 1000 steps of ddpm for no more evaluations there is none
+SAMPLER, STEPS = Method.ddim, 20
 
 
 class SampleSettings(Strict):

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from fewstain.cli.options import DatasetDir, PresetOption, SeedOption, SetOption, say, section_settings, settings_help
-from fewstain.cli.painting import DiffusionDir, Method, MethodOption, OutOption, StepsOption
+from fewstain.cli.painting import DiffusionDir, MethodOption, OutOption, StepsOption
 from fewstain.config import Preset
 from fewstain.settings import CONTROL_PRESETS, ControlSettings
-from fewstain.toolbox import Condition
+from fewstain.toolbox import SAMPLER, STEPS, Condition
 
 SECTION = "control"
 
@@ -68,8 +68,8 @@ def paint(
     ],
     control: Annotated[Path, typer.Option(help="A folder that train-control made.")],
     out: OutOption,
-    method: MethodOption = Method.ddim,
-    steps: StepsOption = 30,
+    method: MethodOption = SAMPLER,
+    steps: StepsOption = STEPS,
     seed: SeedOption = 0,
 ) -> None:
     """Paint images whose objects lie where label images have them, or that have the edges of given images.
