@@ -40,7 +40,7 @@ run: install
 	$(BIN)/snakemake --cores $(CORES)
 
 test: $(VENV)/installed-viewer
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --dist loadfile
 
 lint: $(VENV)/installed-viewer
 	$(BIN)/ruff check .

@@ -23,11 +23,9 @@ from views import windows_of
 
 from fewstain.diffusion.record import read_record
 from fewstain.evaluate.matching import match
-from fewstain.pixels.ensemble import PixelMaps
-from fewstain.pixels.model import load
-from fewstain.pixels.predict import EnsemblePredictor
 from fewstain.pixels.tune import decode_maps
 from fewstain.pixels.windows import LabeledWindow
+from fewstain.pixels.folder import load_pixels
 
 DRAWS = 2000
 
@@ -53,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def about(results: Path) -> dict[str, Any]:
     """Tell what is known of a model without the further windows."""
-    record, denoiser = load(results).record, read_record(results / "diffusion")
+    record, denoiser = load_pixels(results).record, read_record(results / "diffusion")
     return {
         "prediction": denoiser.settings["prediction"],
         "steps": denoiser.steps,
@@ -64,15 +62,11 @@ def about(results: Path) -> dict[str, Any]:
 
 def counts(results: Path, windows: Sequence[LabeledWindow]) -> NDArray[np.int64]:
     """(windows, 3) true positives, false positives and false negatives at an IoU of 0.5."""
-    model = load(results)
-    predictor = EnsemblePredictor(model.extractor, model.ensemble)
+    model = load_pixels(results)
     found = []
     for window in windows:
-        maps = predictor(window.image[None], window.origin)
-        rows, columns = window.inside
-        inside = PixelMaps(
-            *(each[..., rows, columns] for each in (maps.probabilities, maps.distance, maps.uncertainty))
-        )
+        maps = model.predictor(window.image[None], window.origin)
+        inside = maps.cut(*window.inside)
         matching = match(window.labels, decode_maps(inside, model.record.decoder), ignore_edge=True)
         found.append((matching.tp, matching.fp, matching.fn))
     return np.array(found, dtype=np.int64)

@@ -18,9 +18,9 @@ import numpy as np
 from fewstain.diffusion.progress import peak_memory_bytes
 from fewstain.images.read import read_image
 from fewstain.images.write import write_image
-from fewstain.pixels.model import load
 from fewstain.pixels.segment import segment_files
 from fewstain.settings import PRESETS, Preset
+from fewstain.pixels.folder import load_pixels
 
 
 def mosaic(pixels: np.ndarray, side: int) -> np.ndarray:
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--preset", type=Preset, default=Preset.cpu, choices=list(Preset))
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
-    model = load(arguments.results, arguments.device)
+    model = load_pixels(arguments.results, arguments.device)
     with tempfile.TemporaryDirectory(dir=arguments.results) as folder:
         path = Path(folder) / "large.tif"
         write_image(path, mosaic(read_image(arguments.image).pixels, arguments.side))

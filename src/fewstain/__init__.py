@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fewstain.pixels.model import load
+    from fewstain.pairs.opening import load
 
 __all__ = ["__version__", "load"]
 __version__ = "0.1.0"
@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     # torch takes seconds to import, so it waits until somebody loads a model
     if name == "load":
-        from fewstain.pixels.model import load
+        from fewstain.pairs.opening import load
 
         return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

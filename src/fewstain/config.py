@@ -20,6 +20,7 @@ from fewstain.settings import (
     DiffusionSettings,
     PixelSettings,
     Preset,
+    SegmenterSettings,
     SegmentSettings,
     Settings,
     Strict,
@@ -36,6 +37,7 @@ __all__ = [
     "PixelSettings",
     "Preset",
     "SegmentSettings",
+    "SegmenterSettings",
     "Settings",
     "across_options",
     "cli_options",
@@ -54,7 +56,7 @@ ACROSS = "across"  # folder of results that belong to no one dataset
 class DatasetSettings(Strict):
     """What is particular to one dataset.
 
-    Of its three sections only the keys that were written count; the others come from the preset.
+    Of its sections of numbers only the keys that were written count; the others come from the preset.
     """
 
     preset: Preset | None = Field(None, description="this dataset's own preset")
@@ -66,6 +68,7 @@ class DatasetSettings(Strict):
     retrain: bool = Field(False, description="train the denoiser anew when the pool of images has changed")
     diffusion: DiffusionSettings = Field(DiffusionSettings(), description="numbers that differ from the preset's")
     pixels: PixelSettings = Field(PixelSettings(), description="numbers that differ from the preset's")
+    segmenter: SegmenterSettings = Field(SegmenterSettings(), description="numbers that differ from the preset's")
     segment: SegmentSettings = Field(SegmentSettings(), description="numbers that differ from the preset's")
     toolbox: ToolboxSettings = Field(ToolboxSettings(), description="what else to make with the denoiser")
 
@@ -181,7 +184,7 @@ def resolve(
     preset
         One of `Preset`.
     overrides
-        For each section ("diffusion", "pixels", "segment") the keys to replace.
+        For each section ("diffusion", "pixels", …) the keys to replace.
     source
         Named in messages.
 

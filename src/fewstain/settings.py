@@ -182,6 +182,25 @@ class PixelSettings(Strict):
     )
 
 
+class SegmenterSettings(TrainingSettings):
+    """The segmenter: the denoiser's U-Net, trained on to map pixels in one pass."""
+
+    batch_size: int = Field(8, ge=1)
+    steps: int = Field(400, ge=1)
+    warmup_steps: int = Field(20, ge=0)
+    ema_decay: float = Field(0.99, ge=0, lt=1)
+    views: int = Field(8, ge=0, description="views of each window to learn from, as of pixels, beside the window")
+    pool_windows: int = Field(
+        200, ge=0, description="windows of unlabeled images to learn from, with the ensemble's objects; 0 for none"
+    )
+    unlabeled_share: float = Field(
+        0.5, ge=0, le=1, description="of the crops, those of the pool and of synthetic pairs"
+    )
+    from_scratch: bool = Field(False, description="begin with random weights instead of the denoiser's")
+    decoder_trials: int = Field(50, ge=1, description="as of pixels")
+    decoders: int = Field(7, ge=1, le=50, description="as of pixels")
+
+
 class SegmentSettings(Strict):
     """How whole images are run."""
 
@@ -195,6 +214,7 @@ class Settings(Strict):
 
     diffusion: DiffusionSettings = DiffusionSettings()
     pixels: PixelSettings = PixelSettings()
+    segmenter: SegmenterSettings = SegmenterSettings()
     segment: SegmentSettings = SegmentSettings()
 
     @model_validator(mode="after")
@@ -203,6 +223,7 @@ class Settings(Strict):
         stride = self.diffusion.stride
         for key, pixels in (
             ("diffusion.crop", self.diffusion.crop),
+            ("segmenter.crop", self.segmenter.crop),
             ("segment.tile", self.segment.tile),
             ("segment.overlap", self.segment.overlap),
         ):
@@ -233,6 +254,9 @@ _DEMO = Settings(
         sample_steps=20,
     ),
     pixels=PixelSettings(timesteps=(20, 80), members=3, views=4, steps=200, folds=4, decoder_trials=40),
+    segmenter=SegmenterSettings(
+        steps=150, warmup_steps=10, ema_decay=0.98, checkpoint_seconds=20, decoder_trials=40, pool_windows=24
+    ),
 )
 
 _GPU = Settings(
@@ -257,6 +281,9 @@ _GPU = Settings(
         batch_pixels=16_384,
         folds=5,
         decoder_trials=200,
+    ),
+    segmenter=SegmenterSettings(
+        crop=128, batch_size=16, steps=3000, learning_rate=4e-4, ema_decay=0.998, views=32, decoder_trials=200
     ),
     segment=SegmentSettings(tile=1024, overlap=64, flips=True),
 )

@@ -10,7 +10,7 @@ from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.decode import DecoderParameters
 from fewstain.pixels.ensemble import PixelEnsemble
 from fewstain.pixels.features import DiffusionFeatures
-from fewstain.pixels.model import save_pixels
+from fewstain.pixels.folder import save_pixels
 from fewstain.pixels.record import PixelsRecord
 from fewstain.settings import DiffusionSettings
 

@@ -59,14 +59,14 @@ def test_one_decoder_decodes_as_it_does_alone():
     foreground = np.exp(-((y - 20) ** 2 + (x - 14) ** 2) / 90) + rng.uniform(0, 0.1, (40, 40))
     maps = foreground, 0 * foreground, foreground
     parameters = DecoderParameters()
-    found = Consensus((parameters,)).decode(*maps)
+    found = Consensus((parameters,)).decode([maps])
     alone = decode(*maps, parameters)
     assert alone.max() == 1
     assert_array_equal(found.labels, alone)
     # a threshold that nothing reaches finds nothing, and is outvoted
     strict = DecoderParameters(foreground_threshold=2)
-    assert_array_equal(Consensus((parameters, parameters, strict)).decode(*maps).labels, alone)
-    assert not Consensus((parameters, strict, strict)).decode(*maps).labels.any()
+    assert_array_equal(Consensus((parameters, parameters, strict)).decode([maps]).labels, alone)
+    assert not Consensus((parameters, strict, strict)).decode([maps]).labels.any()
 
 
 def test_a_consensus_is_read_as_written():

@@ -2,16 +2,12 @@ import json
 
 import numpy as np
 import pytest
-import tifffile
 import torch
 
-from fewstain.dataset import open_dataset
 from fewstain.diffusion.network import build_denoiser
-from fewstain.diffusion.record import DenoiserRecord
 from fewstain.errors import UserError
-from fewstain.images.normalise import Normaliser
 from fewstain.pixels.fit import count_steps, fit_pixels, fit_windows
-from fewstain.pixels.model import load
+from fewstain.pixels.folder import load_pixels
 from fewstain.pixels.windows import label_window
 from fewstain.settings import DiffusionSettings, PixelSettings
 
@@ -30,33 +26,24 @@ SETTINGS = PixelSettings(
 )
 
 
+NETWORK = DiffusionSettings(channels=(8, 16))
+
+
 @pytest.fixture(scope="module")
 def denoiser():
     torch.manual_seed(0)
-    return build_denoiser(DiffusionSettings(channels=(8, 16)), 1).eval()
+    return build_denoiser(NETWORK, 1).eval()
 
 
-def discs(seed, side=48):
-    """Bright discs on a dark ground, and their labels."""
-    rng = np.random.default_rng(seed)
-    rows, columns = np.ogrid[:side, :side]
-    labels = np.zeros((side, side), np.uint16)
-    places = [(y, x) for y in range(10, side - 6, 15) for x in range(10, side - 6, 15)]
-    for index, (y, x) in enumerate(places):
-        y, x = np.add((y, x), rng.integers(-2, 3, 2))
-        labels[(rows - y) ** 2 + (columns - x) ** 2 <= 4.5**2] = index + 1
-    return np.clip((labels > 0) * 150 + 40 + rng.normal(0, 10, labels.shape), 0, 255).astype(np.uint8), labels
-
-
-def disc_windows(groups="abcd"):
+def disc_windows(discs, groups="abcd"):
     for seed, group in enumerate(groups):
         image, labels = discs(seed)
         scaled = image[None].astype(np.float32) / 127.5 - 1
         yield label_window(scaled, labels.astype(np.int32), (0, 0), f"w{seed}", group, 4)
 
 
-def test_discs_are_found_out_of_fold_and_twice_alike(denoiser):
-    windows, steps = list(disc_windows()), []
+def test_discs_are_found_out_of_fold_and_twice_alike(denoiser, discs):
+    windows, steps = list(disc_windows(discs)), []
     fitted = fit_windows(windows, denoiser, SETTINGS, seed=1, advance=lambda: steps.append(1))
     assert fitted.out_of_fold["AP50"] > 0.5
     assert fitted.out_of_fold["n_images"] == 4
@@ -74,73 +61,45 @@ def test_discs_are_found_out_of_fold_and_twice_alike(denoiser):
         assert torch.equal(one, other)
 
 
-def test_windows_so_close_that_none_can_be_held_out(denoiser):
+def test_windows_so_close_that_none_can_be_held_out(denoiser, discs):
     with pytest.raises(UserError, match="w0, w1, …: the labeled windows lie within 32 pixels of each other"):
-        fit_windows(list(disc_windows("aa")), denoiser, SETTINGS)
+        fit_windows(list(disc_windows(discs, "aa")), denoiser, SETTINGS)
 
 
 @pytest.fixture(scope="module")
-def diffusion_dir(denoiser, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("diffusion")
-    denoiser.save(folder)
-    record = DenoiserRecord(
-        normaliser=Normaliser(floor=(10.0,)),
-        channels=(0,),
-        image_channels=1,
-        dtype="uint8",
-        pool=(),
-        settings={},
-        seed=0,
-        steps=0,
-        wall_seconds=0.0,
-        images_per_second=0.0,
-        peak_memory_bytes=0,
-        device="cpu",
-        precision="no",
-        version="0",
-    )
-    record.write(folder)
-    return folder
+def diffusion_dir(make_denoiser):
+    return make_denoiser(NETWORK, floor=10.0)
 
 
-def make_dataset(root, images):
-    for folder in ("images", "labels"):
-        (root / folder).mkdir(exist_ok=True)
-    for name, (image, labels) in images.items():
-        tifffile.imwrite(root / "images" / f"{name}.tif", image)
-        tifffile.imwrite(root / "labels" / f"{name}.tif", labels)
-    return open_dataset(root)
-
-
-def test_one_large_labeled_image_is_enough(tmp_path, diffusion_dir):
+def test_one_large_labeled_image_is_enough(tmp_path, diffusion_dir, discs, labeled_dataset):
     image, labels = discs(0, side=100)
     wide = np.tile(image, (1, 4)), np.concatenate([labels + (labels > 0) * 100 * each for each in range(4)], axis=1)
-    dataset = make_dataset(tmp_path, {"big": wide})
+    dataset = labeled_dataset(tmp_path, {"big": wide})
     record = fit_pixels(dataset, diffusion_dir, tmp_path / "pixels", SETTINGS)
     assert record.n_labels == 1
     assert record.out_of_fold["spatially_blocked"]
     assert [row["window"] for row in record.choices["folds"]] == ["big__y0_x0", "big__y0_x200"]
     (tmp_path / "diffusion").symlink_to(diffusion_dir)
-    assert load(tmp_path).segment(image).labels.max() > 10
+    assert load_pixels(tmp_path).segment(image).labels.max() > 10
 
 
-def test_one_small_label_is_too_few(tmp_path, diffusion_dir):
-    dataset = make_dataset(tmp_path, {"a": discs(0), "b": discs(1)})
+def test_one_small_label_is_too_few(tmp_path, diffusion_dir, discs, labeled_dataset):
+    dataset = labeled_dataset(tmp_path, {"a": discs(0), "b": discs(1)})
     with pytest.raises(UserError, match="1 labeled windows, but choices are made out-of-fold, which takes 2; label"):
         fit_pixels(dataset, diffusion_dir, tmp_path / "pixels", SETTINGS, n_labels=1)
     assert not (tmp_path / "pixels").exists()
 
 
-def test_labels_without_objects_are_too_few(tmp_path, diffusion_dir):
+def test_labels_without_objects_are_too_few(tmp_path, diffusion_dir, discs, labeled_dataset):
     image, labels = discs(0)
-    dataset = make_dataset(tmp_path, {"a": (image, 0 * labels), "b": (image + 1, labels * (labels == 2))})
+    dataset = labeled_dataset(tmp_path, {"a": (image, 0 * labels), "b": (image + 1, labels * (labels == 2))})
     with pytest.raises(UserError, match="labels have fewer than two objects; label windows with cells in them"):
         fit_pixels(dataset, diffusion_dir, tmp_path / "pixels", SETTINGS)
     assert not (tmp_path / "pixels").exists()
 
 
-def test_an_unwritable_place_is_told_before_the_fit(tmp_path, diffusion_dir, monkeypatch):
-    dataset = make_dataset(tmp_path, {"a": discs(0), "b": discs(1)})
+def test_an_unwritable_place_is_told_before_the_fit(tmp_path, diffusion_dir, discs, labeled_dataset, monkeypatch):
+    dataset = labeled_dataset(tmp_path, {"a": discs(0), "b": discs(1)})
     monkeypatch.setattr("os.access", lambda path, mode: False)
     monkeypatch.setattr("fewstain.pixels.fit.fit_windows", lambda *args, **kwargs: pytest.fail("has begun"))
     with pytest.raises(UserError, match="pixels: no permission to write here"):

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 import fewstain
 from fewstain.errors import UserError
-from fewstain.pixels.model import ENSEMBLE_FILE, load
+from fewstain.pixels.folder import ENSEMBLE_FILE, load_pixels
 from fewstain.settings import SegmentSettings
 
 
@@ -46,7 +46,7 @@ def test_one_call_loads_and_one_segments(grey_results, tmp_path):
 
 
 def test_classes_are_named_by_their_interiors(random_results):
-    model = load(random_results(classes=("round", "long"), threshold=0.7), device="cpu")
+    model = load_pixels(random_results(classes=("round", "long"), threshold=0.7), device="cpu")
     found = model.segment(picture((48, 48)))
     assert found.probabilities.shape[0] == 4
     assert found.labels.max() > 0
@@ -57,7 +57,7 @@ def test_classes_are_named_by_their_interiors(random_results):
 
 
 def test_only_the_chosen_channels_are_segmented(random_results):
-    model = load(random_results(channels=(2, 0), file_channels=3, dtype="uint16"), device="cpu")
+    model = load_pixels(random_results(channels=(2, 0), file_channels=3, dtype="uint16"), device="cpu")
     image = picture((32, 32, 3), np.uint16)
     other = image.copy()
     other[..., 1] = 7
@@ -67,7 +67,7 @@ def test_only_the_chosen_channels_are_segmented(random_results):
 
 
 def test_tiles_and_flips_reach_the_network(grey_results):
-    model = load(grey_results, device="cpu")
+    model = load_pixels(grey_results, device="cpu")
     image = picture((96, 80))
     whole = model.segment(image, SegmentSettings(flips=False))
     tiled = model.segment(image, SegmentSettings(tile=32, overlap=16, flips=False))
@@ -77,10 +77,10 @@ def test_tiles_and_flips_reach_the_network(grey_results):
 
 
 def test_a_decoder_edited_by_hand_changes_the_hash(copied):
-    before = load(copied).record
+    before = load_pixels(copied).record
     path = copied / "pixels" / "pixels.json"
     path.write_text(path.read_text().replace('"min_area": 4', '"min_area": 9'))
-    after = load(copied).record
+    after = load_pixels(copied).record
     assert after.decoder.decoders[0].min_area == 9
     assert after.model_hash != before.model_hash
 
@@ -96,7 +96,7 @@ def test_a_decoder_edited_by_hand_changes_the_hash(copied):
 )
 def test_images_of_another_kind_are_refused(grey_results, image, message):
     with pytest.raises(UserError, match=message):
-        load(grey_results, device="cpu").segment(image)
+        load_pixels(grey_results, device="cpu").segment(image)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_missing_parts_name_the_remedy(copied, part, remedy):
     path = copied / part
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(UserError, match=remedy):
-        load(copied)
+        load_pixels(copied)
 
 
 def test_damaged_ensembles_are_refused(copied):
@@ -122,21 +122,21 @@ def test_damaged_ensembles_are_refused(copied):
     for content in (b"", whole[: len(whole) // 2], b"PK" + whole):
         path.write_bytes(content)
         with pytest.raises(UserError, match=r"ensemble\.safetensors: damaged.*fit-pixels"):
-            load(copied)
+            load_pixels(copied)
 
 
 def test_ensembles_of_other_models_are_refused(copied, random_results):
     path = copied / "pixels" / ENSEMBLE_FILE
     shutil.copy(random_results(classes=("a", "b")) / "pixels" / ENSEMBLE_FILE, path)
     with pytest.raises(UserError, match="of another model"):
-        load(copied)
+        load_pixels(copied)
 
 
 def test_weights_of_the_same_shape_but_another_fit_are_refused(copied):
     path = copied / "pixels" / ENSEMBLE_FILE
     save_file({name: tensor + 1 for name, tensor in load_file(path).items()}, path)
     with pytest.raises(UserError, match=r"not the weights that pixels\.json"):
-        load(copied)
+        load_pixels(copied)
 
 
 def test_an_ensemble_fitted_on_another_denoiser_is_refused(copied):
@@ -144,7 +144,7 @@ def test_an_ensemble_fitted_on_another_denoiser_is_refused(copied):
     tensors = load_file(path)
     save_file({name: tensor * torch.tensor(1.5) for name, tensor in tensors.items()}, path, {"format": "pt"})
     with pytest.raises(UserError, match="not the denoiser"):
-        load(copied)
+        load_pixels(copied)
 
 
 def test_a_fit_on_features_of_another_version_is_refused(copied):
@@ -152,4 +152,4 @@ def test_a_fit_on_features_of_another_version_is_refused(copied):
     values = json.loads(path.read_text())
     path.write_text(json.dumps(values | {"features": values["features"] + 1, "versions": {"fewstain": "0.0.9"}}))
     with pytest.raises(UserError, match=r"pixels\.json: fitted on \d+ features by fewstain 0\.0\.9.*fit-pixels again"):
-        load(copied)
+        load_pixels(copied)

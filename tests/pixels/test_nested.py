@@ -1,11 +1,9 @@
-from types import SimpleNamespace
-
 import numpy as np
 import torch
 
-from fewstain.pixels.choose import Candidate, FeatureChoice
 from fewstain.pixels.decode import DecoderParameters
 from fewstain.pixels.ensemble import PixelMaps
+from fewstain.pixels.held_out import HeldOut, winner
 from fewstain.pixels.nested import nested_scores
 from fewstain.pixels.tune import try_decoders
 from fewstain.pixels.windows import label_window
@@ -34,12 +32,18 @@ def maps_of(own, foreground=None, classes=1):
     return PixelMaps(torch.from_numpy(probabilities)[None], torch.from_numpy(distance)[None], torch.zeros(1, 40, 40))
 
 
-def candidate(name, maps, windows):
-    return Candidate(FeatureChoice((1,), (name,)), maps, try_decoders(maps, windows, DECODERS))
+def best_of(*candidates):
+    """Choose one of the candidates, and its best decoder."""
+
+    def choose(windows):
+        best = winner(candidates, windows)
+        return best.maps, best.decoder(1, windows)
+
+    return choose
 
 
-def features(windows, fold):
-    return SimpleNamespace(windows=windows, fold=np.array(fold))
+def candidate(maps, windows):
+    return HeldOut(maps, try_decoders(maps, windows, DECODERS))
 
 
 def test_the_decoder_of_a_fold_is_chosen_on_the_others():
@@ -48,22 +52,22 @@ def test_the_decoder_of_a_fold_is_chosen_on_the_others():
     speck = np.zeros((40, 40), bool)
     speck[30:33, 30:33] = True
     maps = [maps_of(windows[0]), *(maps_of(each, (each.labels > 0) | speck) for each in windows[1:])]
-    only = candidate("x", maps, windows)
+    only = candidate(maps, windows)
     assert only.trials.best(np.array([True, False, False])) == 0
     assert only.trials.best(np.array([False, True, True])) == 1
-    scores = nested_scores(features(windows, [0, 1, 2]), [only], 1)
+    scores = nested_scores(windows, np.array([0, 1, 2]), best_of(only))
     # a loses both its objects to the large min_area that b and c ask for, b and c keep the specks that a asks for;
     # chosen on all three windows, the first decoder would find all 4
     assert (scores["TP"], scores["FP"], scores["FN"]) == (2, 2, 2)
     assert scores["n_images"] == 3
 
 
-def test_the_features_of_a_fold_are_chosen_on_the_others():
+def test_the_candidate_of_a_fold_are_chosen_on_the_others():
     windows = [window("a", 12), window("b", 12)]
     nothing = np.zeros((40, 40), bool)
-    sees_a = candidate("sees a", [maps_of(windows[0]), maps_of(windows[1], nothing)], windows)
-    sees_b = candidate("sees b", [maps_of(windows[0], nothing), maps_of(windows[1])], windows)
-    scores = nested_scores(features(windows, [0, 1]), [sees_a, sees_b], 1)
+    sees_a = candidate([maps_of(windows[0]), maps_of(windows[1], nothing)], windows)
+    sees_b = candidate([maps_of(windows[0], nothing), maps_of(windows[1])], windows)
+    scores = nested_scores(windows, np.array([0, 1]), best_of(sees_a, sees_b))
     # with the held-out fold in the choice this would be 2 of 2
     assert (scores["TP"], scores["FN"], scores["AP50"]) == (0, 2, 0)
 
@@ -71,7 +75,7 @@ def test_the_features_of_a_fold_are_chosen_on_the_others():
 def test_classes_are_scored_where_there_are_some():
     windows = [window(name, 8, 8, classes={1: 0, 2: 1}) for name in "ab"]
     maps = [maps_of(each, classes=2) for each in windows]
-    scores = nested_scores(features(windows, [0, 1]), [candidate("x", maps, windows)], 1, ("round", "long"))
+    scores = nested_scores(windows, np.array([0, 1]), best_of(candidate(maps, windows)), ("round", "long"))
     assert set(scores["IoU"]) == {"background", "round", "long"}
     assert scores["mIoU"] > 0.9
     assert scores["AP50"] == 1

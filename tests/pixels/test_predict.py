@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps
+from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps, jensen_shannon
+from fewstain.pixels.planes import Planes
 from fewstain.pixels.predict import EnsemblePredictor, ImageMaps, predict_maps
 from fewstain.settings import SegmentSettings
 
@@ -10,12 +11,12 @@ from fewstain.settings import SegmentSettings
 class Pointwise:
     """A predictor without context: what it says of a pixel does not depend on the tile."""
 
-    multiple, classes = 8, 3
+    multiple, classes, sources = 8, 3, 1
 
     def __init__(self):
         self.origins = []
 
-    def __call__(self, images, origin):
+    def __call__(self, images, origin, flips=False):
         self.origins.append(origin)
         value = images.mean(1)
         return PixelMaps(torch.stack([value, value * 2, value * 3], 1), value * 4, value * 5)
@@ -35,7 +36,7 @@ class Shifts:
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_tiles_of_a_local_predictor_equal_the_whole(tmp_path, shape, on_disk):
     pixels = np.random.default_rng(0).random((*shape, 2), np.float32)
-    maps = ImageMaps.empty(shape, 3, tmp_path if on_disk else None)
+    maps = ImageMaps.empty(shape, Pointwise(), tmp_path if on_disk else None)
     predictor, done = Pointwise(), []
     predict_maps(
         pixels,
@@ -71,15 +72,36 @@ def test_flips_average_over_mirror_images_and_draws():
     for draw, flip in enumerate([(), (-1,), (-2,), (-2, -1)]):
         each = ensemble.predict(extractor.maps(images.flip(flip), draw=draw), (8, 4))
         expected.append(each.probabilities.flip(flip))
-    found = EnsemblePredictor(extractor, ensemble, flips=True)(images, (0, 0))
+    found = EnsemblePredictor(extractor, ensemble)(images, (0, 0), flips=True)
     assert torch.allclose(found.probabilities, torch.stack(expected).mean(0), atol=1e-6)
 
 
 def test_a_window_is_a_copy_in_float32(tmp_path):
-    maps = ImageMaps.empty((6, 6), 3, tmp_path)
+    maps = ImageMaps.empty((6, 6), Pointwise(), tmp_path)
     maps.planes.array[3, 2, 2] = 0.5
     window = maps.window(slice(2, 4), slice(2, 6))
     assert window.shape == (2, 4)
     assert window.distance.dtype == np.float32
     assert window.distance[0, 0] == 0.5
-    assert [band.shape for band in maps.bands(4)] == [(5, 4, 6), (5, 2, 6)]
+    assert [band.planes.array.shape for band in maps.bands(4)] == [(5, 4, 6), (5, 2, 6)]
+
+
+def test_maps_of_several_models_are_averaged_and_their_divergence_is_that_of_all_members():
+    members = torch.rand(3, 1, 3, 5, 5, generator=torch.Generator().manual_seed(0)).softmax(2)
+    network = torch.rand(1, 3, 5, 5, generator=torch.Generator().manual_seed(1)).softmax(1)
+    maps = ImageMaps(Planes(np.zeros((10, 5, 5), np.float32)), sources=2)
+    maps.planes.array[:3], maps.planes.array[3], maps.planes.array[4] = (
+        members.mean(0)[0],
+        0.2,
+        jensen_shannon(members)[0],
+    )
+    maps.planes.array[5:8], maps.planes.array[8] = network[0], 0.6
+    np.testing.assert_allclose(maps.probabilities, (members.mean(0) + network)[0] / 2, rtol=1e-6)
+    np.testing.assert_allclose(maps.distance, 0.4, rtol=1e-6)
+    weighed = torch.cat([members, network.expand(3, 1, 3, 5, 5)])
+    np.testing.assert_allclose(maps.uncertainty, jensen_shannon(weighed)[0], atol=1e-6)
+    (foreground, boundary, distance), second = maps.window(slice(1, 3), slice(0, 2)).decodable()
+    np.testing.assert_array_equal(foreground, 1 - maps.planes.array[0, 1:3, :2])
+    np.testing.assert_array_equal(boundary, maps.planes.array[1, 1:3, :2])
+    np.testing.assert_array_equal(distance, maps.planes.array[3, 1:3, :2])
+    np.testing.assert_array_equal(second[2], maps.planes.array[8, 1:3, :2])

@@ -8,7 +8,7 @@ import tifffile
 
 from fewstain.errors import UserError
 from fewstain.pixels import segment as segment_module
-from fewstain.pixels.model import load
+from fewstain.pixels.folder import load_pixels
 from fewstain.pixels.segment import segment_files
 from fewstain.settings import SegmentSettings
 
@@ -17,7 +17,7 @@ SETTINGS = SegmentSettings(tile=32, overlap=16)
 
 @pytest.fixture(scope="module")
 def model(grey_results):
-    return load(grey_results, device="cpu")
+    return load_pixels(grey_results, device="cpu")
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_tables_without_measurements(model, images, tmp_path, capsys):
 
 
 def test_an_empty_foreground_is_an_empty_mask(random_results, images, tmp_path):
-    model = load(random_results(threshold=1.0), device="cpu")
+    model = load_pixels(random_results(threshold=1.0), device="cpu")
     counts = segment_files(model, images, tmp_path, SETTINGS, progress=False)
     assert counts["objects"].tolist() == [0, 0]
     assert tifffile.imread(tmp_path / "masks" / "c.tif").tolist() == np.zeros((44, 40), int).tolist()

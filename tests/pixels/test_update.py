@@ -5,7 +5,7 @@ import pytest
 from fewstain.errors import UserError
 from fewstain.images.read import read_labels
 from fewstain.images.write import write_image
-from fewstain.pixels.model import load
+from fewstain.pixels.folder import load_pixels
 from fewstain.pixels.segment import segment_files
 from fewstain.pixels.update import update_files
 from fewstain.settings import SegmentSettings
@@ -25,7 +25,7 @@ def images(tmp_path):
 
 @pytest.fixture(scope="module")
 def model(grey_results):
-    return load(grey_results, device="cpu")
+    return load_pixels(grey_results, device="cpu")
 
 
 def test_the_tables_are_those_of_one_call_for_all(model, images, tmp_path):

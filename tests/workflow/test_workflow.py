@@ -44,6 +44,7 @@ TINY = {
         "folds": 2,
         "decoder_trials": 1,
     },
+    "segmenter": {"crop": 16, "batch_size": 2, "steps": 2, "views": 0, "decoder_trials": 1},
     "segment": {"tile": 64, "overlap": 8},
 }
 pytestmark = pytest.mark.workflow
@@ -170,7 +171,15 @@ def test_with_labels_everything_is_made(project):
     project.add_labels("t", 9, "test/labels")
     rules, text = project.run()
     assert "train_diffusion" not in rules
-    assert rules >= {"check", "fit_pixels", "segment_pool", "segment_test", "scores", "report_tables"}
+    assert rules >= {
+        "check",
+        "fit_pixels",
+        "train_segmenter",
+        "segment_pool",
+        "segment_test",
+        "scores",
+        "report_tables",
+    }
     results = project.folder / RESULTS
     assert sorted(path.name for path in (results / "masks").iterdir()) == ["a.tif", "b.tif", "c.tif", "d.tif"]
     assert read_labels(results / "test" / "t.tif").shape == (64, 64)
@@ -203,7 +212,7 @@ def test_an_added_image_is_only_segmented(project):
     project.add_image("e", 5)
     rules, _ = project.run()
     assert rules >= {"check", "segment_pool"}
-    assert not rules & {"train_diffusion", "fit_pixels", "segment_test"}
+    assert not rules & {"train_diffusion", "fit_pixels", "train_segmenter", "segment_test"}
     assert (project.folder / RESULTS / "masks" / "e.tif").exists()
     assert (project.folder / RESULTS / "masks" / "a.tif").stat().st_mtime_ns == before
     assert "e" in list(pd.read_csv(project.folder / RESULTS / "counts.csv")["image"])

@@ -1,7 +1,8 @@
 rule scores:
     input:
         record=f"{RESULTS}/{{dataset}}/pixels/pixels.json",
-        cost=f"{RESULTS}/{{dataset}}/pixels/cost.json",
+        segmenter=f"{RESULTS}/{{dataset}}/segmenter/segmenter.json",
+        costs=expand("{results}/{{dataset}}/{part}/cost.json", results=RESULTS, part=("pixels", "segmenter")),
         test=branch(
             lambda wildcards: has_test(wildcards.dataset), then=f"{RESULTS}/{{dataset}}/test/counts.csv", otherwise=[]
         ),

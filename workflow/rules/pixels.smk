@@ -8,6 +8,7 @@ rule fit_pixels:
         weights=f"{RESULTS}/{{dataset}}/pixels/ensemble.safetensors",
         record=f"{RESULTS}/{{dataset}}/pixels/pixels.json",
         cost=f"{RESULTS}/{{dataset}}/pixels/cost.json",
+        held_out=f"{RESULTS}/{{dataset}}/pixels/held-out.safetensors",
     log:
         f"{RESULTS}/{{dataset}}/logs/fit-pixels.log",
     benchmark:
@@ -36,6 +37,7 @@ rule segment_pool:
         images=pool_images,
         weights=f"{RESULTS}/{{dataset}}/pixels/ensemble.safetensors",
         record=f"{RESULTS}/{{dataset}}/pixels/pixels.json",
+        segmenter=f"{RESULTS}/{{dataset}}/segmenter/segmenter.json",
         checked=ancient(checked),
     output:
         measurements=f"{RESULTS}/{{dataset}}/measurements.csv",
@@ -64,6 +66,7 @@ rule segment_test:
         images=test_images,
         weights=f"{RESULTS}/{{dataset}}/pixels/ensemble.safetensors",
         record=f"{RESULTS}/{{dataset}}/pixels/pixels.json",
+        segmenter=f"{RESULTS}/{{dataset}}/segmenter/segmenter.json",
         checked=ancient(checked),
     output:
         measurements=f"{RESULTS}/{{dataset}}/test/measurements.csv",

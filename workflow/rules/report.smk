@@ -50,6 +50,7 @@ rule report_tables:
     input:
         scores=f"{RESULTS}/{{dataset}}/scores.json",
         record=f"{RESULTS}/{{dataset}}/pixels/pixels.json",
+        segmenter=f"{RESULTS}/{{dataset}}/segmenter/segmenter.json",
         counts=f"{RESULTS}/{{dataset}}/counts.csv",
     output:
         report(

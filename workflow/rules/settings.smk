@@ -198,7 +198,7 @@ def results_folder(wildcards):
 def benchmarks_of(wildcards):
     steps = ["check", "train-diffusion"]
     if has_labels(wildcards.dataset):
-        steps += ["fit-pixels", "segment-pool"]
+        steps += ["fit-pixels", "train-segmenter", "segment-pool"]
         steps += ["segment-test"] if has_test(wildcards.dataset) else []
     return [f"{RESULTS}/{wildcards.dataset}/.times/{step}.tsv" for step in steps]
 

@@ -21,6 +21,7 @@ from fewstain.cli.options import (
 )
 from fewstain.config import PixelSettings, Preset, SegmentSettings
 from fewstain.errors import UserError
+from fewstain.pairs.method import Method
 
 
 def add_to(app: typer.Typer) -> None:
@@ -69,14 +70,19 @@ def segment(
     changes: SetOption = None,
     pixel_size_um: PixelSizeOption = None,
     masks: Annotated[Path | None, typer.Option(help="Folder for the masks, instead of masks/ in --out.")] = None,
+    method: Annotated[
+        Method | None,
+        typer.Option("--with", help="What segments; by default what was best out-of-fold, see train-segmenter."),
+    ] = None,
 ) -> None:
     """Find and measure the objects of images. Images done before by the same model are not computed again."""
     settings = section_settings(SegmentSettings, "segment", preset, changes)
     paths = _image_files(images)
-    from fewstain.pixels.model import load
+    from fewstain.pairs.opening import load
     from fewstain.pixels.update import update_files
 
-    new = update_files(load(results), paths, out, settings, masks=masks, pixel_size_um=pixel_size_um)
+    model = load(results, method=method)
+    new = update_files(model, paths, out, settings, masks=masks, pixel_size_um=pixel_size_um)
     say(f"{out}: {len(paths)} images, {new} of them segmented now")
 
 

@@ -20,6 +20,7 @@ from fewstain.cli import (
     painting,
     pixels,
     report,
+    segmenter,
     start,
     translation,
     variation,
@@ -41,7 +42,7 @@ app = typer.Typer(
 )
 for group in (
     *(start, check, diffusion, conditions, painting, variation, control, translation),
-    *(pixels, report, export, viewer),
+    *(pixels, segmenter, report, export, viewer),
 ):
     group.add_to(app)
 

@@ -22,6 +22,7 @@ from fewstain.storage import atomic_path
 
 STATE_FILE = "state.safetensors"
 FORMAT = 1
+LEFTOVERS = (".*.part.*", ".tmp*")  # of a session killed while it wrote a file: ours, and safetensors' own
 
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -143,8 +144,9 @@ def open_state(folder: Path, identity: Mapping[str, Any], *, restart: bool) -> S
     UserError
         If the state is damaged or of another identity, unless `restart`.
     """
-    for leftover in folder.glob(".*.part.*"):  # of a session that was killed while it wrote a file
-        leftover.unlink(missing_ok=True)
+    for pattern in LEFTOVERS:
+        for leftover in folder.glob(pattern):
+            leftover.unlink(missing_ok=True)
     try:
         saved = read_state(folder)
         if saved is not None:

@@ -116,6 +116,12 @@ class ScoreSum:
             **self._counted(),
         }
 
+    def standard_error(self, draws: int = 200) -> float:
+        """Estimate AP50's standard error by bootstrap over the images that were added by name."""
+        counts = np.array([[row["TP"], row["FP"], row["FN"]] for row in self.rows])
+        drawn = counts[np.random.default_rng(0).integers(len(counts), size=(draws, len(counts)))].sum(1)
+        return float((drawn[:, 0] / np.maximum(drawn.sum(1), 1)).std())
+
     def image_scores(self) -> Scores:
         """Score what a single image can be scored by: `scores` without count_bias, count_limits_95 and n_images."""
         return {**self._instance_scores(), **self._counted()}

@@ -13,7 +13,6 @@ from scipy import ndimage
 from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.planes import Planes
 from fewstain.pixels.predict import ImageMaps
-from fewstain.pixels.targets import BACKGROUND, BOUNDARY
 
 BLOCK = 1024
 LEAST_MARGIN = 32
@@ -100,7 +99,7 @@ def decode_blocks(maps: ImageMaps, decoder: Consensus, labels: Planes, core: int
     count = 0
     for block in blocks(maps.shape, core, margin):
         window = maps.window(*block.window)
-        found = decoder.decode(1 - window.probabilities[BACKGROUND], window.probabilities[BOUNDARY], window.distance)
+        found = decoder.decode(window.decodable())
         taken = labels.array[block.window]
         own, kept = _own_objects(found.labels, taken, block, maps.shape, decoder.min_area, count)
         np.copyto(taken, own, where=own > 0)

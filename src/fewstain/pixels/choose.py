@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps
 from fewstain.pixels.folds import learnable
+from fewstain.pixels.held_out import HeldOut, winner
 from fewstain.pixels.projection import Projection
 from fewstain.pixels.table import PixelTable
 from fewstain.pixels.training import train_ensemble
-from fewstain.pixels.tune import DecoderTrials, decoder_candidates, try_decoders
+from fewstain.pixels.tune import decoder_candidates, try_decoders
 from fewstain.pixels.windows import LabeledWindow
 from fewstain.settings import PixelSettings
 
@@ -128,39 +128,14 @@ def predict_held_out(
 def _map_window(ensemble: PixelEnsemble, window: LabeledWindow, maps: Sequence[Tensor]) -> PixelMaps:
     """Map a window in its surroundings, which are then cut off."""
     whole = ensemble.predict([each.float() for each in maps], (window.image.shape[1], window.image.shape[2]))
-    rows, columns = window.inside
-    return PixelMaps(
-        whole.probabilities[..., rows, columns],
-        whole.distance[..., rows, columns],
-        whole.uncertainty[..., rows, columns],
-    )
+    return whole.cut(*window.inside)
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """One choice of features, its held-out maps and what the decoders made of them.
-
-    Attributes
-    ----------
-    choice, maps, trials
-        The choice, the maps of each window, and what the decoders made of those: by this, choices are compared.
-    on_views
-        The same decoders on held-out views of each window, counts summed over its views; the decoder is chosen by both.
-    """
+class Candidate(HeldOut):
+    """One choice of features, its held-out maps and what the decoders made of them."""
 
     choice: FeatureChoice
-    maps: list[PixelMaps]
-    trials: DecoderTrials
-    on_views: DecoderTrials | None = None
-
-    @property
-    def decoder_trials(self) -> DecoderTrials:
-        """What the decoders made of each window and its views."""
-        return self.trials if self.on_views is None else self.trials.plus(self.on_views)
-
-    def decoder(self, n: int, windows: NDArray[np.bool_] | None = None) -> Consensus:
-        """Bring the `n` decoders that are best on (some of) the windows and their views to agreement."""
-        return self.decoder_trials.consensus(n, windows)
 
     def row(self, chosen: bool) -> dict[str, object]:
         """One row of the table behind the choice."""
@@ -172,11 +147,6 @@ class Candidate:
             "AP": float(best.mean()),
             "chosen": chosen,
         }
-
-    def score(self, windows: NDArray[np.bool_] | None = None) -> float:
-        """AP50 + AP of the best decoder on (some of) the windows."""
-        best = self.trials.average_precision(windows)[self.trials.best(windows)]
-        return float(best[0] + best.mean())
 
 
 def compare_choices(
@@ -191,29 +161,11 @@ def compare_choices(
     candidates = []
     for choice in choices:
         maps = predict_held_out(features, choice, settings, seed)
-        candidates.append(Candidate(choice, maps, try_decoders(maps, features.windows, decoders)))
+        trials = try_decoders(maps, features.windows, decoders)
+        candidates.append(Candidate(maps, trials, choice=choice))
         if advance:
             advance()
     return candidates
-
-
-def winner(candidates: Sequence[Candidate], windows: NDArray[np.bool_] | None = None) -> Candidate:
-    """Find the candidate to use: the first, unless another is better by more than the first's standard error.
-
-    With a few dozen windows the scores of equally good choices differ by several hundredths; the first, all timesteps
-    and blocks together, is the one that depends least on such luck (the one-standard-error rule of Breiman et al. 1984,
-    section 3.4.3).
-
-    Parameters
-    ----------
-    candidates
-        All timesteps and blocks first.
-    windows
-        Count only these windows; all when None.
-    """
-    best = max(candidates, key=lambda each: each.score(windows))
-    first = candidates[0]
-    return best if best.score(windows) > first.score(windows) + first.trials.standard_error(windows) else first
 
 
 def tune_winners(

@@ -14,6 +14,8 @@ from scipy import ndimage
 from fewstain.evaluate.matching import label_overlap
 from fewstain.pixels.decode import DecoderParameters, decode
 
+Maps = tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]
+
 LEAST_FREE = 0.7  # share of an object's pixels that better ones must have left to it
 
 # Of 0.5, 0.6 and 0.7, with 5, 7 and 10 decoders, the AP50 on further windows differed by less than 0.02.
@@ -33,10 +35,13 @@ class Consensus:
         Parameter sets, the best first.
     least_agreement
         Objects of less agreement are dropped, [0, 1].
+    sources
+        Of each set, which model's maps it decodes, counted from 0; empty where there is one model only.
     """
 
     decoders: tuple[DecoderParameters, ...]
     least_agreement: float = LEAST_AGREEMENT
+    sources: tuple[int, ...] = ()
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Consensus:
@@ -44,7 +49,7 @@ class Consensus:
         decoders = tuple(DecoderParameters(**each) for each in values["decoders"])
         if not decoders:
             raise ValueError("no decoders")
-        return cls(decoders, float(values["least_agreement"]))
+        return cls(decoders, float(values["least_agreement"]), tuple(int(each) for each in values.get("sources", ())))
 
     @property
     def max_radius(self) -> float:
@@ -56,11 +61,17 @@ class Consensus:
         """Area that the smallest object kept may have, pixels."""
         return min(each.min_area for each in self.decoders)
 
-    def decode(
-        self, foreground: NDArray[np.floating], boundary: NDArray[np.floating], distance: NDArray[np.floating]
-    ) -> AgreedObjects:
-        """Decode maps (H, W) as `decode` takes them with every parameter set, and keep what they agree on."""
-        return agree([decode(foreground, boundary, distance, each) for each in self.decoders], self.least_agreement)
+    def decode(self, maps: Sequence[Maps]) -> AgreedObjects:
+        """Decode each model's maps with its own parameter sets, and keep what all of them agree on.
+
+        Parameters
+        ----------
+        maps
+            Of each model: foreground, boundary and distance, (H, W) each, as `decode` takes them.
+        """
+        sources = self.sources or (0,) * len(self.decoders)
+        found = [decode(*maps[source], each) for source, each in zip(sources, self.decoders, strict=True)]
+        return agree(found, self.least_agreement)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -31,6 +33,15 @@ class PixelMaps:
     probabilities: Tensor
     distance: Tensor
     uncertainty: Tensor
+
+    def stacked(self) -> NDArray[np.float32]:
+        """All planes, one image's after the other's: (B · (K + 2), H, W), probabilities, distance, uncertainty."""
+        planes = torch.cat([self.probabilities, self.distance[:, None], self.uncertainty[:, None]], dim=1)
+        return planes.flatten(0, 1).float().cpu().numpy()
+
+    def cut(self, rows: slice, columns: slice) -> PixelMaps:
+        """Cut a window out."""
+        return PixelMaps(*(each[..., rows, columns] for each in (self.probabilities, self.distance, self.uncertainty)))
 
 
 class PixelEnsemble(nn.Module):

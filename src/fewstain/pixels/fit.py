@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 from accelerate.state import PartialState
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fewstain.dataset import Dataset
 from fewstain.diffusion.network import Denoiser, load_denoiser
 from fewstain.diffusion.progress import StepProgress
-from fewstain.diffusion.record import DenoiserRecord, check_image_kind, check_weights
+from fewstain.diffusion.record import check_image_kind, check_weights
 from fewstain.diffusion.record import read_record as read_denoiser_record
 from fewstain.errors import UserError
 from fewstain.images.read import read_header
@@ -27,24 +28,23 @@ from fewstain.pixels.choose import (
     compare_choices,
     fit_final,
     tune_winners,
-    winner,
 )
 from fewstain.pixels.consensus import Consensus
-from fewstain.pixels.ensemble import PixelEnsemble
+from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps
 from fewstain.pixels.extractor import build_extractor
 from fewstain.pixels.features import block_names
+from fewstain.pixels.folder import HELD_OUT_FILE, save_pixels
 from fewstain.pixels.folds import MARGIN, assign_folds, learnable, spatially_blocked
-from fewstain.pixels.model import save_pixels
+from fewstain.pixels.held_out import save_maps, winner
 from fewstain.pixels.nested import nested_scores
 from fewstain.pixels.record import ONE_CLASS, PixelsRecord
 from fewstain.pixels.table import sample_table, window_projection
 from fewstain.pixels.targets import INTERIOR
 from fewstain.pixels.views import draw_view
-from fewstain.pixels.windows import LabeledWindow, read_windows
+from fewstain.pixels.windows import LabeledWindow, labeled_windows
 from fewstain.settings import PixelSettings
 from fewstain.storage import check_writable
 
-LEAST_WINDOWS = 2  # choices are made out-of-fold, which takes two folds
 LIBRARIES = ("fewstain", "torch", "diffusers", "scikit-image", "scikit-learn")
 
 
@@ -52,7 +52,8 @@ LIBRARIES = ("fewstain", "torch", "diffusers", "scikit-image", "scikit-learn")
 class FittedPixels:
     """An ensemble on raw features, what was chosen for it, and why.
 
-    `choices` has the tables behind the choices: features, decoder, folds. `out_of_fold` are the nested scores.
+    `choices` has the tables behind the choices: features, decoder, folds. `out_of_fold` are the nested
+    scores, and `held_out` the maps of each window, by its name, of an ensemble on these features that has not seen it.
     """
 
     ensemble: PixelEnsemble
@@ -60,6 +61,7 @@ class FittedPixels:
     decoder: Consensus
     choices: dict[str, Any]
     out_of_fold: dict[str, Any]
+    held_out: dict[str, PixelMaps]
 
 
 def fit_pixels(
@@ -106,7 +108,7 @@ def fit_pixels(
         header = read_header(path)
         check_image_kind(diffusion_dir, source, path, header.channels, header.dtype)
     class_names = tuple(sorted({name for named in dataset.classes.values() for name in named.values()}))
-    windows = _labeled_windows(dataset, source, denoiser.multiple, class_names, n_labels)
+    windows = labeled_windows(dataset, source.normaliser, source.channels, denoiser.multiple, class_names, n_labels)
     check_writable(out)
     autocast = source.precision.startswith("bf16")
     with StepProgress("fitting pixels", count_steps(settings, denoiser), images_per_step=0) as progress:
@@ -141,6 +143,7 @@ def fit_pixels(
         out_of_fold=fitted.out_of_fold,
         versions={name: version(name) for name in LIBRARIES},
     )
+    save_maps(out / HELD_OUT_FILE, fitted.held_out)
     return save_pixels(out, fitted.ensemble, record, diffusion_dir)
 
 
@@ -190,13 +193,18 @@ def fit_windows(
     best = winner(candidates)
     ensemble = fit_final(features, best.choice, settings, seed)
     advance()
+
+    def choose(windows: NDArray[np.bool_]) -> tuple[Sequence[PixelMaps], Consensus]:
+        own = winner(candidates, windows)
+        return own.maps, own.decoder(settings.decoders, windows)
+
     return FittedPixels(
         ensemble,
         best.choice,
         best.decoder(settings.decoders),
         _tables(features, candidates, best),
-        nested_scores(features, candidates, settings.decoders, class_names)
-        | {"spatially_blocked": spatially_blocked(windows)},
+        nested_scores(windows, features.fold, choose, class_names) | {"spatially_blocked": spatially_blocked(windows)},
+        dict(zip((window.name for window in windows), best.maps, strict=True)),
     )
 
 
@@ -260,23 +268,6 @@ def labeled_features(
 def count_steps(settings: PixelSettings, denoiser: Denoiser) -> int:
     """How often `fit_windows` calls `advance`."""
     return settings.views + len(candidate_choices(settings.timesteps, block_names(denoiser))) + 2
-
-
-def _labeled_windows(
-    dataset: Dataset, source: DenoiserRecord, multiple: int, class_names: Sequence[str], n_labels: int | None
-) -> list[LabeledWindow]:
-    folder = dataset.root / "labels"
-    index = {name: number for number, name in enumerate(class_names)}
-    chosen = dataset.windows[:n_labels]
-    windows = list(read_windows(dataset, chosen, source.normaliser, source.channels, multiple, index))
-    if len(windows) < LEAST_WINDOWS:
-        raise UserError(
-            f"{folder}: {len(windows)} labeled windows, but choices are made out-of-fold, which takes {LEAST_WINDOWS}; "
-            "label more windows: 5 work, 20-50 are recommended"
-        )
-    if sum(len(np.unique(window.labels)) - 1 for window in windows) < 2:
-        raise UserError(f"{folder}: the labels have fewer than two objects; label windows with cells in them")
-    return windows
 
 
 def _tables(features: LabeledFeatures, candidates: Sequence[Candidate], best: Candidate) -> dict[str, Any]:

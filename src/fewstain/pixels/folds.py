@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from fewstain.pixels.table import PixelTable
 from fewstain.pixels.windows import LabeledWindow
 
 LEAST_GROUPS = 3
+Places = TypeVar("Places", Tensor, NDArray)
 MARGIN = 32  # pixels around a held-out window that nothing is learned from, where folds share an image
 
 
@@ -71,11 +73,28 @@ def learnable(table: PixelTable, windows: Sequence[LabeledWindow], fold: NDArray
     excluded = torch.from_numpy(fold == held_out)[table.window]
     groups = np.array([window.group for window in windows])
     for window, of_window in zip(windows, fold, strict=True):
-        if of_window != held_out:
-            continue
-        rows, columns = window.source_rows, window.source_columns
-        same = torch.from_numpy(groups == window.group)[table.window]
-        near = (table.rows >= int(rows.min()) - MARGIN) & (table.rows <= int(rows.max()) + MARGIN)
-        near &= (table.columns >= int(columns.min()) - MARGIN) & (table.columns <= int(columns.max()) + MARGIN)
-        excluded |= same & near
+        if of_window == held_out:
+            same = torch.from_numpy(groups == window.group)[table.window]
+            excluded |= same & within_margin(table.rows, table.columns, window)
     return torch.nonzero(~excluded)[:, 0]
+
+
+def within_margin(rows: Places, columns: Places, window: LabeledWindow) -> Places:
+    """Whether places of a window's source image lie in the window or within `MARGIN` of it.
+
+    Parameters
+    ----------
+    rows, columns
+        Of the same shape.
+    window
+        As it is, not turned.
+
+    Returns
+    -------
+    Tensor or ndarray
+        Of that shape, bool.
+    """
+    (top, bottom), (left, right) = (
+        (int(each.min()) - MARGIN, int(each.max()) + MARGIN) for each in (window.source_rows, window.source_columns)
+    )
+    return (rows >= top) & (rows <= bottom) & (columns >= left) & (columns <= right)

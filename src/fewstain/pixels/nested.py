@@ -2,50 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fewstain.evaluate.scores import ScoreSum
-from fewstain.pixels.choose import Candidate, LabeledFeatures, winner
+from fewstain.pixels.consensus import Consensus
+from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.objects import object_classes
 from fewstain.pixels.targets import INTERIOR
 from fewstain.pixels.tune import decode_maps
+from fewstain.pixels.windows import LabeledWindow
+
+Choose = Callable[[NDArray[np.bool_]], tuple[Sequence[PixelMaps], Consensus]]
 
 
 def nested_scores(
-    features: LabeledFeatures, candidates: Sequence[Candidate], decoders: int, class_names: Sequence[str] = ()
+    windows: Sequence[LabeledWindow],
+    fold: NDArray[np.int64],
+    choose: Choose,
+    class_names: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Score each fold with features and decoder chosen on the other folds (Varma & Simon, BMC Bioinformatics 2006).
+    """Score each fold with maps and decoder chosen on the other folds (Varma & Simon, BMC Bioinformatics 2006).
 
     Parameters
     ----------
-    features
-        Windows and their folds.
-    candidates
-        Held-out maps and decoder trials of each choice of features.
-    decoders
-        How many are brought to agreement.
+    windows, fold
+        Labeled windows and the fold of each.
+    choose
+        (windows,) bool, the windows to choose by -> held-out maps of all windows, and the decoder for them.
     class_names
         Names of the classes of objects, where there are some.
 
     Returns
     -------
     dict
-        `ScoreSum.scores`; objects cut by a window's edge are left out.
+        `ScoreSum.scores`, and AP50_standard_error; objects cut by a window's edge are left out.
     """
     total = ScoreSum()
-    for fold in range(int(features.fold.max()) + 1):
-        held_out = features.fold == fold
-        best = winner(candidates, ~held_out)
-        decoder = best.decoder(decoders, ~held_out)
-        for window, maps, inside in zip(features.windows, best.maps, held_out, strict=True):
+    for number in range(int(fold.max()) + 1):
+        held_out = fold == number
+        chosen, decoder = choose(~held_out)
+        for window, maps, inside in zip(windows, chosen, held_out, strict=True):
             if not inside:
                 continue
             labels = decode_maps(maps, decoder)
-            interior = maps.probabilities[0, INTERIOR:].float().cpu().numpy()
+            interior = maps.probabilities.mean(0)[INTERIOR:].float().cpu().numpy()
             found = object_classes(labels, interior, tuple(class_names)) if class_names else None
             true = {label: class_names[index] for label, index in window.class_of_label.items()} or None
             total.add(
-                window.labels, labels, truth_classes=true, predicted_classes=found if true else None, ignore_edge=True
+                window.labels,
+                labels,
+                name=window.name,
+                truth_classes=true,
+                predicted_classes=found if true else None,
+                ignore_edge=True,
             )
-    return total.scores()
+    return {**total.scores(), "AP50_standard_error": total.standard_error()}

@@ -12,9 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps
+from fewstain.pixels.consensus import Maps as DecodedMaps
+from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps, jensen_shannon
 from fewstain.pixels.features import FeatureExtractor, pad_to_multiple
 from fewstain.pixels.planes import Planes, zeros
+from fewstain.pixels.targets import BACKGROUND, BOUNDARY
 from fewstain.pixels.tiling import tiles
 from fewstain.settings import SegmentSettings
 
@@ -22,13 +24,34 @@ FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
 
 
 class Predictor(Protocol):
-    """What maps a window of an image."""
+    """What maps a window of an image.
+
+    Attributes
+    ----------
+    multiple
+        Sides of windows are best multiples of it.
+    classes
+        Number K of pixel classes.
+    sources
+        Number of models; their maps are a batch, one model's after the other's.
+    """
 
     multiple: int
     classes: int
+    sources: int
 
-    def __call__(self, images: Tensor, origin: tuple[int, int]) -> PixelMaps:
-        """Map (B, C, H, W) images in [-1, 1] whose top-left pixel is at `origin` of the whole image."""
+    def __call__(self, images: Tensor, origin: tuple[int, int], flips: bool = False) -> PixelMaps:
+        """Map images.
+
+        Parameters
+        ----------
+        images
+            (1, C, H, W) in [-1, 1], of any size.
+        origin
+            Where in the whole image their top-left pixel lies.
+        flips
+            Average over the images and their mirror images.
+        """
         ...
 
 
@@ -39,20 +62,17 @@ class EnsemblePredictor:
     ----------
     extractor, ensemble
         On the same device.
-    flips
-        Average over the window and its mirror images, each with its own draw of noise.
     """
 
-    def __init__(self, extractor: FeatureExtractor, ensemble: PixelEnsemble, flips: bool = False) -> None:
+    def __init__(self, extractor: FeatureExtractor, ensemble: PixelEnsemble) -> None:
         self.extractor, self.ensemble = extractor, ensemble
-        self.multiple, self.classes = extractor.multiple, ensemble.classes
-        self._views = FLIPS if flips else FLIPS[:1]
+        self.multiple, self.classes, self.sources = extractor.multiple, ensemble.classes, 1
 
     @torch.inference_mode()
-    def __call__(self, images: Tensor, origin: tuple[int, int]) -> PixelMaps:
-        """See `Predictor`; images of any size."""
+    def __call__(self, images: Tensor, origin: tuple[int, int], flips: bool = False) -> PixelMaps:
+        """See `Predictor`; each mirror image has its own draw of noise."""
         padded = pad_to_multiple(images.to(self.ensemble.mean.device), self.multiple)
-        found = [self._view(padded, origin, draw, flip) for draw, flip in enumerate(self._views)]
+        found = [self._view(padded, origin, draw, flip) for draw, flip in enumerate(FLIPS if flips else FLIPS[:1])]
         mean = [
             torch.stack(planes).mean(0)[..., : images.shape[2], : images.shape[3]]
             for planes in zip(*found, strict=True)
@@ -69,15 +89,25 @@ class EnsemblePredictor:
 
 @dataclass(frozen=True)
 class ImageMaps:
-    """The ensemble's maps of a whole image: K probabilities, distance and uncertainty in one (K + 2, H, W) array."""
+    """Maps of a whole image by one model, or by several: K probabilities, distance and uncertainty of each.
+
+    Attributes
+    ----------
+    planes
+        (sources · (K + 2), H, W), one model's after the other's.
+    sources
+        Number of models.
+    """
 
     planes: Planes
+    sources: int = 1
 
     @classmethod
-    def empty(cls, shape: tuple[int, int], classes: int, folder: Path | None = None) -> ImageMaps:
-        """Make maps of zeros: float32 in memory, or float16 in a file in `folder`."""
+    def empty(cls, shape: tuple[int, int], predictor: Predictor, folder: Path | None = None) -> ImageMaps:
+        """Make maps of zeros for what a predictor says: float32 in memory, or float16 in a file in `folder`."""
         dtype = np.float32 if folder is None else np.float16
-        return cls(zeros((classes + 2, *shape), dtype, folder))
+        planes = zeros((predictor.sources * (predictor.classes + 2), *shape), dtype, folder)
+        return cls(planes, predictor.sources)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -85,29 +115,52 @@ class ImageMaps:
         return self.planes.array.shape[1], self.planes.array.shape[2]
 
     @property
+    def by_source(self) -> NDArray[np.floating]:
+        """(sources, K + 2, H, W), not copied."""
+        return self.planes.array.reshape(self.sources, -1, *self.shape)
+
+    @property
     def probabilities(self) -> NDArray[np.floating]:
-        """(K, H, W): background, boundary, then the interior of each class of objects."""
-        return self.planes.array[:-2]
+        """(K, H, W), mean over models: background, boundary, then the interior of each class of objects."""
+        return self._mean(slice(None, -2))
 
     @property
     def distance(self) -> NDArray[np.floating]:
-        """(H, W) normalised distance to the object's border."""
-        return self.planes.array[-2]
+        """(H, W) normalised distance to the object's border, mean over models."""
+        return self._mean(-2)
 
     @property
     def uncertainty(self) -> NDArray[np.floating]:
-        """(H, W) Jensen-Shannon divergence, nats."""
-        return self.planes.array[-1]
+        """(H, W) Jensen-Shannon divergence of all models' members, nats; see `joint_uncertainty`."""
+        own = self._mean(-1)
+        return own if self.sources == 1 else own + joint_uncertainty(self.by_source[:, :-2])
+
+    def _mean(self, planes: slice | int) -> NDArray[np.floating]:
+        found = self.by_source[:, planes]
+        return found[0] if self.sources == 1 else found.mean(0)
+
+    def decodable(self) -> list[DecodedMaps]:
+        """Each model's foreground, boundary and distance, as `Consensus.decode` takes them."""
+        return [(1 - each[BACKGROUND], each[BOUNDARY], each[-2]) for each in self.by_source]
 
     def window(self, rows: slice, columns: slice) -> ImageMaps:
         """Copy a window into memory, float32."""
-        return ImageMaps(Planes(self.planes.array[:, rows, columns].astype(np.float32)))
+        return ImageMaps(Planes(self.planes.array[:, rows, columns].astype(np.float32)), self.sources)
 
-    def bands(self, height: int = 256) -> Iterator[NDArray[np.floating]]:
-        """Walk down the image in bands of rows of all planes, letting each go after use."""
+    def bands(self, height: int = 256) -> Iterator[ImageMaps]:
+        """Walk down the image in bands of rows, in memory, letting each go after use."""
         for top in range(0, self.shape[0], height):
-            yield self.planes.array[:, top : top + height]
+            yield self.window(slice(top, top + height), slice(None))
             self.planes.release()
+
+
+def joint_uncertainty(probabilities: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Divergence of models from each other (sources, K, H, W) -> (H, W), to be added to the mean of their own.
+
+    The Jensen-Shannon divergence of all members, where each model weighs the same, is H(mean) - mean H, and splits so
+    (Lin, IEEE Trans. Inf. Theory 1991, eq. 5.1).
+    """
+    return jensen_shannon(torch.from_numpy(probabilities)[:, None])[0].numpy()
 
 
 def predict_maps(
@@ -129,7 +182,7 @@ def predict_maps(
     predictor
         See `Predictor`.
     settings
-        Tile and overlap.
+        Tiles and flips.
     maps
         Zeros of the same height and width.
     advance
@@ -137,9 +190,8 @@ def predict_maps(
     """
     for tile in tiles(maps.shape, settings.tile, settings.overlap, predictor.multiple):
         window = torch.from_numpy(np.ascontiguousarray(normalise(pixels[tile.rows, tile.columns])))
-        found = predictor(window[None], tile.origin)
-        planes = torch.cat([found.probabilities[0], found.distance, found.uncertainty])
-        maps.planes.array[:, tile.rows, tile.columns] += planes.float().cpu().numpy() * tile.weight
+        found = predictor(window[None], tile.origin, settings.flips)
+        maps.planes.array[:, tile.rows, tile.columns] += found.stacked() * tile.weight
         if tile.last_in_row:
             maps.planes.release()
         if advance:

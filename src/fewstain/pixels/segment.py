@@ -105,7 +105,7 @@ def _segment_file(
     image = read_image(path)
     name, shape = stem(path), image.pixels.shape[:2]
     scratch = out if shape[0] * shape[1] > LARGE else None
-    maps = ImageMaps.empty(shape, model.ensemble.classes, scratch)
+    maps = ImageMaps.empty(shape, model.predictor, scratch)
     labels = zeros(shape, np.int32, scratch)
     model.predict(image.pixels, maps, settings, advance)
     objects = area = 0
@@ -126,7 +126,7 @@ def _segment_file(
                 shape=shape,
             )
             measured.to_csv(table, header=False, index=False, float_format="%.10g")
-    uncertainty = sum(float(band[-1].sum(dtype=np.float64)) for band in maps.bands()) / (shape[0] * shape[1])
+    uncertainty = sum(float(band.uncertainty.sum(dtype=np.float64)) for band in maps.bands()) / (shape[0] * shape[1])
     _write(out, name, maps, labels, objects)
     return count_row(name, objects, area, shape, uncertainty)
 
@@ -138,14 +138,18 @@ def _write(out: Path, name: str, maps: ImageMaps, labels: Planes, objects: int) 
         write_labels(mask, labels.array)
         write_map(uncertainty, maps.uncertainty)
         return
-    write_tiles(mask, _file_tiles(labels, labels.array), maps.shape, label_dtype(objects), FILE_TILE)
-    write_tiles(uncertainty, _file_tiles(maps.planes, maps.uncertainty), maps.shape, np.float32, FILE_TILE)
+    write_tiles(
+        mask, _file_tiles(labels, lambda *place: labels.array[place]), maps.shape, label_dtype(objects), FILE_TILE
+    )
+    tiles = _file_tiles(maps.planes, lambda *place: maps.window(*place).uncertainty)
+    write_tiles(uncertainty, tiles, maps.shape, np.float32, FILE_TILE)
 
 
-def _file_tiles(planes: Planes, plane: np.ndarray) -> Iterator[np.ndarray]:
-    for top in range(0, plane.shape[0], FILE_TILE):
-        for left in range(0, plane.shape[1], FILE_TILE):
-            yield plane[top : top + FILE_TILE, left : left + FILE_TILE]
+def _file_tiles(planes: Planes, cut: Callable[[slice, slice], np.ndarray]) -> Iterator[np.ndarray]:
+    height, width = planes.array.shape[-2:]
+    for top in range(0, height, FILE_TILE):
+        for left in range(0, width, FILE_TILE):
+            yield cut(slice(top, top + FILE_TILE), slice(left, left + FILE_TILE))
         planes.release()
 
 
@@ -162,7 +166,7 @@ def _check(model: Model, paths: Sequence[Path], settings: SegmentSettings) -> in
         header = read_header(path)
         model.check_kind(str(path), header.channels, header.dtype)
         shape = (header.height, header.width)
-        total += count_tiles(shape, settings.tile, settings.overlap, model.extractor.multiple)
+        total += count_tiles(shape, settings.tile, settings.overlap, model.predictor.multiple)
     return total
 
 

@@ -139,10 +139,14 @@ def tune_decoder(
 
 
 def decode_maps(maps: PixelMaps, decoder: DecoderParameters | Consensus) -> NDArray[np.int32]:
-    """Decode the maps of one image, a batch of one."""
-    probabilities = maps.probabilities[0].float().cpu().numpy()
-    planes = 1 - probabilities[0], probabilities[1], maps.distance[0].float().cpu().numpy()
-    return decoder.decode(*planes).labels if isinstance(decoder, Consensus) else decode(*planes, decoder)
+    """Decode the maps of one image: a batch with one model's maps or, for a consensus of several, each model's."""
+    planes = [
+        (1 - probabilities[0], probabilities[1], distance)
+        for probabilities, distance in zip(
+            maps.probabilities.float().cpu().numpy(), maps.distance.float().cpu().numpy(), strict=True
+        )
+    ]
+    return decoder.decode(planes).labels if isinstance(decoder, Consensus) else decode(*planes[0], decoder)
 
 
 def _whole_areas(windows: Sequence[LabeledWindow]) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ from fewstain.images.normalise import Normaliser
 from fewstain.images.read import read_image, read_labels, stem
 from fewstain.pixels.targets import Targets, pixel_targets
 
+LEAST_WINDOWS = 2  # choices are made out-of-fold, which takes two folds
 CONTEXT = 32  # pixels of the source image around a window; what the network sees at its edges is then no border
 
 
@@ -134,6 +135,34 @@ def read_windows(
                 y, x = window.y + rows.start, window.x + columns.start
                 name = window.name if len(pieces) == 1 else window_name(stem(path), y, x)
                 yield label_window(image, labels[rows, columns], (y, x), name, stem(path), multiple, of_label)
+
+
+def labeled_windows(
+    dataset: Dataset,
+    normaliser: Normaliser,
+    channels: Sequence[int],
+    multiple: int,
+    class_names: Sequence[str],
+    n_labels: int | None = None,
+) -> list[LabeledWindow]:
+    """Read all labeled windows of a dataset, or its first `n_labels` label files, to learn from; see `read_windows`.
+
+    Raises
+    ------
+    UserError
+        As `read_windows`; too few windows, or too few objects in them.
+    """
+    folder = dataset.root / "labels"
+    index = {name: number for number, name in enumerate(class_names)}
+    windows = list(read_windows(dataset, dataset.windows[:n_labels], normaliser, channels, multiple, index))
+    if len(windows) < LEAST_WINDOWS:
+        raise UserError(
+            f"{folder}: {len(windows)} labeled windows, but choices are made out-of-fold, which takes {LEAST_WINDOWS}; "
+            "label more windows: 5 work, 20-50 are recommended"
+        )
+    if sum(len(np.unique(window.labels)) - 1 for window in windows) < 2:
+        raise UserError(f"{folder}: the labels have fewer than two objects; label windows with cells in them")
+    return windows
 
 
 def label_window(

@@ -24,6 +24,11 @@ SCORES_NOTE = (
 BLOCKED_NOTE = (
     " The labels come from fewer than three images, so out_of_fold is of other places in them: it may flatter."
 )
+METHOD_SCORES = ("AP50", "AP50_standard_error", "AP", "PQ", "F1", "count_bias")
+METHODS_NOTE = (
+    "Out-of-fold scores of the pixel ensemble, of the segmenter, and of both, whose decoders then vote on each "
+    "object; both segment, unless one alone is better by more than the standard error. What segments: "
+)
 TABLE_NOTES = {
     "features": "Noise levels and layers of the denoiser that were tried, with their out-of-fold scores.",
     "decoder": "Parameters that were tried out-of-fold, on windows and their views, best first.",
@@ -52,7 +57,7 @@ def write_tables(results: Path, out: Path) -> list[Path]:
                 ("Cost", "", _pairs(facts)),
             ],
         ),
-        "choices.html": page("Choices", list(_choices(record))),
+        "choices.html": page("Choices", [*_methods(results), *_choices(record)]),
         "counts.html": page(
             "Counts",
             [("", "The images to look at first come first.", count_table(counts).head(MOST_ROWS))],
@@ -68,6 +73,16 @@ def write_times(benchmarks: Sequence[Path], out: Path) -> None:
     tables = {path.stem: _read_table(path, "\t") for path in benchmarks}
     note = "Time of the last time each step was run; of a training that was interrupted, that of its last part."
     _write(out, page("Run times", [("", note, time_table(tables))]))
+
+
+def _methods(results: Path) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Compare what may segment, where there is a segmenter."""
+    file = results / "segmenter" / "segmenter.json"
+    if file.is_file():
+        record = read_json(file)
+        found = record.get("out_of_fold") or {}
+        rows = [{"method": name, **{key: found[name].get(key) for key in METHOD_SCORES}} for name in found]
+        yield "What segments", METHODS_NOTE + cell(record.get("method")), pd.DataFrame(rows, dtype=object)
 
 
 def _choices(record: Mapping[str, Any]) -> Iterator[tuple[str, str, pd.DataFrame]]:

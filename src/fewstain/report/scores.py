@@ -23,18 +23,23 @@ def write_scores(results: Path, root: Path) -> dict[str, Any]:
     Parameters
     ----------
     results
-        With diffusion/fewstain.json, pixels/pixels.json, pixels/cost.json, and masks of the test images in test/.
+        With diffusion/fewstain.json, pixels/pixels.json, pixels/cost.json, the like of segmenter/ where there is one,
+        and masks of the test images in test/.
     root
         The dataset's folder; without labeled test images, "test" is None.
 
     Returns
     -------
     dict
-        "test", "out_of_fold" (both as `ScoreSum.scores` gives them), n_labels, seed; wall_seconds of both trainings
-        together, peak_memory_bytes of the hungrier one, device.
+        "test", "out_of_fold" (both as `ScoreSum.scores` gives them), method (what segments), n_labels, seed;
+        wall_seconds of all trainings together, peak_memory_bytes of the hungriest one, device.
     """
     pixels = read_json(results / "pixels" / "pixels.json")
     costs = [read_json(results / "diffusion" / "fewstain.json"), read_json(results / "pixels" / COST_FILE)]
+    segmenter: dict[str, Any] = {}
+    if (results / "segmenter" / "segmenter.json").is_file():
+        segmenter = read_json(results / "segmenter" / "segmenter.json")
+        costs.append(read_json(results / "segmenter" / COST_FILE))
     truth = root / "test" / "labels"
     test = None
     if list_files(truth, LABEL_EXTENSIONS):
@@ -42,7 +47,8 @@ def write_scores(results: Path, root: Path) -> dict[str, Any]:
     try:
         scores = {
             "test": test,
-            "out_of_fold": pixels["out_of_fold"],
+            "out_of_fold": pixels["out_of_fold"] | (segmenter["out_of_fold"][segmenter["method"]] if segmenter else {}),
+            "method": segmenter.get("method", "ensemble"),
             "n_labels": pixels["n_labels"],
             "seed": pixels["seed"],
             "wall_seconds": sum(float(cost["wall_seconds"]) for cost in costs),
@@ -50,15 +56,17 @@ def write_scores(results: Path, root: Path) -> dict[str, Any]:
             "device": costs[1]["device"],
         }
     except (KeyError, TypeError) as error:
-        raise UserError(f"{results}: a file of diffusion/ or pixels/ lacks {error}; run the workflow again") from error
+        raise UserError(
+            f"{results}: a file of diffusion/, pixels/ or segmenter/ lacks {error}; run the workflow again"
+        ) from error
     write_json(results / SCORES_FILE, scores)
     return scores
 
 
-def write_cost(pixels: Path, wall_seconds: float, peak_memory_bytes: int, device: str) -> None:
-    """Write what fitting the pixels took to `pixels`/cost.json."""
+def write_cost(folder: Path, wall_seconds: float, peak_memory_bytes: int, device: str) -> None:
+    """Write what a fit took to `folder`/cost.json."""
     content = {"wall_seconds": wall_seconds, "peak_memory_bytes": peak_memory_bytes, "device": device}
-    write_json(pixels / COST_FILE, content)
+    write_json(folder / COST_FILE, content)
 
 
 def _classes(measurements: Path, truth: Path) -> dict[str, dict[int, str]] | None:

@@ -79,7 +79,23 @@ def trained(make_dataset, tmp_path_factory):
 
 
 @pytest.fixture
-def killed_twice():
+def in_a_process():
+    """Give a function that runs a training in a process of its own, on as many threads as `killed_twice`.
+
+    The number of threads decides the order of sums, and with it the last bit.
+    """
+
+    def run(target, arguments):
+        process = PROCESSES.Process(target=target, args=arguments)
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+
+    return run
+
+
+@pytest.fixture
+def killed_twice(in_a_process):
     """Give a function that runs a training in a process of its own, with SIGKILL soon after it saved a state, twice."""
 
     def run(target, arguments, state):
@@ -92,9 +108,6 @@ def killed_twice():
             process.join(wait)
             process.kill()
             process.join()
-        process = PROCESSES.Process(target=target, args=arguments)
-        process.start()
-        process.join()
-        assert process.exitcode == 0
+        in_a_process(target, arguments)
 
     return run

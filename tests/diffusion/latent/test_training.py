@@ -34,9 +34,10 @@ def denoiser(trained):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs signals and fork")
-def test_killed_it_ends_with_the_same_weights(trained, tmp_path, latent_settings, killed_twice):
+def test_killed_it_ends_with_the_same_weights(trained, tmp_path, latent_settings, in_a_process, killed_twice):
     dataset, state = open_dataset(trained / "data"), tmp_path / "state"
-    train_latent_diffusion(dataset, trained / "vae", tmp_path / "straight", tmp_path / "other", latent_settings)
+    straight = (dataset, trained / "vae", tmp_path / "straight", tmp_path / "other", latent_settings)
+    in_a_process(train_latent_diffusion, straight)
     killed_twice(
         train_latent_diffusion,
         (dataset, trained / "vae", tmp_path / "killed", state, latent_settings),

@@ -18,10 +18,10 @@ WEIGHTS = "vae/diffusion_pytorch_model.safetensors"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs signals and fork")
-def test_killed_it_ends_with_the_same_weights(tmp_path, make_dataset, vae_settings, killed_twice):
+def test_killed_it_ends_with_the_same_weights(tmp_path, make_dataset, vae_settings, in_a_process, killed_twice):
     dataset = make_dataset(tmp_path / "data")
     state = tmp_path / "state"
-    train_vae(dataset, tmp_path / "straight", tmp_path / "other", vae_settings)
+    in_a_process(train_vae, (dataset, tmp_path / "straight", tmp_path / "other", vae_settings))
     killed_twice(train_vae, (dataset, tmp_path / "killed", state, vae_settings), state / "state.safetensors")
     for name in (WEIGHTS, "loss.csv", "reconstructions.png"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes()

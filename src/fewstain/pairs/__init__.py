@@ -1,0 +1,1 @@
+"""Synthetic image–label pairs, and the segmenter trained on them and on the labels."""

@@ -1,0 +1,13 @@
+"""What can segment an image."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Method(StrEnum):
+    """The pixel ensemble, the segmenter, or both, whose decoders then vote on each object."""
+
+    ensemble = "ensemble"
+    segmenter = "segmenter"
+    both = "both"

@@ -1,0 +1,83 @@
+"""The segmenter: the denoiser's U-Net with another last layer, which maps an image in one pass."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fewstain.diffusion.network import Denoiser
+from fewstain.pixels.ensemble import PixelMaps
+from fewstain.pixels.features import pad_to_multiple
+from fewstain.pixels.predict import FLIPS
+
+TIMESTEP_SHARE = 0.02  # of the noise schedule: the denoiser knows images as clean as this, and with all their detail
+
+
+class Segmenter(nn.Module):
+    """Predicts classes and distance at every pixel of a clean image.
+
+    Its weights are the denoiser's at first, but for the last layer: they know what images of this stain look like
+    (Baranchuk et al., ICLR 2022, read the same weights' activations).
+
+    Parameters
+    ----------
+    denoiser
+        Trained, or untrained for a segmenter from scratch; copied.
+    classes
+        Number K of pixel classes: background, boundary, and the interior of each class of objects.
+    """
+
+    def __init__(self, denoiser: Denoiser, classes: int) -> None:
+        super().__init__()
+        self.unet = copy.deepcopy(denoiser.unet)
+        self.classes, self.unshuffle, self.multiple = classes, denoiser.unshuffle, denoiser.multiple
+        self.timestep = round(TIMESTEP_SHARE * denoiser.scheduler.config["num_train_timesteps"])
+        last = self.unet.conv_out
+        self.unet.conv_out = nn.Conv2d(last.in_channels, (classes + 1) * self.unshuffle**2, 3, padding=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images.
+
+        Parameters
+        ----------
+        images
+            (B, C, H, W) in [-1, 1]; H and W multiples of `multiple`.
+
+        Returns
+        -------
+        Tensor
+            (B, K + 1, H, W): logits of the classes, and the distance's.
+        """
+        blocks = functional.pixel_unshuffle(images, self.unshuffle)
+        timesteps = torch.full((len(images),), self.timestep, device=images.device)
+        found = self.unet(blocks, timesteps, encoder_hidden_states=None, return_dict=False)[0]
+        return functional.pixel_shuffle(found, self.unshuffle)
+
+
+class SegmenterPredictor:
+    """Maps of images of any size; see `fewstain.pixels.predict.Predictor`.
+
+    Parameters
+    ----------
+    segmenter
+        Trained.
+    """
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self.segmenter = segmenter.eval()
+        self.multiple, self.classes, self.sources = segmenter.multiple, segmenter.classes, 1
+
+    @torch.inference_mode()
+    def __call__(self, images: Tensor, origin: tuple[int, int], flips: bool = False) -> PixelMaps:
+        """See `Predictor`. The uncertainty of this one network is the entropy of its classes, nats."""
+        device = next(self.segmenter.parameters()).device
+        padded = pad_to_multiple(images.to(device), self.multiple)
+        outputs = [self.segmenter(padded.flip(flip)).flip(flip).float() for flip in (FLIPS if flips else FLIPS[:1])]
+        outputs = [each[..., : images.shape[2], : images.shape[3]] for each in outputs]
+        probabilities = torch.stack([each[:, :-1].softmax(1) for each in outputs]).mean(0)
+        distance = torch.stack([each[:, -1].sigmoid() for each in outputs]).mean(0)
+        entropy = torch.special.entr(probabilities).sum(1)
+        return PixelMaps(probabilities, distance, entropy)

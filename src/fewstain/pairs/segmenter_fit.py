@@ -1,0 +1,269 @@
+"""From a results folder to a trained segmenter, and to the choice between it and the ensemble."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+
+from fewstain.dataset import Dataset
+from fewstain.diffusion.folder import check_replaceable, replaced_folder
+from fewstain.diffusion.loop import new_training, run
+from fewstain.diffusion.network import Denoiser, build_denoiser, load_denoiser
+from fewstain.diffusion.paired import settings_identity
+from fewstain.diffusion.precision import choose_precision, start_accelerator
+from fewstain.diffusion.record import read_record as read_denoiser_record
+from fewstain.diffusion.record import write_losses
+from fewstain.diffusion.state import open_state
+from fewstain.errors import UserError
+from fewstain.pairs.method import Method
+from fewstain.pairs.methods import HeldOutMethod, best_method, held_out_methods
+from fewstain.pairs.pool_labels import PoolWindow, label_pool
+from fewstain.pairs.reading import read_pairs
+from fewstain.pairs.segmenter import Segmenter, SegmenterPredictor
+from fewstain.pairs.segmenter_record import CONTENTS, WEIGHTS_FILE, SegmenterRecord
+from fewstain.pairs.segmenter_training import labeled_crops, loss_of_step
+from fewstain.pixels.ensemble import PixelMaps
+from fewstain.pixels.folder import HELD_OUT_FILE, load_pixels
+from fewstain.pixels.held_out import read_maps
+from fewstain.pixels.record import ONE_CLASS, PixelsRecord, read_record
+from fewstain.pixels.windows import LabeledWindow, labeled_windows
+from fewstain.settings import DiffusionSettings, SegmenterSettings
+from fewstain.storage import sha256_file
+
+LIBRARIES = ("fewstain", "torch", "diffusers", "monai")
+HOLDER = "a segmenter"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a segmenter is made from: a results folder's models, and what there is to learn from.
+
+    Attributes
+    ----------
+    denoiser, settings
+        Of the results folder, and how the denoiser was built.
+    record
+        Of the ensemble.
+    windows, fold
+        Its labeled windows, and the fold of each.
+    pairs
+        Synthetic pairs as windows.
+    pool
+        Windows of other images, labeled by the ensemble.
+    """
+
+    denoiser: Denoiser
+    settings: DiffusionSettings
+    record: PixelsRecord
+    windows: Sequence[LabeledWindow]
+    fold: NDArray[np.int64]
+    pairs: Sequence[LabeledWindow] = ()
+    pool: Sequence[PoolWindow] = ()
+
+
+def train_segmenter(
+    results: Path,
+    dataset: Dataset,
+    out: Path,
+    state: Path,
+    settings: SegmenterSettings,
+    *,
+    pairs: Path | None = None,
+    seed: int = 0,
+    restart: bool = False,
+) -> SegmenterRecord:
+    """Train a segmenter on the labels, and on synthetic pairs, or go on where the last call was stopped.
+
+    One is trained without each fold, for the decoder and for the choice between segmenter, ensemble and both, and a
+    last one on everything. Pairs and windows of the pool are learned from in all of them; an ensemble that has seen the
+    held-out windows had a part in those, which may flatter the segmenter's out-of-fold scores.
+
+    Parameters
+    ----------
+    results
+        Holds diffusion/ and pixels/.
+    dataset
+        The labels that the ensemble was fitted to; test images are not looked at.
+    out
+        Folder for the segmenter; appears whole, at the end.
+    state
+        Folder of the training states.
+    settings
+        Of the training, and of the choice of decoders.
+    pairs
+        Folder that `fewstain pairs` made.
+    seed, restart
+        As of `train_diffusion`.
+
+    Raises
+    ------
+    UserError
+        Labels that are not those of the ensemble; else as of `fit_pixels` and `train_diffusion`.
+    """
+    check_replaceable(out, CONTENTS, HOLDER)
+    sources = read_sources(results, dataset, settings, pairs, seed)
+    ensemble = read_maps(results / "pixels" / HELD_OUT_FILE, [window.name for window in sources.windows])
+    held_out: dict[int, PixelMaps] = {}
+    for number in np.unique(sources.fold):
+        inside = sources.fold == number
+        trained = train_one(sources, state / f"fold-{number}", settings, seed, inside, restart=restart)
+        predictor = SegmenterPredictor(trained.network)
+        for index in np.flatnonzero(inside).tolist():
+            window = sources.windows[index]
+            held_out[index] = predictor(window.image[None], window.origin).cut(*window.inside)
+    methods = held_out_methods(
+        sources.windows, ensemble, [held_out[index] for index in range(len(ensemble))], settings, seed
+    )
+    final = train_one(sources, state / "all", settings, seed, np.zeros(len(ensemble), np.bool_), restart=restart)
+    return write_segmenter(out, final, sources, methods, settings, seed)
+
+
+def read_sources(
+    results: Path, dataset: Dataset, settings: SegmenterSettings, pairs: Path | None, seed: int
+) -> Sources:
+    """Read what a segmenter is made from, and let the ensemble label windows of images that have no labels.
+
+    Raises
+    ------
+    UserError
+        Other labels than the ensemble was fitted to; else as of `labeled_windows`, `read_record`, `load_denoiser`.
+    """
+    record, denoiser = read_record(results / "pixels"), load_denoiser(results / "diffusion")
+    names = () if record.classes == ONE_CLASS else record.classes
+    windows = labeled_windows(dataset, record.normaliser, record.channels, denoiser.multiple, names, record.n_labels)
+    fold_of = {row["window"]: int(row["fold"]) for row in record.choices["folds"]}
+    missing = sorted({window.name for window in windows} ^ fold_of.keys())
+    if missing:
+        raise UserError(
+            f"{dataset.root / 'labels'}: {missing[0]} was added or removed since the pixels were fitted; "
+            "run fit-pixels again"
+        )
+    fold = np.array([fold_of[window.name] for window in windows], np.int64)
+    built = DiffusionSettings(**read_denoiser_record(results / "diffusion").settings)
+    labeled = {window.image for window in dataset.windows}
+    pool = label_pool(
+        load_pixels(results),
+        [path for path in dataset.images if path not in labeled],
+        settings.pool_windows,
+        denoiser.multiple,
+        np.random.default_rng((seed, settings.pool_windows)),
+    )
+    made = (
+        read_pairs(pairs, record.normaliser, record.channels, record.file_channels, denoiser.multiple) if pairs else ()
+    )
+    return Sources(denoiser, built, record, windows, fold, made, pool)
+
+
+@dataclass(frozen=True)
+class TrainedSegmenter:
+    """A segmenter with averaged weights, and its training's losses and seconds."""
+
+    network: Segmenter
+    losses: list[float]
+    seconds: float
+
+
+def train_one(
+    sources: Sources,
+    state: Path,
+    settings: SegmenterSettings,
+    seed: int,
+    held_out: NDArray[np.bool_],
+    *,
+    restart: bool = False,
+) -> TrainedSegmenter:
+    """Train one segmenter without some of the windows, or go on with it.
+
+    Parameters
+    ----------
+    held_out
+        (windows,) True for those that are not learned from.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    learned = [window for window, out in zip(sources.windows, held_out, strict=True) if not out]
+    aside = [window for window, out in zip(sources.windows, held_out, strict=True) if out]
+    identity = settings_identity(settings, "segmenter") | {
+        "denoiser": sources.record.denoiser_sha256,
+        "labels": [[window.name, content_hash(window)] for window in learned],
+        "pairs": [content_hash(pair) for pair in sources.pairs],
+        "pool": [content_hash(each.window) for each in sources.pool],
+        "seed": seed,
+    }
+    saved = open_state(state, identity, restart=restart)
+    precision = saved.precision if saved is not None else choose_precision()
+    accelerator = start_accelerator(precision)
+    training = new_training(new_segmenter(sources, settings, seed), settings, precision, accelerator.device, identity)
+    if saved is not None:
+        training.restore(saved)
+    if training.step < settings.steps:
+        crops = labeled_crops(
+            learned,
+            settings,
+            np.random.default_rng((seed, settings.steps)),
+            held_out=aside,
+            pairs=sources.pairs,
+            pool=sources.pool,
+        )
+        loss_of = loss_of_step(training.network, crops, settings, accelerator, seed)
+        run(training, loss_of, settings, accelerator, state, f"training segmenter ({state.name})")
+    training.ema.copy_to(training.network.parameters())
+    return TrainedSegmenter(training.network.eval(), training.losses.tolist(), training.seconds)
+
+
+def content_hash(window: LabeledWindow) -> str:
+    """SHA-256 of a window's image and labels."""
+    content = hashlib.sha256(window.image.numpy().tobytes())
+    content.update(window.labels.tobytes())
+    return content.hexdigest()
+
+
+def new_segmenter(sources: Sources, settings: SegmenterSettings, seed: int) -> Segmenter:
+    """Make an untrained segmenter: of the denoiser's weights, or of random ones; the last layer is always random."""
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        denoiser = sources.denoiser
+        if settings.from_scratch:
+            denoiser = build_denoiser(sources.settings, denoiser.image_channels)
+        return Segmenter(denoiser, sources.record.pixel_classes)
+
+
+def write_segmenter(
+    out: Path,
+    final: TrainedSegmenter,
+    sources: Sources,
+    methods: Mapping[Method, HeldOutMethod],
+    settings: SegmenterSettings,
+    seed: int,
+) -> SegmenterRecord:
+    """Write the segmenter, the choice and its scores in place of the folder `out`."""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in final.network.state_dict().items()}
+    names = () if sources.record.classes == ONE_CLASS else sources.record.classes
+    scores = {method: each.scores(sources.windows, sources.fold, names) for method, each in methods.items()}
+    with replaced_folder(out) as folder:
+        save_file(weights, folder / WEIGHTS_FILE)
+        (folder / WEIGHTS_FILE).chmod(0o644)
+        write_losses(folder, final.losses)
+        record = SegmenterRecord(
+            method=best_method(scores),
+            decoders={method: each.decoder() for method, each in methods.items()},
+            out_of_fold={str(method): each for method, each in scores.items()},
+            settings=settings.model_dump(mode="json"),
+            seed=seed,
+            n_labels=sources.record.n_labels,
+            n_pairs=len(sources.pairs),
+            steps=settings.steps,
+            wall_seconds=final.seconds,
+            ensemble_sha256=sources.record.ensemble_sha256,
+            weights_sha256=sha256_file(folder / WEIGHTS_FILE),
+            versions={name: version(name) for name in LIBRARIES},
+        )
+        record.write(folder)
+    return record

@@ -1,0 +1,79 @@
+import shutil
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+
+from fewstain.dataset import open_dataset
+from fewstain.errors import UserError
+from fewstain.images.write import write_image, write_labels
+from fewstain.pairs.method import Method
+from fewstain.pairs.segmenter_fit import train_segmenter
+from fewstain.pairs.segmenter_record import WEIGHTS_FILE, read_segmenter_record
+
+
+def test_what_is_written(trained, segmenter_settings):
+    folder = trained / "results" / "segmenter"
+    assert sorted(path.name for path in folder.iterdir()) == ["loss.csv", "segmenter.json", "segmenter.safetensors"]
+    assert sorted(path.name for path in (trained / "state").iterdir()) == ["all", "fold-0", "fold-1"]
+    record = read_segmenter_record(folder)
+    assert (record.n_labels, record.n_pairs, record.seed, record.steps) == (4, 0, 3, 40)
+    assert set(record.decoders) == set(Method)
+    assert set(record.out_of_fold) == {"both", "ensemble", "segmenter"}
+    assert record.out_of_fold["segmenter"]["n_images"] == 4
+    assert record.out_of_fold["segmenter"]["AP50"] > 0.5  # 40 steps are enough for discs
+    assert record.settings == segmenter_settings.model_dump(mode="json")
+    assert record.compute_hash(Method.both) != record.compute_hash(Method.segmenter)
+
+
+def test_a_finished_training_only_writes_its_results_again(trained, tmp_path, segmenter_settings, capsys):
+    again = shutil.copytree(trained, tmp_path / "again")
+    before = (again / "results" / "segmenter" / WEIGHTS_FILE).read_bytes()
+    shutil.rmtree(again / "results" / "segmenter")
+    dataset, out = open_dataset(again / "data"), again / "results" / "segmenter"
+    record = train_segmenter(again / "results", dataset, out, again / "state", segmenter_settings, seed=3)
+    assert "training" not in capsys.readouterr().err
+    assert (out / WEIGHTS_FILE).read_bytes() == before
+    assert record == read_segmenter_record(trained / "results" / "segmenter")
+
+
+def test_from_scratch_begins_with_other_weights(trained, tmp_path, segmenter_settings):
+    settings = segmenter_settings.model_copy(update={"steps": 1, "learning_rate": 1e-9})
+    dataset, weights = open_dataset(trained / "data"), {}
+    for name, scratch in (("denoiser", False), ("scratch", True)):
+        chosen = settings.model_copy(update={"from_scratch": scratch})
+        train_segmenter(trained / "results", dataset, tmp_path / name, tmp_path / f"{name}-state", chosen, seed=3)
+        weights[name] = load_file(tmp_path / name / WEIGHTS_FILE)["unet.conv_in.weight"].numpy()
+    denoiser = load_file(trained / "results" / "diffusion" / "unet" / "diffusion_pytorch_model.safetensors")
+    np.testing.assert_allclose(weights["denoiser"], denoiser["conv_in.weight"].numpy(), atol=1e-6)
+    assert np.abs(weights["scratch"] - weights["denoiser"]).max() > 0.01
+
+
+def test_changed_labels_are_told(trained, tmp_path, segmenter_settings, discs):
+    again = shutil.copytree(trained, tmp_path / "again")
+    results, out, state = again / "results", again / "results" / "segmenter", again / "state"
+    write_labels(again / "data" / "labels" / "a.tif", discs(7)[1])
+    with pytest.raises(UserError, match=r"fold-\d: was training something else: labels was"):
+        train_segmenter(results, open_dataset(again / "data"), out, state, segmenter_settings, seed=3)
+    (again / "data" / "labels" / "d.tif").unlink()
+    with pytest.raises(UserError, match="d was added or removed since the pixels were fitted; run fit-pixels again"):
+        train_segmenter(results, open_dataset(again / "data"), out, state, segmenter_settings, seed=3)
+    (out / "notes.txt").touch()
+    with pytest.raises(UserError, match=r"holds 'notes\.txt', which is no part of a segmenter"):
+        train_segmenter(results, open_dataset(again / "data"), out, state, segmenter_settings, seed=3)
+
+
+def test_pairs_are_learned_from_too(trained, tmp_path, segmenter_settings, discs):
+    for seed in (20, 21, 22):
+        image, labels = discs(seed)
+        write_image(tmp_path / "pairs" / "images" / f"{seed}.tif", image)
+        write_labels(tmp_path / "pairs" / "labels" / f"{seed}.tif", labels)
+    settings = segmenter_settings.model_copy(update={"steps": 2})
+    dataset, weights = open_dataset(trained / "data"), {}
+    for name, pairs in (("with", tmp_path / "pairs"), ("without", None)):
+        record = train_segmenter(
+            trained / "results", dataset, tmp_path / name, tmp_path / f"{name}-state", settings, pairs=pairs
+        )
+        assert record.n_pairs == (3 if pairs else 0)
+        weights[name] = (tmp_path / name / WEIGHTS_FILE).read_bytes()
+    assert weights["with"] != weights["without"]
