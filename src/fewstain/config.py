@@ -26,7 +26,7 @@ from fewstain.settings import (
     Settings,
     Strict,
 )
-from fewstain.toolbox import ToolboxSettings
+from fewstain.toolbox import ToolboxSettings, training_options
 from fewstain.validation import nearest, validate
 
 __all__ = [
@@ -219,9 +219,7 @@ def cli_options(settings: Settings, preset: Preset | str) -> list[str]:
 
 def across_options(config: Config) -> list[str]:
     """Return the command line options of train-words and train-few-shot: the preset, and what was written."""
-    written = config.across.conditions.model_dump(mode="json", exclude_unset=True)
-    changes = [f"conditions.{key}={json.dumps(value, separators=(',', ':'))}" for key, value in written.items()]
-    return ["--preset", config.preset.value, *(word for change in changes for word in ("--set", change))]
+    return training_options(config.preset, "conditions", config.across.conditions)
 
 
 def parse_set(items: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -256,9 +254,17 @@ def config_schema() -> dict[str, Any]:
             key.pop("default", None)
     for section in SECTIONS:
         schema["$defs"]["BenchmarkSettings"]["properties"][section].pop("default", None)
-    schema["$defs"]["Across"]["properties"]["conditions"].pop("default", None)
-    for key in schema["$defs"]["ConditionalSettings"]["properties"].values():
-        key.pop("default", None)
+    written_only = {
+        "Across": {"conditions": "ConditionalSettings"},
+        "LatentWish": {"vae": "VaeSettings", "diffusion": "DiffusionSettings"},
+        "ControlWish": {"numbers": "ControlSettings"},
+        "TranslationWish": {"numbers": "TranslationSettings"},
+    }
+    for holder, keys in written_only.items():
+        for key, model in keys.items():
+            schema["$defs"][holder]["properties"][key].pop("default", None)
+            for number in schema["$defs"][model]["properties"].values():
+                number.pop("default", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

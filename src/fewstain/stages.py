@@ -22,4 +22,8 @@ CODE_VERSIONS = {
     "benchmark-mae": 1,
     "benchmark-vae": 1,
     "benchmark-gan": 1,
+    "vae": 1,
+    "latent": 1,
+    "control": 1,
+    "translation": 1,
 }

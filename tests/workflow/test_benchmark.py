@@ -23,7 +23,15 @@ SUBSET = {
     "seeds": [0],
     "preset": "demo",
     "steps": 1,
-    "segmenter": {"crop": 16, "steps": 2, "batch_size": 2, "views": 0, "pool_windows": 2, "decoder_trials": 1},
+    "segmenter": {
+        "crop": 16,
+        "steps": 2,
+        "fold_steps": 2,
+        "batch_size": 2,
+        "views": 0,
+        "pool_windows": 2,
+        "decoder_trials": 1,
+    },
     "pixels": {
         "members": 2,
         "hidden": [8, 4],
