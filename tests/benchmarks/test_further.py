@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parents[2] / "benchmarks"
 def further(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
     yield importlib.import_module("further")
-    for name in ("further", "views", "stains", "page"):
+    for name in ("further", "views", "page"):
         sys.modules.pop(name, None)
 
 
