@@ -1,7 +1,6 @@
 import functools
 import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
