@@ -54,22 +54,27 @@ format: install
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
+# coarse, and small, so that it learns much in few minutes
+OF_CONDITIONS := --preset demo --set conditions.unshuffle=4 --set conditions.channels=[32,64] \
+	--set conditions.batch_size=8 --set conditions.learning_rate=2e-3 --set conditions.steps=800
+
 # velocity rather than noise: a network trained so shortly then finds the right brightness
 results/docs/adapter/fewstain.json: | install
 	$(BIN)/fewstain demo-data data/demo
 	$(BIN)/fewstain train-diffusion data/demo --out results/docs/diffusion --state results/docs/state \
 		--preset demo --set diffusion.prediction=v_prediction --set diffusion.steps=700
-	$(BIN)/fewstain train-vae data/demo --out results/docs/vae --state results/docs/vae-state --preset demo
+	$(BIN)/fewstain train-vae data/demo --out results/docs/vae --state results/docs/vae-state --preset demo \
+		--set vae.steps=100
 	$(BIN)/fewstain train-diffusion data/demo --vae results/docs/vae --out results/docs/latent \
 		--state results/docs/latent-state --preset demo --set diffusion.steps=700 --set diffusion.crop=64
 	$(BIN)/fewstain train-words data/demo data/demo-tissue --out results/docs/words --state results/docs/words-state \
-		--preset demo --set conditions.steps=1000
+		$(OF_CONDITIONS)
 	$(BIN)/fewstain train-few-shot data/demo data/demo-tissue --out results/docs/few-shot \
-		--state results/docs/few-shot-state --preset demo --set conditions.steps=1000
+		--state results/docs/few-shot-state $(OF_CONDITIONS)
 	$(BIN)/fewstain train-control results/docs/diffusion data/demo --out results/docs/control \
-		--state results/docs/control-state --set control.steps=500
+		--state results/docs/control-state --set control.steps=400 --set control.batch_size=8
 	$(BIN)/fewstain train-translation data/demo-tissue --from grey --out results/docs/translation \
-		--state results/docs/translation-state --set translation.betas=cosine --set translation.steps=500
+		--state results/docs/translation-state --preset demo --set translation.crop=96
 	$(BIN)/fewstain adapt results/docs/diffusion data/demo-tissue --channels 1 \
 		--out results/docs/adapter --state results/docs/adapter-state
 

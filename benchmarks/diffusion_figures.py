@@ -15,50 +15,42 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 from matplotlib.figure import Figure
 from skimage.draw import ellipse
 from torch import Tensor
-from torch.nn import functional
+from trained_figures import (
+    COLUMNS,
+    EVALUATIONS,
+    Rows,
+    adapted,
+    attended,
+    controlled,
+    followed,
+    latent,
+    translated,
+    worded,
+)
 
-from fewstain.diffusion.conditions.attention import attention_maps
-from fewstain.diffusion.conditions.network import Guided
-from fewstain.diffusion.conditions.opening import cut_windows, open_conditional, read_like, word_tokens
-from fewstain.diffusion.control.painting import paint_conditions
-from fewstain.diffusion.control.record import open_control
-from fewstain.diffusion.control.training import shown
 from fewstain.diffusion.draws import starting_noise
 from fewstain.diffusion.editing import edit
 from fewstain.diffusion.forward import diffuse
 from fewstain.diffusion.inversion import invert
-from fewstain.diffusion.latent.denoiser import LatentDenoiser
 from fewstain.diffusion.methods import METHODS
 from fewstain.diffusion.mosaic import mosaic
 from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.pictures import open_denoiser, read_picture
 from fewstain.diffusion.sampling import sample
-from fewstain.diffusion.translation.painting import source_of, translate
-from fewstain.diffusion.translation.record import read_translation, scales
-from fewstain.diffusion.translation.table import apply_table
 from fewstain.diffusion.variation import branch, interpolate, outcome_variance
-from fewstain.images.read import read_image, read_labels
-from fewstain.layout import layout_planes
 
-COLUMNS = 8
-EVALUATIONS = 20
 NOISED_TO = (20, 50, 100, 200, 400, 600, 999)
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 ANCESTRAL_STEPS = 100
 POINTS = (0, 40, 60, 80, 90, 95)
 INVERSION_STEPS = 50
-SCALES = (0, 1, 2, 4)
-FOLLOWED = 2.0  # guidance scale of what is painted after images
-ATTENDED_AT = 200
-SAMPLES = 16
 
 
-def save(path: Path, rows: list[tuple[str, Tensor]]) -> None:
+def save(path: Path, rows: Rows) -> None:
     """Write rows of images, (n, C, H, W) each, every row with its name; fewer images in a row are drawn larger."""
     columns = [min(COLUMNS, len(images)) for _, images in rows]
     heights = [COLUMNS / n * images.shape[2] / images.shape[3] for n, (_, images) in zip(columns, rows, strict=True)]
@@ -84,14 +76,14 @@ def painting(channels: int, side: int) -> Tensor:
     return plane.expand(channels, side, side)
 
 
-def noised(denoiser: Denoiser, image: Tensor) -> list[tuple[str, Tensor]]:
+def noised(denoiser: Denoiser, image: Tensor) -> Rows:
     """Follow an image on its way to noise."""
     noise = starting_noise(0, [0], tuple(image.shape[1:]))
     steps = diffuse(denoiser.scheduler, image.expand(len(NOISED_TO), *image.shape[1:]), torch.tensor(NOISED_TO), noise)
     return [("t = 0, " + ", ".join(map(str, NOISED_TO)), torch.cat([image, steps]))]
 
 
-def sampled(denoiser: Denoiser, size: tuple[int, int]) -> list[tuple[str, Tensor]]:
+def sampled(denoiser: Denoiser, size: tuple[int, int]) -> Rows:
     """Paint the same noise by every method, and by DDPM with as many steps as there are."""
     longest = len(denoiser.scheduler.betas)
     rows = [
@@ -101,7 +93,7 @@ def sampled(denoiser: Denoiser, size: tuple[int, int]) -> list[tuple[str, Tensor
     return [(f"ddpm, {longest}", sample(denoiser, COLUMNS, size, steps=longest, seed=0, method="ddpm")), *rows]
 
 
-def inverted(denoiser: Denoiser, image: Tensor) -> list[tuple[str, Tensor]]:
+def inverted(denoiser: Denoiser, image: Tensor) -> Rows:
     """Show parts of an image, the noise of each, and what is painted from it."""
     side = image.shape[-1] // 4
     parts = torch.cat([image[..., y : y + side, x : x + side] for y in (0, 2 * side) for x in range(0, 4 * side, side)])
@@ -110,7 +102,7 @@ def inverted(denoiser: Denoiser, image: Tensor) -> list[tuple[str, Tensor]]:
     return [("image", parts), ("its noise / 3", noise / 3), ("painted again", again)]
 
 
-def branched(denoiser: Denoiser, size: tuple[int, int]) -> list[tuple[str, Tensor]]:
+def branched(denoiser: Denoiser, size: tuple[int, int]) -> Rows:
     """End one path of DDPM, and one of DDIM, from several points."""
     rows = []
     for method, points in (("ddpm", POINTS), ("ddim", POINTS[:1])):
@@ -121,140 +113,11 @@ def branched(denoiser: Denoiser, size: tuple[int, int]) -> list[tuple[str, Tenso
     return rows
 
 
-def edited(denoiser: Denoiser, size: tuple[int, int]) -> list[tuple[str, Tensor]]:
+def edited(denoiser: Denoiser, size: tuple[int, int]) -> Rows:
     """Edit one painting at rising strength."""
     rough = painting(denoiser.image_channels, size[0])[None]
     images = [edit(denoiser, rough, strength, steps=50, seed=0, method="ddpm") for strength in STRENGTHS]
     return [("strength " + ", ".join(f"{strength:g}" for strength in STRENGTHS), torch.cat(images))]
-
-
-def adapted(
-    base: Denoiser, diffusion: Path, adapter: Path, path: Path, size: tuple[int, int]
-) -> list[tuple[str, Tensor]]:
-    """Paint the same noise by a denoiser and by its adapter, beside a real image of the other stain."""
-    other, record = open_denoiser(diffusion, adapter)
-    image = read_picture(adapter, record, path).planes
-    rows = [
-        (name, sample(denoiser, COLUMNS, size, steps=EVALUATIONS, seed=0))
-        for name, denoiser in (("base", base), ("adapted", other))
-    ]
-    height, width = (extent - side for extent, side in zip(image.shape[-2:], size, strict=True))
-    columns = torch.linspace(0, width, COLUMNS // 2).int().tolist()
-    places = [(y, x) for y in (0, height) for x in columns]
-    real = torch.cat([image[..., y : y + size[0], x : x + size[1]] for y, x in places])
-    return [*rows, ("real, other stain", real)]
-
-
-def latent(folder: Path, path: Path) -> list[tuple[str, Tensor]]:
-    """Show parts of an image, their latents, what comes back of them, and images painted in latents at two sizes."""
-    denoiser, record = open_denoiser(folder, latent=True)
-    assert isinstance(denoiser, LatentDenoiser), f"{folder} holds a denoiser of pixels"
-    image, side = read_picture(folder, record, path).planes, int(record.settings["crop"])
-    parts = torch.cat([image[..., y : y + side, :side] for y in (0, image.shape[2] - side)])
-    parts = torch.cat([parts, *(image[..., y : y + side, -side:] for y in (0, image.shape[2] - side))])
-    latents = denoiser.encode(parts)
-    shown = functional.interpolate(latents[:, :1] / 3, scale_factor=denoiser.factor)
-    rows = [("image", parts), ("a channel of its latents / 3", shown), ("decoded", denoiser.decode(latents))]
-    for times, n in ((1, COLUMNS), (2, COLUMNS // 2)):
-        name = f"painted, {times * side}²" + (" as trained" if times == 1 else "")
-        rows.append((name, sample(denoiser, n, (times * side, times * side), steps=50, seed=0)))
-    return rows
-
-
-def worded(folder: Path) -> list[tuple[str, Tensor]]:
-    """Paint the words of each data set from the same noise at rising guidance."""
-    denoiser, record = open_conditional(folder)
-    size = (int(record.settings["crop"]),) * 2
-    rows = []
-    for stain in record.stains:
-        tokens = word_tokens(denoiser, folder, " ".join(stain.words))
-        for scale in SCALES:
-            images = sample(Guided(denoiser, tokens, scale), COLUMNS, size, steps=EVALUATIONS, seed=0)
-            rows.append((f"{', '.join(stain.words)}\nguidance {scale:g}", images))
-    return rows
-
-
-def attended(folder: Path) -> list[tuple[str, Tensor]]:
-    """Show where painted images of each data set look, word by word, brightest where attention is highest."""
-    denoiser, record = open_conditional(folder)
-    size = (int(record.settings["crop"]),) * 2
-    rows = []
-    for stain in record.stains:
-        tokens = word_tokens(denoiser, folder, " ".join(stain.words))
-        images = sample(Guided(denoiser, tokens, 1.0), COLUMNS, size, steps=EVALUATIONS, seed=0)
-        timesteps = torch.full((COLUMNS,), ATTENDED_AT)
-        noised = diffuse(
-            denoiser.scheduler, images, timesteps, starting_noise(0, range(COLUMNS), tuple(images.shape[1:]))
-        )
-        maps = attention_maps(denoiser, noised.to(denoiser.device), timesteps.to(denoiser.device), tokens)
-        rows.append((", ".join(stain.words), images))
-        for number, word in enumerate(stain.words):
-            low, high = maps[:, number].amin(), maps[:, number].amax()
-            bright = (maps[:, number : number + 1] - low) / (high - low) * 2 - 1
-            rows.append((f"{word}\n{low:.2f} to {high:.2f}", bright.expand(images.shape)))
-    return rows
-
-
-def followed(folder: Path, paths: list[Path]) -> list[tuple[str, Tensor]]:
-    """Paint after four windows of each image; the windows come first in a row."""
-    denoiser, record = open_conditional(folder)
-    side = int(record.settings["crop"])
-    rows = []
-    for path in paths:
-        windows = cut_windows(
-            read_like(folder, record.image_channels, side, [path]), 4, side, np.random.default_rng(0)
-        )[:4]
-        with torch.no_grad():
-            tokens = denoiser.encoder(windows[None].to(denoiser.device))
-        n = COLUMNS - len(windows)
-        painted = sample(Guided(denoiser, tokens, FOLLOWED), n, (side, side), steps=EVALUATIONS, seed=0)
-        rows.append((f"{path.stem}:\n{len(windows)} shown, {n} painted", torch.cat([windows, painted])))
-    return rows
-
-
-def controlled(denoiser: Denoiser, diffusion: Path, folder: Path, layout: Path, side: int) -> list[tuple[str, Tensor]]:
-    """Paint parts of a layout, each from two noises."""
-    control, _ = open_control(folder, denoiser, diffusion)
-    planes = torch.from_numpy(layout_planes(read_labels(layout)))
-    conditions = parts(planes, side, COLUMNS)
-    rows = [("layout", shown(conditions, denoiser.image_channels))]
-    for seed in (0, 1):
-        painted = paint_conditions(denoiser, control, conditions, steps=EVALUATIONS, seed=seed)
-        rows.append((f"painted, seed {seed}", painted))
-    return rows
-
-
-def translated(folder: Path, image: Path, side: int) -> list[tuple[str, Tensor]]:
-    """Colour parts of an image that was made grey."""
-    translator, record = read_translation(folder)
-    source_scale, target_scale = scales(record)
-    pixels = read_image(image).pixels
-    sources = parts(torch.from_numpy(source_of(pixels, image, record.source, source_scale)), side, COLUMNS)
-    truth = parts(torch.from_numpy(target_scale.apply(pixels)), side, COLUMNS)
-    tables = [apply_table(record.residual.table, source) for source in sources.numpy()]
-    samples = np.stack(
-        [
-            translate(translator, record.residual, source, samples=SAMPLES, steps=10, seed=0)
-            for source in sources.numpy()
-        ]
-    )
-    return [
-        ("grey", sources.expand(-1, 3, -1, -1)),
-        ("by a table", torch.from_numpy(np.stack(tables))),
-        ("one sample", torch.from_numpy(samples[:, 0])),
-        (f"mean of {SAMPLES}", torch.from_numpy(samples.mean(axis=1))),
-        ("truth", truth),
-    ]
-
-
-def parts(planes: Tensor, side: int, n: int) -> Tensor:
-    """Cut (K, H, W) planes into n parts (n, K, side, side), evenly apart among all that there is room for."""
-    cut = [
-        planes[:, y : y + side, x : x + side]
-        for y in range(0, planes.shape[1] - side + 1, side)
-        for x in range(0, planes.shape[2] - side + 1, side)
-    ]
-    return torch.stack([cut[place] for place in np.linspace(0, len(cut) - 1, n).round().astype(int)])
 
 
 def main() -> None:
@@ -281,7 +144,7 @@ def main() -> None:
     size = (side, side)
     image = read_picture(options.diffusion, record, options.image).planes[..., : 4 * side, : 4 * side]
     ends = starting_noise(0, range(2), (denoiser.image_channels, *size))
-    figures: dict[str, Callable[[], list[tuple[str, Tensor]]]] = {
+    figures: dict[str, Callable[[], Rows]] = {
         "forward": lambda: noised(denoiser, image[..., :side, :side]),
         "samplers": lambda: sampled(denoiser, size),
         "inversion": lambda: inverted(denoiser, image),

@@ -2,7 +2,8 @@
 
     python benchmarks/latent.py LATENT_DIR DATASET [--pixels DIFFUSION_DIR] [--n 64] [--steps 30] [--pictures DIR]
 
-LATENT_DIR is what `train-diffusion --vae` wrote, DATASET the data set with images/ and test/images/. Prints JSON:
+LATENT_DIR is what `train-diffusion --vae` wrote, DATASET the data set with images/ and test/images/. Where it is only a
+VAE, of `train-vae`, nothing is painted. Prints JSON:
 
 - `reconstruction`: PSNR (dB, mean of the images') and SSIM of the test images and what the VAE makes of them, beside
   those of their means over blocks of as many pixels as a latent covers, blown up by cubic interpolation;
@@ -36,6 +37,8 @@ from fewstain.dataset import open_dataset
 from fewstain.diffusion.latent import vae as vae_module
 from fewstain.diffusion.latent.denoiser import LatentDenoiser
 from fewstain.diffusion.latent.reconstruction import psnr, ssim
+from fewstain.diffusion.latent.vae import Vae
+from fewstain.diffusion.latent.vae_training import open_vae
 from fewstain.diffusion.mosaic import write_mosaic
 from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.pictures import open_denoiser, read_picture
@@ -58,14 +61,14 @@ def blurred(images: Tensor, factor: int) -> Tensor:
     return torch.from_numpy(resize(small, images.shape, order=3, mode="edge")).float().clamp(-1, 1)
 
 
-def reconstruction(denoiser: LatentDenoiser, images: list[Tensor]) -> dict[str, Any]:
+def reconstruction(vae: Vae, images: list[Tensor]) -> dict[str, Any]:
     """Compare test images with what comes back of them, and with a blur."""
     rows = []
     start = time.perf_counter()
-    again = [denoiser.vae.decode(denoiser.vae.encode(image)) for image in images]
+    again = [vae.decode(vae.encode(image)) for image in images]
     seconds = time.perf_counter() - start
     for image, back in zip(images, again, strict=True):
-        blur = blurred(image, denoiser.factor)
+        blur = blurred(image, vae.factor)
         rows.append((psnr(image, back), ssim(image, back), psnr(image, blur), ssim(image, blur)))
     means = np.mean(rows, axis=0).round(4).tolist()
     worst = float(np.min([row[0] for row in rows]).round(2))
@@ -78,13 +81,13 @@ def reconstruction(denoiser: LatentDenoiser, images: list[Tensor]) -> dict[str, 
     }
 
 
-def seams(denoiser: LatentDenoiser, images: list[Tensor]) -> dict[str, Any]:
+def seams(vae: Vae, images: list[Tensor]) -> dict[str, Any]:
     """Encode and decode whole and in windows of half the longer side."""
-    whole = [denoiser.vae.decode(denoiser.vae.encode(image)) for image in images]
+    whole = [vae.decode(vae.encode(image)) for image in images]
     usual, differences = vae_module.TILE, []
     for image, once in zip(images, whole, strict=True):
-        vae_module.TILE = max(image.shape[2:]) // (2 * denoiser.factor) * denoiser.factor
-        parts = denoiser.vae.decode(denoiser.vae.encode(image))
+        vae_module.TILE = max(image.shape[2:]) // (2 * vae.factor) * vae.factor
+        parts = vae.decode(vae.encode(image))
         differences.append(float((parts - once).square().mean().sqrt() / 2))
     vae_module.TILE = usual
     return {"rms": round(float(np.mean(differences)), 5), "worst_rms": round(float(np.max(differences)), 5)}
@@ -119,31 +122,39 @@ def planes_of(paths: Sequence[Path], folder: Path, record: DenoiserRecord) -> li
     return [read_picture(folder, record, path).planes for path in paths]
 
 
-def run(options: argparse.Namespace) -> dict[str, Any]:
-    """Measure all there is to measure of one stain."""
-    denoiser, record = open_denoiser(options.latent, latent=True)
-    if not isinstance(denoiser, LatentDenoiser):
-        raise SystemExit(f"{options.latent}: a denoiser of pixels; give one that train-diffusion made with --vae")
-    dataset = open_dataset(options.dataset)
-    pool = planes_of(dataset.images, options.latent, record)
-    unseen = planes_of([test.image for test in dataset.test], options.latent, record)
-    unseen = [cut(image, denoiser.factor) for image in unseen]
-    side = int(record.settings["crop"])
-    sides = [(side, options.n), (2 * side, options.n // 2)]
-    sides = [(each, n) for each, n in sides if sum(min(image.shape[2:]) >= each for image in pool) > 1]
-    result: dict[str, Any] = {
+def kept(vae: Vae, folder: Path, record: DenoiserRecord, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure what a VAE keeps of the test images."""
+    unseen = planes_of([test.image for test in open_dataset(options.dataset).test], folder, record)
+    unseen = [cut(image, vae.factor) for image in unseen]
+    return {
         "stain": options.dataset.resolve().name,
         "steps": options.steps,
         "train_steps": record.steps,
-        "latent_channels": denoiser.noise_channels,
-        "factor": denoiser.factor,
-        "reconstruction": reconstruction(denoiser, unseen),
-        "seams": seams(denoiser, unseen),
+        "latent_channels": vae.latent_channels,
+        "factor": vae.factor,
+        "reconstruction": reconstruction(vae, unseen),
+        "seams": seams(vae, unseen),
+        "threads": torch.get_num_threads(),
+        "device": record.device,
+    }
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure all there is to measure of one stain."""
+    if not (options.latent / "unet").is_dir():
+        vae, vae_record = open_vae(options.latent)
+        return kept(vae, options.latent, vae_record, options)
+    denoiser, record = open_denoiser(options.latent, latent=True)
+    if not isinstance(denoiser, LatentDenoiser):
+        raise SystemExit(f"{options.latent}: a denoiser of pixels; give one that train-diffusion made with --vae")
+    pool = planes_of(open_dataset(options.dataset).images, options.latent, record)
+    side = int(record.settings["crop"])
+    sides = [(side, options.n), (2 * side, options.n // 2)]
+    sides = [(each, n) for each, n in sides if sum(min(image.shape[2:]) >= each for image in pool) > 1]
+    result = kept(denoiser.vae, options.latent, record, options) | {
         "sampling": {"latent": [], "pixels": [], "real": []},
         "training_images_per_second": {"latent": round(record.images_per_second, 2)},
         "crop": {"latent": side},
-        "threads": torch.get_num_threads(),
-        "device": record.device,
     }
     kinds = {"latent": denoiser}
     if options.pixels is not None:

@@ -4,14 +4,14 @@
     python benchmarks/samplers.py DIFFUSION_DIR IMAGE_DIR --out DIR --page docs/diffusion.md
 
 Paints n images with every method and number of evaluations, and with DDPM of as many steps as `--reference` says from
-two seeds, and compares all with crops of the real images: Fréchet distance and MMD in the features of a fixed random
-network, and pixel statistics (`fewstain.evaluate.realism`). Writes DIR/samplers.json after each measurement, so that
-the same command goes on where it was stopped, and DIR/samplers.png; prints the JSON. With `--page` the table goes into
-that page, and the plot into the folder figures beside it.
+two seeds, or `--seeds`, and compares all with crops of the real images: Fréchet distance and MMD in the features of a
+fixed random network, and pixel statistics (`fewstain.evaluate.realism`). Writes DIR/samplers.json after each
+measurement, so that the same command goes on where it was stopped, and DIR/samplers.png; prints the JSON. With `--page`
+the table goes into that page, and the plot into the folder figures beside it.
 
-`within` names, for each distance, the method that comes within 5 % of the reference, mean of both seeds, with the
-fewest evaluations, and `fewest` the one that does so in both the Fréchet distance and the pixel statistics. How far the
-two seeds lie apart is the noise of all these numbers. MMD does not take part: it is unbiased, and a share of a number
+`within` names, for each distance, the method that comes within 5 % of the reference, mean of its seeds, with the
+fewest evaluations, and `fewest` the one that does so in both the Fréchet distance and the pixel statistics. How far
+the seeds lie apart is the noise of all these numbers. MMD does not take part: it is unbiased, and a share of a number
 about 0 means nothing. `floor` is what n other real crops get. Try it with `--n 16 --reference 50 --steps 5,10`.
 """
 
@@ -95,6 +95,12 @@ def summary(rows: list[dict[str, Any]], references: list[dict[str, Any]]) -> dic
     return {"within": {name: cheapest(name) for name in ("frechet", "pixels")}, "fewest": cheapest("frechet", "pixels")}
 
 
+def seeds_of(result: dict[str, Any]) -> str:
+    """Count the seeds of the reference in words."""
+    n = len(result["references"])
+    return "one seed" if n == 1 else f"{n} seeds"
+
+
 def table(result: dict[str, Any]) -> str:
     """Every row in Markdown, a line a method; Fréchet distance, pixel statistics and MMD² as one cell."""
     asked = sorted({row["steps"] for row in result["rows"]})
@@ -113,9 +119,12 @@ def table(result: dict[str, Any]) -> str:
         cells = [cell(found.get((method, steps))) for steps in asked]
         if any(each != "–" for each in cells):
             lines.append(f"| {method} | " + " | ".join(cells) + " |")
+    trained = result["denoiser"]
     told = [
+        f"A denoiser of {trained['pool']} images, {trained['steps']} steps of training, {trained['prediction']}; "
+        f"{trained['crop']} x {trained['crop']} pixels painted.",
         "Fréchet distance / pixel statistics / MMD² of random features, all smaller where nearer to real images. "
-        f"{reference['method']} of {reference['steps']} steps from two seeds: {seeds}; "
+        f"{reference['method']} of {reference['steps']} steps from {seeds_of(result)}: {seeds}; "
         f"other real crops: {cell(result['floor'])}.",
         verdict(result),
         f"![Quality against evaluations](figures/{FIGURE})",
@@ -130,8 +139,9 @@ def verdict(result: dict[str, Any]) -> str:
         return f"{found['method']}, {found['evaluations']} evaluations" if found else "none"
 
     within = result["within"]
+    reference = "it" if len(result["references"]) == 1 else "the mean of these"
     return (
-        f"The cheapest within 5 % of the mean of these two: in Fréchet distance {named(within['frechet'])}; in pixel "
+        f"The cheapest within 5 % of {reference}: in Fréchet distance {named(within['frechet'])}; in pixel "
         f"statistics {named(within['pixels'])}; in both {named(result['fewest'])}."
     )
 
@@ -146,9 +156,9 @@ def plot(result: dict[str, Any], path: Path) -> None:
             )
             at, values = [row["evaluations"] for row in rows], [row[name] for row in rows]
             axes.plot(at, values, "o-", markersize=3, color=COLOURS[method], label=method)
-        labels = [f"{REFERENCE}, {result['references'][0]['steps']} evaluations, two seeds", None]
-        for row, label in zip(result["references"], labels, strict=True):
-            axes.axhline(row[name], color="black", linestyle="--", linewidth=1, label=label)
+        label = f"{REFERENCE}, {result['references'][0]['steps']} evaluations, {seeds_of(result)}"
+        for number, row in enumerate(result["references"]):
+            axes.axhline(row[name], color="black", linestyle="--", linewidth=1, label=None if number else label)
         axes.axhline(result["floor"][name], color="0.6", linestyle=":", linewidth=1, label="other real images")
         axes.set(xlabel="evaluations of the network", title=title, xscale="log")
         axes.set_yscale("symlog" if name == "mmd" else "log")
@@ -178,11 +188,11 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         if before["setting"] != setting:
             raise SystemExit(f"{file}: measured with {before['setting']}, not {setting}; choose another folder")
         result |= before
+    result["denoiser"] = {key: record.settings[key] for key in ("steps", "prediction", "crop")} | {
+        "pool": len(record.pool)
+    }
     if any(row["steps"] != options.reference for row in result["references"]):
         result["references"] = []
-    for seed in range(options.seed + len(result["references"]), options.seed + SEEDS):
-        result["references"].append(measure(denoiser, real, REFERENCE, options.reference, seed))
-        write_json(file, result)
     for method in options.methods:
         for steps in options.steps:
             done = any((row["method"], row["steps"]) == (method, steps) for row in result["rows"])
@@ -190,6 +200,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
                 continue
             result["rows"].append(measure(denoiser, real, method, steps, options.seed))
             write_json(file, result)
+    # the longest last: a run that is stopped has told something
+    for seed in range(options.seed + len(result["references"]), options.seed + options.seeds):
+        result["references"].append(measure(denoiser, real, REFERENCE, options.reference, seed))
+        write_json(file, result)
     result |= summary(result["rows"], result["references"])
     write_json(file, result)
     plot(result, options.out / FIGURE)
@@ -215,6 +229,9 @@ def main() -> None:
     parser.add_argument("--reference", type=int, default=1000, help="steps of the DDPM that others are held against")
     parser.add_argument("--methods", type=lambda text: text.split(","), default=list(METHODS))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--seeds", type=int, default=SEEDS, help="times the reference is painted, each from another seed"
+    )
     parser.add_argument("--page", type=Path, help="page that takes the table and the plot, docs/diffusion.md")
     print(json.dumps(run(parser.parse_args()), indent=2))
 

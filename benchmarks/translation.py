@@ -35,8 +35,9 @@ from fewstain.storage import sha256_file
 
 CROP = 64
 NAMES = {
-    "table": "table, fitted on the pool",
-    "oracle_table": "table, fitted on the scored images themselves",
+    "table": "one table, fitted on the pool",
+    "oracle_table": "one table, fitted on the scored images themselves",
+    "alike": "a table for each image, of pool images that look like it",
     "sample": "one sample",
     "mean": "mean of the samples",
 }
@@ -69,7 +70,7 @@ def score(painted: list[NDArray], truth: list[NDArray]) -> dict[str, float]:
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    translator, record = read_translation(options.translation)
+    translator, residual, record = read_translation(options.translation)
     translator.to(PartialState().device)
     source_scale, target_scale = scales(record)
     if record.source != GREY or target_scale.dtype != "uint8":
@@ -87,11 +88,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     painted: dict[str, list[NDArray]] = {name: [] for name in NAMES}
     for source in sources:
         samples = translate(
-            translator, record.residual, source, samples=options.samples, steps=options.steps, seed=options.seed
+            translator, residual, source, samples=options.samples, steps=options.steps, seed=options.seed
         )
         painted["sample"].append(target_scale.restore(samples[0]))
         painted["mean"].append(target_scale.restore(samples.mean(axis=0)))
-        painted["table"].append(looked_up(record.residual.table)(source))
+        painted["table"].append(looked_up(residual.tables.shared())(source))
+        painted["alike"].append(looked_up(residual.tables.table_for(source))(source))
         painted["oracle_table"].append(looked_up(oracle)(source))
     return {
         "images": len(pairs),

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
+from fewstain.benchmark_settings import BenchmarkSettings, read_benchmark
 from fewstain.errors import UserError
 from fewstain.pair_settings import PAIR_SECTIONS, LayoutSettings, PainterSettings, PairSettings
 from fewstain.settings import (
@@ -26,7 +27,7 @@ from fewstain.settings import (
     Settings,
     Strict,
 )
-from fewstain.toolbox import ToolboxSettings
+from fewstain.toolbox import ToolboxSettings, training_options
 from fewstain.validation import nearest, validate
 
 __all__ = [
@@ -121,6 +122,9 @@ class Config(Strict):
         min_length=1, description="a name for each folder data/<name>"
     )
     across: Across = Field(Across(), description="one denoiser for several datasets; for the diffusion toolbox")
+    benchmark: Annotated[
+        BenchmarkSettings | None, BeforeValidator(read_benchmark, json_schema_input_type=str | BenchmarkSettings | None)
+    ] = Field(None, description="methods to compare, for `snakemake benchmark`; or a YAML file that says so")
     preset: Preset = Field(Preset.demo, description="demo: minutes on 2 cores; cpu: under an hour; gpu: an evening")
     seed: int = Field(0, ge=0, description="of every random number: the same seed gives the same results")
     data: str = Field("data", min_length=1, description="folder that holds the datasets")
@@ -193,9 +197,9 @@ def pair_settings(config: Config, name: str) -> PairSettings:
 
 def painter_options(config: Config, name: str) -> list[str]:
     """Return the command line options of train-painter: the preset, and what was written."""
-    return written_options(
-        config.preset_of(name), {key: config.dataset(name).written(key) for key in ("layouts", "painter")}
-    )
+    own, preset = config.dataset(name), config.preset_of(name)
+    layouts = training_options(preset, "layouts", own.layouts)
+    return layouts + training_options(preset, "painter", own.painter)[len(["--preset", preset]) :]
 
 
 def resolve(
@@ -239,18 +243,7 @@ def cli_options(settings: Settings, preset: Preset | str) -> list[str]:
 
 def across_options(config: Config) -> list[str]:
     """Return the command line options of train-words and train-few-shot: the preset, and what was written."""
-    written = config.across.conditions.model_dump(mode="json", exclude_unset=True)
-    return written_options(config.preset, {"conditions": written})
-
-
-def written_options(preset: Preset, written: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return a preset and the keys written in some sections as command line options."""
-    changes = [
-        f"{section}.{key}={json.dumps(value, separators=(',', ':'))}"
-        for section, numbers in written.items()
-        for key, value in numbers.items()
-    ]
-    return ["--preset", preset.value, *(word for change in changes for word in ("--set", change))]
+    return training_options(config.preset, "conditions", config.across.conditions)
 
 
 def parse_set(items: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -285,10 +278,22 @@ def config_schema() -> dict[str, Any]:
             key.pop("default", None)
     for section in PAIR_SECTIONS:
         dataset[section].pop("default", None)
-    schema["$defs"]["Across"]["properties"]["conditions"].pop("default", None)
-    for model in (ConditionalSettings, LayoutSettings, PainterSettings, PairSettings):
+    for model in (LayoutSettings, PainterSettings, PairSettings):
         for key in schema["$defs"][model.__name__]["properties"].values():
             key.pop("default", None)
+    for section in SECTIONS:
+        schema["$defs"]["BenchmarkSettings"]["properties"][section].pop("default", None)
+    written_only = {
+        "Across": {"conditions": "ConditionalSettings"},
+        "LatentWish": {"vae": "VaeSettings", "diffusion": "DiffusionSettings"},
+        "ControlWish": {"numbers": "ControlSettings"},
+        "TranslationWish": {"numbers": "TranslationSettings"},
+    }
+    for holder, keys in written_only.items():
+        for key, model in keys.items():
+            schema["$defs"][holder]["properties"][key].pop("default", None)
+            for number in schema["$defs"][model]["properties"].values():
+                number.pop("default", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

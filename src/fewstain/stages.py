@@ -21,4 +21,12 @@ CODE_VERSIONS = {
     "report": 1,
     "samples": 1,
     "adapter": 1,
+    "benchmark": 1,
+    "benchmark-mae": 1,
+    "benchmark-vae": 1,
+    "benchmark-gan": 1,
+    "vae": 1,
+    "latent": 1,
+    "control": 1,
+    "translation": 1,
 }

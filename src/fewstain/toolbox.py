@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from fewstain.settings import Strict
+from fewstain.settings import (
+    ControlSettings,
+    DiffusionSettings,
+    Preset,
+    Strict,
+    TrainingSettings,
+    TranslationSettings,
+    VaeSettings,
+)
 
 
 class Method(StrEnum):
@@ -20,6 +29,21 @@ class Method(StrEnum):
     rk4 = "rk4"
     dpmpp = "dpm++"
     sde = "sde"
+
+
+class Condition(StrEnum):
+    """What a control is told of an image.
+
+    Attributes
+    ----------
+    layout
+        Where its objects are, from a label image; see `fewstain.layout.layout_planes`.
+    edges
+        Where its edges are, from the image itself; see `fewstain.diffusion.control.conditions.edge_planes`.
+    """
+
+    layout = "layout"
+    edges = "edges"
 
 
 class Target(StrEnum):
@@ -41,7 +65,8 @@ class Target(StrEnum):
     keys_values = "keys-values"
 
 
-SAMPLER, STEPS = Method.ddim, 30
+# by benchmarks/samplers.py, see docs/diffusion.md: nearer to 1000 steps of ddpm for no more evaluations there is none
+SAMPLER, STEPS = Method.ddim, 20
 
 
 class SampleSettings(Strict):
@@ -70,14 +95,65 @@ class AdapterSettings(Strict):
         return ["--rank", str(self.rank), "--target", self.target.value, "--steps", str(self.steps)]
 
 
-# "other:" with nothing after it is YAML for null, and means an adapter with nothing particular to it
-_MaybeEmpty = BeforeValidator(lambda v: {} if v is None else v, json_schema_input_type=AdapterSettings | None)
+class LatentWish(Strict):
+    """A VAE, and a denoiser of its latents; of their numbers only those that were written count."""
+
+    vae: VaeSettings = Field(VaeSettings(), description="numbers that differ from the preset's")
+    diffusion: DiffusionSettings = Field(DiffusionSettings(), description="numbers that differ from the preset's")
+
+
+class ControlWish(Strict):
+    """A control of the denoiser; of its numbers only those that were written count."""
+
+    condition: Condition = Field(Condition.layout, description="layout: of the masks, so labels are needed; or edges")
+    numbers: ControlSettings = Field(ControlSettings(), description="numbers that differ from the preset's")
+
+
+class TranslationWish(Strict):
+    """A translation to this dataset's images; of its numbers only those that were written count."""
+
+    source: str = Field("grey", min_length=1, description="grey, or a folder of source images of the same names")
+    numbers: TranslationSettings = Field(TranslationSettings(), description="numbers that differ from the preset's")
+
+
+def training_options(preset: Preset, section: str, numbers: TrainingSettings) -> list[str]:
+    """Return the options of a training verb: the preset, and of a section the numbers that were written."""
+    written = numbers.model_dump(mode="json", exclude_unset=True)
+    changes = [f"{section}.{key}={json.dumps(value, separators=(',', ':'))}" for key, value in written.items()]
+    return ["--preset", preset.value, *(word for change in changes for word in ("--set", change))]
+
+
+def _empty_for_null(value: Any) -> Any:
+    return {} if value is None else value
+
+
+# "control:" or "other:" with nothing after it is YAML for null, and means one with nothing particular to it
+def _wished(model: type[Strict]) -> BeforeValidator:
+    return BeforeValidator(_empty_for_null, json_schema_input_type=model | None)
 
 
 class ToolboxSettings(Strict):
     """What to make; nothing that is not named here."""
 
     samples: SampleSettings = SampleSettings()
-    adapters: dict[str, Annotated[AdapterSettings, _MaybeEmpty]] = Field(
+    adapters: dict[str, Annotated[AdapterSettings, _wished(AdapterSettings)]] = Field(
         {}, description="by the name of the dataset whose denoiser is fitted to this one's images"
     )
+    latent: Annotated[LatentWish | None, _wished(LatentWish)] = Field(
+        None, description="a VAE of this dataset's images and a denoiser of its latents"
+    )
+    control: Annotated[ControlWish | None, _wished(ControlWish)] = Field(
+        None, description="a control that makes the denoiser follow layouts or edges"
+    )
+    translation: Annotated[TranslationWish | None, _wished(TranslationWish)] = Field(
+        None, description="a denoiser that turns source images into this dataset's kind"
+    )
+
+    def folders(self, has_labels: bool) -> list[str]:
+        """Name the folders that are to be made; a control of layouts is learned once there are labels."""
+        wanted = ["samples"] if self.samples.n else []
+        wanted += [f"adapters/{base}" for base in self.adapters]
+        wanted += ["latent"] if self.latent else []
+        if self.control and (has_labels or self.control.condition is Condition.edges):
+            wanted += ["control"]
+        return wanted + (["translation"] if self.translation else [])

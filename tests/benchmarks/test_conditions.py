@@ -24,7 +24,7 @@ def conditions():
 
 def test_the_verdict_counts_images_that_are_nearer_to_their_own_windows(conditions):
     found = [[1.0, 2.0, 3.0], [4.0, 1.0, 0.5], [9.0, 9.0, 8.0]]
-    verdict = conditions.verdict(2.0, found, other=[1, 2, 0])
+    verdict = importlib.import_module("condition_measures").verdict(2.0, found, other=[1, 2, 0])
     assert verdict == {
         "guidance_scale": 2.0,
         "images": 3,

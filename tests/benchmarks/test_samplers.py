@@ -29,7 +29,7 @@ def options(tiny_diffusion, tmp_path):
     for number in range(3):
         pixels = np.random.default_rng(number).integers(1000 * number, 1000 * number + 900, (24, 40, 2))
         write_image(tmp_path / "images" / f"{number}.tif", pixels.astype(np.uint16))
-    wishes = {"n": 4, "steps": [3, 6], "reference": 8, "methods": ["ddim", "rk4"], "seed": 0, "page": None}
+    wishes = {"n": 4, "steps": [3, 6], "reference": 8, "methods": ["ddim", "rk4"], "seed": 0, "seeds": 2, "page": None}
     return argparse.Namespace(diffusion=tiny_diffusion, images=tmp_path / "images", out=tmp_path / "out", **wishes)
 
 

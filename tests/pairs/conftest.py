@@ -27,6 +27,7 @@ def segmenter_settings():
         crop=32,
         batch_size=4,
         steps=40,
+        fold_steps=40,
         warmup_steps=2,
         learning_rate=0.01,
         ema_decay=0.9,

@@ -1,4 +1,4 @@
-"""The real Snakemake on two tiny datasets: samples of the one's denoiser, and its adapter for the other."""
+"""The real Snakemake on tiny datasets: what it makes with denoisers where config.yaml asks for it."""
 
 import os
 import re
@@ -50,7 +50,7 @@ def project(tmp_path_factory):
 
 def test_nothing_of_it_is_made_that_is_not_asked_for(project):
     configure(project, cells={}, others={})
-    assert not snakemake(project, *DRY_RUN) & {"samples", "adapter"}
+    assert not snakemake(project, *DRY_RUN) & {"samples", "adapter", "vae", "latent", "control", "translation"}
 
 
 def test_samples_and_adapters_are_made_where_they_are_asked_for(project):
@@ -88,3 +88,27 @@ def test_a_changed_wish_makes_only_its_own_anew(project):
     )
     assert snakemake(project, *targets) == {"adapter"}
     assert read_json(project / "results" / "others" / "adapters" / "cells" / "fewstain.json")["rank"] == 2
+
+
+def test_latents_a_control_and_a_translation_are_made_where_they_are_asked_for(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 250, (32, 48, 3)).astype(np.uint8)
+    write_image(tmp_path / "data" / "cells" / "images" / "rgb.tif", pixels)
+    shorter = {key: TINY[key] for key in ("crop", "batch_size", "steps")}
+    configure(
+        tmp_path,
+        cells={
+            "latent": {"vae": shorter | {"channels": [8], "unshuffle": 4}, "diffusion": TINY | {"unshuffle": 1}},
+            "control": {"condition": "edges", "numbers": shorter | {"samples": 1, "sample_steps": 2}},
+            "translation": {"numbers": TINY},
+        },
+    )
+    assert snakemake(tmp_path, *DRY_RUN) >= {"vae", "latent", "control", "translation"}
+    results = tmp_path / "results" / "cells"
+    targets = [f"results/cells/{name}" for name in ("latent", "control", "translation")]
+    assert snakemake(tmp_path, *targets) >= {"train_diffusion", "vae", "latent", "control", "translation"}
+    for name in ("vae", "latent", "control", "translation"):
+        assert read_json(results / name / "fewstain.json")["steps"] == 2
+        assert list((results / name).glob("*.png"))
+        assert (results / ".training" / name / "state.safetensors").is_file()
+    assert read_json(results / "control" / "fewstain.json")["condition"] == "edges"
+    assert not snakemake(tmp_path, *targets, *DRY_RUN)

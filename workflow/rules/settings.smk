@@ -29,13 +29,18 @@ from fewstain.images.read import LABEL_EXTENSIONS, stem
 from fewstain.pair_settings import PAIR_SECTIONS
 from fewstain.stages import CODE_VERSIONS
 from fewstain.storage import sha256_file
+from fewstain.toolbox import training_options
 
 min_version("9.10")
 
 try:
     for path in workflow.configfiles:
         load_config(path)  # tells what is lost once Snakemake has read it: keys that stand twice
+    # what the command line says of it is text, and may be the name of a file
+    BENCHMARK_NAMED = config["benchmark"] if isinstance(config.get("benchmark"), str) else "..."
     CONFIG = parse_config(config)
+    if CONFIG.benchmark:
+        config["benchmark"] = CONFIG.benchmark.model_dump(mode="json", exclude_unset=True)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 validate(config, "../schemas/config.schema.json", set_default=False)
@@ -250,9 +255,7 @@ def wanted_results():
 
 # Folders of the toolbox that config.yaml asks for.
 def wanted_of_toolbox(dataset):
-    chosen = CONFIG.dataset(dataset).toolbox
-    samples = ["samples"] if chosen.samples.n else []
-    return samples + [f"adapters/{base}" for base in chosen.adapters]
+    return CONFIG.dataset(dataset).toolbox.folders(has_labels(dataset))
 
 
 def sample_options(wildcards):
@@ -261,6 +264,35 @@ def sample_options(wildcards):
 
 def adapter_options(wildcards):
     return CONFIG.dataset(wildcards.dataset).toolbox.adapters[wildcards.base].options()
+
+
+def vae_options(wildcards):
+    wish = CONFIG.dataset(wildcards.dataset).toolbox.latent
+    return training_options(CONFIG.preset_of(wildcards.dataset), "vae", wish.vae)
+
+
+def latent_options(wildcards):
+    wish = CONFIG.dataset(wildcards.dataset).toolbox.latent
+    return training_options(CONFIG.preset_of(wildcards.dataset), "diffusion", wish.diffusion)
+
+
+def translation_options(wildcards):
+    wish = CONFIG.dataset(wildcards.dataset).toolbox.translation
+    numbers = training_options(CONFIG.preset_of(wildcards.dataset), "translation", wish.numbers)
+    return ["--from", wish.source, *numbers]
+
+
+# Layouts are the ensemble's masks of the pool; the table that is written after the last of them tells that they are there.
+def control_layouts(wildcards):
+    edges = CONFIG.dataset(wildcards.dataset).toolbox.control.condition == "edges"
+    return [] if edges else f"{RESULTS}/{wildcards.dataset}/counts.csv"
+
+
+def control_options(wildcards):
+    wish = CONFIG.dataset(wildcards.dataset).toolbox.control
+    layouts = [] if wish.condition == "edges" else ["--layouts", f"{RESULTS}/{wildcards.dataset}/masks"]
+    numbers = training_options(CONFIG.preset_of(wildcards.dataset), "control", wish.numbers)
+    return ["--condition", wish.condition.value, *layouts, *numbers]
 
 
 def tell_what_to_label():

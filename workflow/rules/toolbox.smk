@@ -56,3 +56,126 @@ rule adapter:
     shell:
         "fewstain --log {log:q} adapt {input.base:q} {params.dataset:q} --out {output:q} --state {params.state:q}"
         " --restart --seed {params.seed} {params.channels:q} {params.options:q}"
+
+
+rule vae:
+    input:
+        ancient(checked),
+    output:
+        report(
+            directory(f"{RESULTS}/{{dataset}}/vae"),
+            patterns=["{picture}.png"],
+            caption="../report/vae.rst",
+            category="{dataset}",
+            subcategory="Images in latents",
+            labels={"picture": "{picture}"},
+        ),
+    log:
+        f"{RESULTS}/{{dataset}}/logs/vae.log",
+    conda:
+        "../../environment.yml"
+    threads: workflow.cores
+    params:
+        dataset=dataset_folder,
+        state=f"{RESULTS}/{{dataset}}/.training/vae",
+        options=vae_options,
+        channels=channel_options,
+        seed=CONFIG.seed,
+        pool=pool_hash,
+        code_version=CODE_VERSIONS["vae"],
+    shell:
+        "fewstain --log {log:q} train-vae {params.dataset:q} --out {output:q} --state {params.state:q} --restart"
+        " --seed {params.seed} {params.channels:q} {params.options:q}"
+
+
+# Of a changed VAE the denoiser of its latents is trained anew.
+rule latent:
+    input:
+        vae=f"{RESULTS}/{{dataset}}/vae",
+        checked=ancient(checked),
+    output:
+        report(
+            directory(f"{RESULTS}/{{dataset}}/latent"),
+            patterns=["{picture}.png"],
+            caption="../report/latent.rst",
+            category="{dataset}",
+            subcategory="Images in latents",
+            labels={"picture": "{picture}"},
+        ),
+    log:
+        f"{RESULTS}/{{dataset}}/logs/latent.log",
+    conda:
+        "../../environment.yml"
+    threads: workflow.cores
+    params:
+        dataset=dataset_folder,
+        state=f"{RESULTS}/{{dataset}}/.training/latent",
+        options=latent_options,
+        channels=channel_options,
+        seed=CONFIG.seed,
+        pool=pool_hash,
+        code_version=CODE_VERSIONS["latent"],
+    shell:
+        "fewstain --log {log:q} train-diffusion {params.dataset:q} --vae {input.vae:q} --out {output:q}"
+        " --state {params.state:q} --restart --seed {params.seed} {params.channels:q} {params.options:q}"
+
+
+# An added image, with its mask, trains no control anew; a changed denoiser does.
+rule control:
+    input:
+        base=f"{RESULTS}/{{dataset}}/diffusion",
+        checked=ancient(checked),
+        layouts=ancient(control_layouts),
+    output:
+        report(
+            directory(f"{RESULTS}/{{dataset}}/control"),
+            patterns=["{picture}.png"],
+            caption="../report/control.rst",
+            category="{dataset}",
+            subcategory="Painted after layouts or edges",
+            labels={"picture": "{picture}"},
+        ),
+    log:
+        f"{RESULTS}/{{dataset}}/logs/control.log",
+    conda:
+        "../../environment.yml"
+    threads: workflow.cores
+    params:
+        dataset=dataset_folder,
+        state=f"{RESULTS}/{{dataset}}/.training/control",
+        options=control_options,
+        seed=CONFIG.seed,
+        pool=pool_hash,
+        code_version=CODE_VERSIONS["control"],
+    shell:
+        "fewstain --log {log:q} train-control {input.base:q} {params.dataset:q} --out {output:q}"
+        " --state {params.state:q} --restart --seed {params.seed} {params.options:q}"
+
+
+rule translation:
+    input:
+        ancient(checked),
+    output:
+        report(
+            directory(f"{RESULTS}/{{dataset}}/translation"),
+            patterns=["{picture}.png"],
+            caption="../report/translation.rst",
+            category="{dataset}",
+            subcategory="Translated from other images",
+            labels={"picture": "{picture}"},
+        ),
+    log:
+        f"{RESULTS}/{{dataset}}/logs/translation.log",
+    conda:
+        "../../environment.yml"
+    threads: workflow.cores
+    params:
+        dataset=dataset_folder,
+        state=f"{RESULTS}/{{dataset}}/.training/translation",
+        options=translation_options,
+        seed=CONFIG.seed,
+        pool=pool_hash,
+        code_version=CODE_VERSIONS["translation"],
+    shell:
+        "fewstain --log {log:q} train-translation {params.dataset:q} --out {output:q}"
+        " --state {params.state:q} --restart --seed {params.seed} {params.options:q}"

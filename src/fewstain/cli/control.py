@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fewstain.cli.options import DatasetDir, PresetOption, SeedOption, SetOption, say, section_settings, settings_help
-from fewstain.cli.painting import DiffusionDir, Method, MethodOption, OutOption, StepsOption
+from fewstain.cli.painting import DiffusionDir, MethodOption, OutOption, StepsOption
 from fewstain.config import Preset
 from fewstain.settings import CONTROL_PRESETS, ControlSettings
+from fewstain.toolbox import SAMPLER, STEPS, Condition
 
 SECTION = "control"
-
-
-class Condition(StrEnum):
-    """Conditions by name, as in `fewstain.diffusion.control`, which takes too long to import for --help."""
-
-    layout = "layout"
-    edges = "edges"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -49,7 +42,6 @@ def train(
     """Teach a denoiser to paint objects where a label image has them, or images with given edges (ControlNet)."""
     settings = section_settings(ControlSettings, SECTION, preset, changes, CONTROL_PRESETS[preset])
     from fewstain.dataset import open_dataset
-    from fewstain.diffusion.control import conditions
     from fewstain.diffusion.control.training import train_control
     from fewstain.errors import UserError
 
@@ -61,7 +53,7 @@ def train(
         out,
         state,
         settings,
-        condition=conditions.Condition(condition.value),
+        condition=condition,
         layouts=layouts,
         seed=seed,
         restart=restart,
@@ -76,8 +68,8 @@ def paint(
     ],
     control: Annotated[Path, typer.Option(help="A folder that train-control made.")],
     out: OutOption,
-    method: MethodOption = Method.ddim,
-    steps: StepsOption = 30,
+    method: MethodOption = SAMPLER,
+    steps: StepsOption = STEPS,
     seed: SeedOption = 0,
 ) -> None:
     """Paint images whose objects lie where label images have them, or that have the edges of given images.

@@ -75,14 +75,14 @@ def translate(
     from fewstain.images.write import write_image
 
     check_outputs(images, out)
-    translator, record = read_translation(translation)
+    translator, residual, record = read_translation(translation)
     translator.to(PartialState().device)
     source_scale, target_scale = scales(record)
     for path in images:
         image = read_image(path)
         source = source_of(image.pixels, path, record.source, source_scale)
         painted = translate_image(
-            translator, record.residual, source, samples=samples, steps=steps, seed=seed, method=method.value
+            translator, residual, source, samples=samples, steps=steps, seed=seed, method=method.value
         )
         mean = painted.mean(axis=0, keepdims=True)
         write_image(out / f"{stem(path)}.tif", target_scale.restore(mean[0]), image.pixel_size_um)

@@ -12,6 +12,7 @@ from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.progress import StepProgress, counted
 from fewstain.diffusion.sampling import check_size
 from fewstain.errors import UserError
+from fewstain.toolbox import SAMPLER, STEPS
 
 
 @torch.inference_mode()
@@ -20,9 +21,9 @@ def edit(
     paintings: Tensor,
     strength: float,
     *,
-    steps: int,
+    steps: int = STEPS,
     seed: int,
-    method: str = "ddim",
+    method: str = SAMPLER,
     eta: float = 0.0,
 ) -> Tensor:
     """Noise paintings up to a timestep and sample down from there: what is finer than that noise is painted anew.

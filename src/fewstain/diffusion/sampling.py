@@ -13,6 +13,7 @@ from fewstain.diffusion.methods import METHODS, check_method, paint
 from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.progress import StepProgress, counted
 from fewstain.errors import UserError
+from fewstain.toolbox import SAMPLER, STEPS
 
 
 @torch.inference_mode()
@@ -21,9 +22,9 @@ def sample(
     n: int,
     size: tuple[int, int],
     *,
-    steps: int,
+    steps: int = STEPS,
     seed: int,
-    method: str = "ddim",
+    method: str = SAMPLER,
     eta: float = 0.0,
     noise: Tensor | None = None,
     batch_size: int = 16,

@@ -114,7 +114,8 @@ def train_segmenter(
     held_out: dict[int, PixelMaps] = {}
     for number in np.unique(sources.fold):
         inside = sources.fold == number
-        trained = train_one(sources, state / f"fold-{number}", settings, seed, inside, restart=restart)
+        shorter = settings.model_copy(update={"steps": settings.fold_steps})
+        trained = train_one(sources, state / f"fold-{number}", shorter, seed, inside, restart=restart)
         predictor = SegmenterPredictor(trained.network)
         for index in np.flatnonzero(inside).tolist():
             window = sources.windows[index]

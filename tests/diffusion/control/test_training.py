@@ -9,9 +9,8 @@ import torch
 from skimage.measure import label
 
 from fewstain.cli import run as cli
-from fewstain.cli.control import Condition as ConditionOption
 from fewstain.dataset import open_dataset
-from fewstain.diffusion.control.conditions import Condition, edge_planes
+from fewstain.diffusion.control.conditions import edge_planes
 from fewstain.diffusion.control.painting import paint_conditions
 from fewstain.diffusion.control.record import open_control
 from fewstain.diffusion.control.training import find_layouts, train_control
@@ -24,6 +23,7 @@ from fewstain.evaluate.scores import ScoreSum
 from fewstain.layout import layout_planes
 from fewstain.settings import ControlSettings
 from fewstain.storage import sha256_file
+from fewstain.toolbox import Condition
 
 QUICK = ControlSettings(crop=16, batch_size=2, steps=6, warmup_steps=1, checkpoint_seconds=0, samples=1, sample_steps=2)
 
@@ -209,7 +209,3 @@ def test_a_control_of_edges_takes_images(stain, tmp_path):
     words = ["--control", str(control), "--out", str(tmp_path / "out"), "--steps", "2"]
     assert cli.run(["paint", str(stain / "base"), str(dataset.images[0]), *words]) == 0
     assert tifffile.imread(tmp_path / "out" / "0.tif").shape == (32, 32)
-
-
-def test_condition_names_are_those_of_the_command_line():
-    assert [each.value for each in ConditionOption] == [each.value for each in Condition]

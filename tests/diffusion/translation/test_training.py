@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from safetensors.numpy import load_file
 
 from fewstain.cli import run as cli
 from fewstain.dataset import open_dataset
@@ -29,16 +30,16 @@ def decibels(error):
 
 
 def test_the_mean_of_samples_beats_any_table_where_the_surroundings_tell(colours):
-    translator, record = read_translation(colours / "trained")
+    translator, residual, record = read_translation(colours / "trained")
     source_scale, target_scale = scales(record)
     by_mean, by_table = [], []
     for pair in find_pairs(open_dataset(colours / "new"), colours / "new" / "grey"):
         raw, truth = pair.read()
         source, target = source_of(raw, "new", record.source, source_scale), target_scale.apply(truth)
-        painted = translate(translator, record.residual, source, samples=4, steps=10, seed=0)
+        painted = translate(translator, residual, source, samples=4, steps=10, seed=0)
         assert painted.shape == (4, 3, 32, 32)
         by_mean.append(painted.mean(axis=0) - target)
-        by_table.append(apply_table(record.residual.table, source) - target)
+        by_table.append(apply_table(residual.tables.shared(), source) - target)
     assert decibels(by_mean) > decibels(by_table) + 2
 
 
@@ -46,17 +47,18 @@ def test_residuals_have_the_deviation_that_the_noise_is_made_for(colours):
     files = find_pairs(open_dataset(colours / "data"), colours / "grey")
     source_scale, target_scale, residual = fit_residual(files)
     planes = []
-    for pair in files:
+    for number, pair in enumerate(files):
         source, target = source_scale.apply(pair.read()[0]), target_scale.apply(pair.read()[1])
-        planes.append(residual.of(source, target))
-        np.testing.assert_allclose(residual.target(source, planes[-1]), target, atol=1e-5)
+        seen = residual.seen(source, left_out=number)
+        planes.append(residual.of(seen, target))
+        np.testing.assert_allclose(residual.target(seen, planes[-1]), target, atol=1e-5)
     assert np.sqrt(np.mean(np.square(planes))) == pytest.approx(DEVIATION, rel=1e-4)
 
 
 def test_a_sample_is_a_function_of_its_number_and_the_source_alone(colours):
-    translator, record = read_translation(colours / "trained")
+    translator, residual, _record = read_translation(colours / "trained")
     source = np.random.default_rng(0).uniform(-1, 1, (1, 13, 18)).astype(np.float32)  # no multiple of 4
-    two, one = (translate(translator, record.residual, source, samples=n, steps=2, seed=3) for n in (2, 1))
+    two, one = (translate(translator, residual, source, samples=n, steps=2, seed=3) for n in (2, 1))
     np.testing.assert_allclose(two[:1], one, atol=1e-5)
     assert two.shape == (2, 3, 13, 18)
     assert not np.allclose(two[0], two[1], atol=1e-3)
@@ -92,7 +94,11 @@ def test_cut_off_it_goes_on_to_the_same_weights(colours, tmp_path, monkeypatch):
 def test_what_is_written(colours):
     record = json.loads((colours / "trained" / "fewstain.json").read_text())
     assert (record["image_channels"], record["source_scale"]["channels"]) == (3, 1)
-    assert len(record["table"]) == 256
+    assert [values.shape for values in load_file(colours / "trained" / "tables.safetensors").values()] == [
+        (20, 256),
+        (20, 12),
+        (20, 256, 3),
+    ]
     assert imageio.imread(colours / "trained" / "samples.png").shape == (2 * 16, 5 * 16, 3)
     assert sorted(path.name for path in (colours / "state").iterdir()) == ["pool.json", "state.safetensors"]
 
@@ -106,9 +112,9 @@ def test_a_translation_is_no_denoiser_and_a_denoiser_no_translation(colours, tmp
 
 
 def test_other_numbers_of_channels_are_told(colours):
-    translator, record = read_translation(colours / "trained")
+    translator, residual, record = read_translation(colours / "trained")
     with pytest.raises(UserError, match="a source of 3 channels; this translation was trained on 1"):
-        translate(translator, record.residual, np.zeros((3, 16, 16), np.float32), samples=1, steps=2, seed=0)
+        translate(translator, residual, np.zeros((3, 16, 16), np.float32), samples=1, steps=2, seed=0)
     scale = scales(record)[0]
     for pixels, told in (
         (

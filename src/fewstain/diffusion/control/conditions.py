@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import numpy as np
 from numpy.typing import NDArray
 from skimage.feature import canny
 
 from fewstain.layout import LAYOUT_CHANNELS
+from fewstain.toolbox import Condition
 
 EDGE_SIGMA = 1.0  # of the Gaussian before the gradient, pixels
 
 
-class Condition(StrEnum):
-    """What a control is told of an image.
-
-    Attributes
-    ----------
-    layout
-        Where its objects are, from a label image; see `layout_planes`.
-    edges
-        Where its edges are, from the image itself; see `edge_planes`.
-    """
-
-    layout = "layout"
-    edges = "edges"
-
-    @property
-    def channels(self) -> int:
-        """Number of planes."""
-        return {Condition.layout: LAYOUT_CHANNELS, Condition.edges: 1}[self]
+def channels_of(condition: Condition) -> int:
+    """Count the planes of a condition."""
+    return {Condition.layout: LAYOUT_CHANNELS, Condition.edges: 1}[condition]
 
 
 def edge_planes(image: NDArray[np.floating]) -> NDArray[np.float32]:

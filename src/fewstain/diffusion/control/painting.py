@@ -11,6 +11,7 @@ from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.record import DenoiserRecord
 from fewstain.diffusion.sampling import sample
 from fewstain.errors import UserError
+from fewstain.toolbox import SAMPLER, STEPS
 
 
 def paint_conditions(
@@ -18,9 +19,9 @@ def paint_conditions(
     control: Control,
     conditions: Tensor,
     *,
-    steps: int,
+    steps: int = STEPS,
     seed: int,
-    method: str = "ddim",
+    method: str = SAMPLER,
     noise: Tensor | None = None,
     batch_size: int = 16,
 ) -> Tensor:

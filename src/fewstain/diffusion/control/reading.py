@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fewstain.diffusion.control.conditions import Condition, edge_planes
+from fewstain.diffusion.control.conditions import edge_planes
 from fewstain.diffusion.control.record import ControlRecord
 from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.pictures import read_picture
@@ -15,6 +15,7 @@ from fewstain.diffusion.sampling import check_size
 from fewstain.errors import UserError
 from fewstain.images.read import read_labels
 from fewstain.layout import layout_planes
+from fewstain.toolbox import Condition
 
 
 def read_condition(path: Path, denoiser_dir: Path, record: ControlRecord, denoiser: Denoiser) -> Tensor:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from fewstain.diffusion.control.conditions import Condition
+from fewstain.diffusion.control.conditions import channels_of
 from fewstain.diffusion.control.network import FOLDER, Control, load_control
 from fewstain.diffusion.dependence import DependentRecord, check_base
 from fewstain.diffusion.network import WEIGHTS, Denoiser
 from fewstain.diffusion.record import LOSS_FILE, RECORD_FILE, SAMPLES_FILE, read_record_of
 from fewstain.errors import UserError
 from fewstain.storage import sha256_file
+from fewstain.toolbox import Condition
 
 CONTENTS = {FOLDER, RECORD_FILE, LOSS_FILE, SAMPLES_FILE}
 
@@ -44,7 +45,8 @@ def open_control(folder: Path, denoiser: Denoiser, denoiser_dir: Path) -> tuple[
     check_base(folder, record, denoiser_dir, f"train a control of {denoiser_dir}")
     control = load_control(folder, denoiser)
     path = folder / FOLDER / WEIGHTS
-    known = record.condition in list(Condition) and control.condition_channels == Condition(record.condition).channels
+    conditions = {condition.value: channels_of(condition) for condition in Condition}
+    known = conditions.get(record.condition) == control.condition_channels
     if sha256_file(path) != record.weights_sha256 or not known:
         raise UserError(
             f"{path}: not the weights that {RECORD_FILE} tells of, altered or of another control; "

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fewstain.dataset import Dataset, Window, list_files, parse_window
-from fewstain.diffusion.control.conditions import Condition, edge_planes
+from fewstain.diffusion.control.conditions import channels_of, edge_planes
 from fewstain.diffusion.control.network import FOLDER, Control, build_control, with_condition
 from fewstain.diffusion.control.painting import paint_conditions
 from fewstain.diffusion.control.record import CONTENTS, ControlRecord
@@ -32,6 +32,7 @@ from fewstain.errors import UserError
 from fewstain.images.read import LABEL_EXTENSIONS, read_labels, stem
 from fewstain.layout import layout_planes
 from fewstain.settings import ControlSettings
+from fewstain.toolbox import Condition
 
 SECTION = "control"
 
@@ -87,7 +88,7 @@ def train_control(
         pairs = [layout_pair(denoiser_dir, base, window) for window in windows]
     else:
         pairs = [_edges_pair(denoiser_dir, base, path) for path in dataset.images]
-    control = build_control(denoiser, condition.channels, seed)
+    control = build_control(denoiser, channels_of(condition), seed)
 
     def loss(crops: Tensor, accelerator: Accelerator, random: np.random.Generator) -> Tensor:
         return control_loss(denoiser, control, crops, settings.small_timestep_share, accelerator, random)

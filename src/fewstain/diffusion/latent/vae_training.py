@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fewstain.dataset import Dataset
 from fewstain.diffusion.folder import check_replaceable, replaced_folder
+from fewstain.diffusion.latent.code import fit_code
 from fewstain.diffusion.latent.reconstruction import psnr, ssim, vae_loss
 from fewstain.diffusion.latent.vae import Vae, build_vae, load_vae
 from fewstain.diffusion.loop import run
@@ -38,6 +39,7 @@ PICTURE_FILE = "reconstructions.png"
 CONTENTS = {VAE_FOLDER, RECORD_FILE, LOSS_FILE, PICTURE_FILE}
 SHOWN = 8  # crops in the picture
 MEASURED = 64  # crops that the record's numbers are of
+CODED = 256  # crops that the code is fitted to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +104,8 @@ def train_vae(
     session = open_session(
         dataset, state, settings, "vae", channels=channels, seed=seed, restart=restart, pixels_needed=True
     )
-    training = session.training(_new_vae(settings, len(session.index.channels), seed), settings)
     pool = session.pool()
+    training = session.training(_new_vae(settings, pool, seed), settings)
     if not session.finished:
 
         def loss_of(step: int) -> Tensor:
@@ -115,11 +117,13 @@ def train_vae(
     remove_pixels(state)
 
 
-def _new_vae(settings: VaeSettings, image_channels: int, seed: int) -> Vae:
-    """Make an untrained VAE whose weights are a function of the seed."""
+def _new_vae(settings: VaeSettings, pool: CropSource, seed: int) -> Vae:
+    """Make an untrained VAE that is a function of the seed and the pool."""
+    crops = pool.crops(CODED, settings.crop, np.random.default_rng((seed, settings.steps + 1)))
+    code = fit_code(crops, settings.latent_channels, settings.factor)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        return build_vae(settings, image_channels)
+        return build_vae(settings, code)
 
 
 def reconstruction_loss(

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from fewstain.diffusion.levels import trained_levels
 from fewstain.diffusion.network import Denoiser, Residuals, build_denoiser
-from fewstain.diffusion.translation.table import Table, apply_table
+from fewstain.diffusion.translation.alike import Tables
+from fewstain.diffusion.translation.table import apply_table
 from fewstain.settings import TranslationSettings
 
 DEVIATION = 0.5  # of what is denoised; the noise schedules are made for images, which have about that
@@ -20,7 +21,7 @@ FINEST = 0.03  # noise level below which what is denoised is taken as it is; in 
 
 
 class Translator(Denoiser):
-    """Denoises the residual of a target image to what a table gives for its source, with the source beside it.
+    """Denoises the residual of a target image to what a table gives for its source, with both beside it.
 
     Channels are concatenated (Saharia et al., *Palette*, SIGGRAPH 2022). With x = x_t / sqrt(abar) at noise level
     sigma, the U-Net's answer F becomes
@@ -57,36 +58,44 @@ class Translator(Denoiser):
 
 @dataclass(frozen=True)
 class Residual:
-    """What is left of a target when the table has said what it can.
+    """What is left of a target when a table has said what it can.
 
     Attributes
     ----------
-    table
-        See `fit_table`.
+    tables
+        Of the pool.
     spread
         Standard deviation of target - table over the pool, which becomes `DEVIATION`.
     """
 
-    table: Table
+    tables: Tables
     spread: float
 
-    def of(self, source: NDArray, target: NDArray) -> NDArray[np.float32]:
-        """Residual (C, H, W) of a target (C, H, W) to its source (S, H, W), both in [-1, 1]."""
-        return ((target - apply_table(self.table, source)) * (DEVIATION / self.spread)).astype(np.float32)
+    def seen(self, source: NDArray, left_out: int | None = None) -> NDArray[np.float32]:
+        """Put beside a source (S, H, W) in [-1, 1] what its table says: (S + C, H, W), which the network sees.
 
-    def target(self, source: NDArray, residual: NDArray) -> NDArray[np.float32]:
+        `left_out` is as of `Tables.table_for`.
+        """
+        looked_up = apply_table(self.tables.table_for(source, left_out), source)
+        return np.concatenate([source.astype(np.float32), looked_up])
+
+    def of(self, seen: NDArray, target: NDArray) -> NDArray[np.float32]:
+        """Residual (C, H, W) of a target (C, H, W) in [-1, 1] to what the network sees."""
+        return ((target - seen[-len(target) :]) * (DEVIATION / self.spread)).astype(np.float32)
+
+    def target(self, seen: NDArray, residual: NDArray) -> NDArray[np.float32]:
         """Undo `of`: (C, H, W) in [-1, 1]."""
-        planes = apply_table(self.table, source) + residual * (self.spread / DEVIATION)
+        planes = seen[-len(residual) :] + residual * (self.spread / DEVIATION)
         return np.clip(planes, -1, 1).astype(np.float32)
 
 
 def build_translator(
     settings: TranslationSettings, target_channels: int, source_channels: int, seed: int
 ) -> Translator:
-    """Make an untrained one whose weights are a function of the seed."""
+    """Make an untrained one whose weights are a function of the seed; it sees sources as of `Residual.seen`."""
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        denoiser = build_denoiser(settings, target_channels, source_channels=source_channels)
+        denoiser = build_denoiser(settings, target_channels, source_channels=source_channels + target_channels)
     return as_translator(denoiser)
 
 

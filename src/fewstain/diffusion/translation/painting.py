@@ -18,6 +18,8 @@ from fewstain.diffusion.translation.sources import GREY
 from fewstain.errors import UserError
 
 BATCH_PIXELS = 2**18  # painted together
+# Samples take turns in seeing the source mirrored so: what the network gets wrong in one view differs from the others
+VIEWS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
 
 
 @torch.inference_mode()
@@ -57,15 +59,16 @@ def translate(
     UserError
         Another number of channels than the translation was trained on; fewer than one sample; as of `sample`.
     """
-    if len(source) != translator.source_channels:
-        raise UserError(
-            f"a source of {len(source)} channels; this translation was trained on {translator.source_channels}"
-        )
+    wanted = translator.source_channels - translator.image_channels
+    if len(source) != wanted:
+        raise UserError(f"a source of {len(source)} channels; this translation was trained on {wanted}")
     if samples < 1:
         raise UserError(f"{samples} samples; ask for 1 or more")
     height, width = source.shape[1:]
-    padded = torch.from_numpy(pad_to_multiple(source, translator.multiple)).to(translator.device)
+    seen = residual.seen(source)
+    padded = torch.from_numpy(pad_to_multiple(seen, translator.multiple)).to(translator.device)
     size = (padded.shape[1], padded.shape[2])
+    views = [padded.flip(view) for view in VIEWS]
     painted = sample(
         translator,
         samples,
@@ -74,13 +77,16 @@ def translate(
         seed=seed,
         method=method,
         batch_size=max(1, BATCH_PIXELS // (size[0] * size[1])),
-        bind=lambda rows: with_source(translator, padded[None]),
-    )[..., :height, :width].numpy()
-    return np.stack([residual.target(source, each) for each in painted])
+        bind=lambda rows: with_source(
+            translator, torch.stack([views[number % len(VIEWS)] for number in range(rows.start, rows.stop)])
+        ),
+    )
+    upright = [each.flip(VIEWS[number % len(VIEWS)])[:, :height, :width] for number, each in enumerate(painted)]
+    return np.stack([residual.target(seen, each.numpy()) for each in upright])
 
 
 def with_source(translator: Translator, source: Tensor) -> Predict:
-    """Bind sources (1 or B, S, H, W) in [-1, 1]: what is left is a function of the noised image and the timestep."""
+    """Bind what is seen of sources (1 or B, S + C, H, W): what is left is a function of noised images and timesteps."""
 
     def predict(noisy: Tensor, timestep: Tensor) -> Tensor:
         seen = torch.cat([noisy, source.to(noisy.dtype).expand(len(noisy), -1, -1, -1)], dim=1)

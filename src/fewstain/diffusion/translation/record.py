@@ -6,16 +6,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from fewstain.diffusion.network import read_denoiser
 from fewstain.diffusion.record import CONTENTS as DENOISER_CONTENTS
-from fewstain.diffusion.record import DenoiserRecord, check_weights, read_record_of
+from fewstain.diffusion.record import DenoiserRecord, check_weight_file, check_weights, read_record_of
+from fewstain.diffusion.translation.alike import TABLES_FILE, Tables
 from fewstain.diffusion.translation.network import Residual, Translator, as_translator
 from fewstain.diffusion.translation.scale import Scale
 from fewstain.errors import UserError
+from fewstain.storage import sha256_file
 
-CONTENTS = DENOISER_CONTENTS
+CONTENTS = DENOISER_CONTENTS | {TABLES_FILE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +30,10 @@ class TranslationRecord(DenoiserRecord):
         "grey", or the folder of source images as it was called then.
     source_scale, target_scale
         What became -1 and 1, as `Scale` has it, of sources and targets.
-    table, spread
+    spread
         As of `Residual`.
+    tables_sha256
+        Of tables.safetensors.
     """
 
     holder: ClassVar[str] = "a translation"
@@ -39,16 +41,11 @@ class TranslationRecord(DenoiserRecord):
     source: str
     source_scale: dict[str, Any]
     target_scale: dict[str, Any]
-    table: list[list[float]]
     spread: float
-
-    @property
-    def residual(self) -> Residual:
-        """Table and spread."""
-        return Residual(np.array(self.table), self.spread)
+    tables_sha256: str
 
 
-def read_translation(folder: Path) -> tuple[Translator, TranslationRecord]:
+def read_translation(folder: Path) -> tuple[Translator, Residual, TranslationRecord]:
     """Read a translation that `train_translation` wrote.
 
     Raises
@@ -61,7 +58,8 @@ def read_translation(folder: Path) -> tuple[Translator, TranslationRecord]:
         raise UserError(f"{folder}: this denoiser takes no source image; give a folder that train-translation made")
     record = read_record_of(TranslationRecord, folder)
     check_weights(folder, record)
-    return as_translator(denoiser), record
+    check_weight_file(folder / TABLES_FILE, record.tables_sha256, TranslationRecord.holder)
+    return as_translator(denoiser), Residual(Tables.read(folder), record.spread), record
 
 
 def scales(record: TranslationRecord) -> tuple[Scale, Scale]:
@@ -69,12 +67,15 @@ def scales(record: TranslationRecord) -> tuple[Scale, Scale]:
     return Scale.from_dict(record.source_scale), Scale.from_dict(record.target_scale)
 
 
-def translation_facts(source: str, source_scale: Scale, target_scale: Scale, residual: Residual) -> dict[str, Any]:
-    """Return what a `TranslationRecord` tells beyond a denoiser's, ready for JSON."""
+def translation_facts(
+    folder: Path, source: str, source_scale: Scale, target_scale: Scale, residual: Residual
+) -> dict[str, Any]:
+    """Write the tables, and return what a `TranslationRecord` tells beyond a denoiser's, ready for JSON."""
+    residual.tables.save(folder)
     return {
         "source": source,
         "source_scale": asdict(source_scale),
         "target_scale": asdict(target_scale),
-        "table": residual.table.tolist(),
         "spread": residual.spread,
+        "tables_sha256": sha256_file(folder / TABLES_FILE),
     }

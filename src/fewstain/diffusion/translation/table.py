@@ -31,6 +31,11 @@ def fit_table(pairs: Iterable[tuple[NDArray, NDArray]]) -> Table:
         sums = [np.bincount(levels, plane.ravel().astype(np.float64), LEVELS) for plane in target]
         count += np.bincount(levels, minlength=LEVELS)
         total = total + np.stack(sums, axis=1)
+    return table_of(count, total)
+
+
+def table_of(count: NDArray, total: NDArray) -> Table:
+    """Divide sums (256, C) of targets at each level by counts (256,); levels never seen are interpolated."""
     seen = np.flatnonzero(count)
     means = total[seen] / count[seen, None]
     return np.stack([np.interp(np.arange(LEVELS), seen, channel) for channel in means.T], axis=1)

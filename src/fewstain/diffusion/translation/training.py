@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,12 @@ from fewstain.diffusion.objective import prediction_loss
 from fewstain.diffusion.paired import Pair, Trained, settings_identity, train_on_pairs
 from fewstain.diffusion.pool import remove_pixels
 from fewstain.diffusion.record import SAMPLES_FILE, describe, write_losses
-from fewstain.diffusion.translation.network import Residual, Translator, build_translator
+from fewstain.diffusion.translation.alike import Tables
+from fewstain.diffusion.translation.network import DEVIATION, Residual, Translator, build_translator
 from fewstain.diffusion.translation.painting import translate, with_source
 from fewstain.diffusion.translation.record import CONTENTS, TranslationRecord, translation_facts
 from fewstain.diffusion.translation.scale import Scale
 from fewstain.diffusion.translation.sources import PairedFiles, check_one_kind, find_pairs
-from fewstain.diffusion.translation.table import apply_table, fit_table
 from fewstain.errors import UserError
 from fewstain.settings import TranslationSettings
 
@@ -77,25 +77,31 @@ def train_translation(
     def loss(crops: Tensor, accelerator: Accelerator, random: np.random.Generator) -> Tensor:
         return translation_loss(translator, crops, settings.small_timestep_share, accelerator, random)
 
-    pairs = [_pair(each, source_scale, target_scale, residual) for each in files]
+    pairs = [_pair(number, each, source_scale, target_scale, residual) for number, each in enumerate(files)]
     identity = settings_identity(settings, SECTION) | {"source": "grey" if source == "grey" else "folder"}
     trained = train_on_pairs(pairs, state, translator, loss, settings, identity, seed=seed, restart=restart)
-    facts = translation_facts(str(source), source_scale, target_scale, residual)
+
+    def facts(folder: Path) -> dict[str, Any]:
+        return translation_facts(folder, str(source), source_scale, target_scale, residual)
+
     write_translation(out, trained, residual, settings, seed, facts, session_seconds=time.monotonic() - start)
     remove_pixels(state)
 
 
 def fit_residual(files: tuple[PairedFiles, ...]) -> tuple[Scale, Scale, Residual]:
-    """Fit the ranges of sources and targets, and what a table leaves, holding one pair at a time."""
+    """Fit the ranges of sources and targets, and what tables leave, holding one pair at a time."""
     source_scale = Scale.fit(source for source, _ in check_one_kind(files))
     target_scale = Scale.fit(target for _, target in check_one_kind(files))
 
     def scaled() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         return ((source_scale.apply(source), target_scale.apply(target)) for source, target in check_one_kind(files))
 
-    table = fit_table(scaled())
-    squares = [np.square(target - apply_table(table, source)).mean() for source, target in scaled()]
-    return source_scale, target_scale, Residual(table, max(float(np.sqrt(np.mean(squares))), 1e-6))
+    whole = Residual(Tables.fit(scaled()), DEVIATION)
+    squares = [
+        np.square(whole.of(whole.seen(source, left_out=number), target)).mean()
+        for number, (source, target) in enumerate(scaled())
+    ]
+    return source_scale, target_scale, Residual(whole.tables, max(float(np.sqrt(np.mean(squares))), 1e-6))
 
 
 def translation_loss(
@@ -105,7 +111,7 @@ def translation_loss(
     accelerator: Accelerator,
     random: np.random.Generator,
 ) -> Tensor:
-    """Denoising loss of crops (B, C + S, H, W): residuals, and their sources after them; () with its graph."""
+    """Denoising loss of crops (B, C + S + C, H, W): residuals, and what is seen after them; () with its graph."""
     clean, source = crops.split([translator.image_channels, translator.source_channels], dim=1)
     predict = with_source(translator, source)
     return prediction_loss(predict, translator.scheduler, clean, small_timestep_share, accelerator, random)
@@ -117,7 +123,7 @@ def write_translation(
     residual: Residual,
     settings: TranslationSettings,
     seed: int,
-    facts: Mapping[str, Any],
+    facts: Callable[[Path], Mapping[str, Any]],
     *,
     session_seconds: float,
 ) -> None:
@@ -126,7 +132,7 @@ def write_translation(
     Parameters
     ----------
     facts
-        What a `TranslationRecord` tells beyond a denoiser's.
+        Writes what else belongs into a folder, and returns what a `TranslationRecord` tells beyond a denoiser's.
     """
     start = time.monotonic()
     training = trained.training
@@ -138,16 +144,17 @@ def write_translation(
         if settings.samples:
             crops = trained.pool.crops(settings.samples, settings.crop, np.random.default_rng((seed, settings.steps)))
             write_examples(folder / SAMPLES_FILE, translator, residual, crops.cpu().numpy(), settings, seed)
+        told_beyond = facts(folder)
         seconds = max(session_seconds, training.seconds) + time.monotonic() - start
         index = replace(
             trained.index,
             channels=tuple(range(translator.image_channels)),
-            dtype=facts["target_scale"]["dtype"],
+            dtype=told_beyond["target_scale"]["dtype"],
             file_channels=translator.image_channels,
         )
         weights = folder / "unet" / WEIGHTS
         told = describe(training, index, settings, seed, wall_seconds=seconds, weights=weights)
-        TranslationRecord(**vars(told), **facts).write(folder)
+        TranslationRecord(**vars(told), **told_beyond).write(folder)
 
 
 def write_examples(
@@ -158,22 +165,26 @@ def write_examples(
     settings: TranslationSettings,
     seed: int,
 ) -> None:
-    """Write a picture, a row for each crop: its source, some translations of it, and the target."""
+    """Write a picture, a row for each crop: its source, some translations of it, and the target.
+
+    A crop is translated with a table for it alone, as an image of that size would be.
+    """
     rows: list[NDArray] = []
     channels = translator.image_channels
     for crop in crops:
-        source = crop[channels:]
+        seen = crop[channels:]
+        source = seen[:-channels]
         steps = min(settings.sample_steps, settings.train_timesteps)
         painted = translate(translator, residual, source, samples=EXAMPLES, steps=steps, seed=seed)
         shown = np.broadcast_to(source[:1], painted.shape[1:])
-        rows += [shown, *painted, residual.target(source, crop[:channels])]
+        rows += [shown, *painted, residual.target(seen, crop[:channels])]
     write_mosaic(path, torch.from_numpy(np.stack(rows)), columns=EXAMPLES + 2)
 
 
-def _pair(files: PairedFiles, source_scale: Scale, target_scale: Scale, residual: Residual) -> Pair:
+def _pair(number: int, files: PairedFiles, source_scale: Scale, target_scale: Scale, residual: Residual) -> Pair:
     def planes() -> NDArray[np.float32]:
         raw_source, raw_target = files.read()
-        source, target = source_scale.apply(raw_source), target_scale.apply(raw_target)
-        return np.concatenate([residual.of(source, target), source])
+        seen = residual.seen(source_scale.apply(raw_source), left_out=number)
+        return np.concatenate([residual.of(seen, target_scale.apply(raw_target)), seen])
 
     return Pair(files.target.name, files.files, planes)

@@ -1,0 +1,152 @@
+"""What conditions.py measures: stains told apart after words, and images near to those that were shown."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+from fewstain.diffusion.conditions.network import ConditionalDenoiser, Guided
+from fewstain.diffusion.conditions.opening import cut_windows, open_conditional, open_guided, read_like
+from fewstain.diffusion.conditions.record import ConditionalRecord
+from fewstain.diffusion.mosaic import write_mosaic
+from fewstain.diffusion.sampling import sample
+from fewstain.evaluate.realism import distances, pixel_statistics, realism
+
+DESCRIPTIONS = {
+    "fluorescence": "Hoechst, cultured cells, nuclei",
+    "histology": "H&E, tissue section, nuclei",
+    "tissue-dapi": "DAPI, mouse tissue section, nuclei",
+    "phase-contrast": "phase contrast, fibroblasts",
+    "brightfield": "brightfield, large cells, nuclei",
+}
+SHOWN = 4  # windows in a set
+CROPS_A_STAIN = 96  # real ones, of each half of the images
+PICTURED = 8
+
+
+def windows_of(path: Path, record: ConditionalRecord, seed: int = 0, n: int = 10_000) -> Tensor:
+    """(n, C, S, S) windows of one image that share no pixel, or as many as it has room for; S is a training crop's."""
+    side = int(record.settings["crop"])
+    image = read_like(path.parent, record.image_channels, side, [path])
+    return cut_windows(image, n, side, np.random.default_rng(seed))
+
+
+def real_crops(paths: list[Path], record: ConditionalRecord, n: int) -> Tensor:
+    """(n, C, S, S) windows of images in turn."""
+    each = -(-n // len(paths))
+    return torch.cat([windows_of(path, record, seed, each) for seed, path in enumerate(paths)])[:n]
+
+
+def measure_words(folder: Path, stains: dict[str, list[Path]], options: argparse.Namespace) -> dict[str, Any]:
+    """Ask the classifier which stain the words bring about."""
+    denoiser, record = open_conditional(folder)
+    side = int(record.settings["crop"])
+    halves = {name: (paths[::2], paths[1::2]) for name, paths in stains.items()}
+    learned, tried = (
+        {name: real_crops(each[half], record, CROPS_A_STAIN) for name, each in halves.items()} for half in (0, 1)
+    )
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
+    names = np.repeat(list(learned), [len(crops) for crops in learned.values()])
+    classifier.fit(np.concatenate([pixel_statistics(crops) for crops in learned.values()]), names)
+
+    def told(images: Tensor) -> np.ndarray:
+        found: np.ndarray = classifier.predict(pixel_statistics(images))
+        return found
+
+    def paint(words: str | None, scale: float, n: int) -> Tensor:
+        guided, _ = open_guided(folder, words=words, guidance_scale=scale)
+        return sample(guided, n, (side, side), steps=options.sample_steps, seed=0)
+
+    rows, picture = [], []
+    for scale in options.scales:
+        for name in stains:
+            painted = paint(DESCRIPTIONS[name], scale, options.n)
+            distance = realism(painted, tried[name])
+            rows.append(
+                {
+                    "stain": name,
+                    "words": DESCRIPTIONS[name],
+                    "guidance_scale": scale,
+                    "told": float((told(painted) == name).mean()),
+                    "frechet": distance.frechet,
+                    "pixels": distance.pixels,
+                }
+            )
+            if scale == options.pictured:
+                picture += [tried[name][:PICTURED], painted[:PICTURED]]
+    write_mosaic(options.out / "words.png", torch.cat(picture), 2 * PICTURED)
+    nothing = told(paint(None, 0.0, options.n))
+    return {
+        "n": options.n,
+        "sample_steps": options.sample_steps,
+        "real": {name: float((told(crops) == name).mean()) for name, crops in tried.items()},
+        "without_words": {name: float((nothing == name).mean()) for name in stains},
+        "rows": rows,
+        "training": facts(denoiser, record),
+    }
+
+
+def measure_few_shot(
+    folder: Path, paths: list[Path], options: argparse.Namespace, picture: str
+) -> list[dict[str, Any]]:
+    """Compare what is painted after each image with that image and with others, at several guidance scales."""
+    denoiser, record = open_conditional(folder)
+    side = int(record.settings["crop"])
+    cut = [windows_of(path, record) for path in paths]
+    cut = [windows for windows in cut if len(windows) >= 2 * SHOWN]
+    shown, others = [windows[:SHOWN] for windows in cut], [windows[SHOWN : SHOWN + 12] for windows in cut]
+    random = np.random.default_rng(0)
+    other = [int((number + random.integers(1, len(cut))) % len(cut)) for number in range(len(cut))]
+    rows = [verdict("real", [distances(windows, others) for windows in shown], other)]
+    for scale in options.scales:
+        painted = [paint_like(denoiser, windows, scale, side, options) for windows in shown]
+        rows.append(verdict(scale, [distances(images, others) for images in painted], other))
+        if scale == options.pictured:
+            parts = [part for k in range(min(PICTURED, len(cut))) for part in (shown[k], painted[k][:PICTURED])]
+            write_mosaic(options.out / picture, torch.cat(parts), SHOWN + PICTURED)
+    return rows
+
+
+def paint_like(
+    denoiser: ConditionalDenoiser, windows: Tensor, scale: float, side: int, options: argparse.Namespace
+) -> Tensor:
+    """Paint images like windows (S, C, side, side)."""
+    with torch.no_grad():
+        tokens = denoiser.encoder(windows[None].to(denoiser.device))
+    return sample(Guided(denoiser, tokens, scale), options.n_like, (side, side), steps=options.sample_steps, seed=0)
+
+
+def verdict(scale: float | str, found: list[list[float]], other: list[int]) -> dict[str, Any]:
+    """Say how often an image's own windows are nearer than another's; `found` is (images, images) of distances."""
+    table = np.array(found)
+    own = np.diag(table)
+    rivals = ~np.eye(len(own), dtype=bool)
+    return {
+        "guidance_scale": scale,
+        "images": len(own),
+        "nearer": float((own < table[np.arange(len(own)), other]).mean()),
+        "nearer_all": float((own[:, None] < table)[rivals].mean()),
+        "mmd_own": float(np.median(own)),
+        "mmd_other": float(np.median(table[rivals])),
+    }
+
+
+def facts(denoiser: ConditionalDenoiser, record: ConditionalRecord) -> dict[str, Any]:
+    """Return what the training took."""
+    keys = ("channels", "unshuffle", "crop", "batch_size", "prediction", "token_width")
+    return {
+        "steps": record.steps,
+        "parameters": sum(parameter.numel() for parameter in denoiser.parameters()),
+        "seed": record.seed,
+        "minutes": round(record.wall_seconds / 60, 1),
+        "device": record.device,
+        "settings": {key: record.settings[key] for key in keys},
+    }

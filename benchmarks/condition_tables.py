@@ -1,0 +1,61 @@
+"""The tables of docs/diffusion.md about conditions, from what conditions.py measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from condition_measures import SHOWN
+
+
+def tables(result: dict[str, Any]) -> str:
+    """Markdown of what was measured."""
+    lines: list[str] = []
+    if "words" in result:
+        words = result["words"]
+        lines += [
+            f"Words: {training_line(words['training'])}, {words['n']} samples for each cell, {words['sample_steps']} "
+            "steps of ddim. Share of samples that a classifier of pixel statistics takes for the stain asked for:",
+            "",
+            "| words | real crops | without words | "
+            + " | ".join(f"guidance {scale:g}" for scale in scales_of(words["rows"]))
+            + " |",
+            "| --- " * (3 + len(scales_of(words["rows"]))) + "|",
+        ]
+        for stain in words["real"]:
+            rows = [row for row in words["rows"] if row["stain"] == stain]
+            cells = [percent(words["real"][stain]), percent(words["without_words"][stain])]
+            lines.append(
+                f"| {rows[0]['words']} | " + " | ".join([*cells, *(percent(row["told"]) for row in rows)]) + " |"
+            )
+        lines.append("")
+    if "few_shot" in result:
+        few = result["few_shot"]
+        lines += [
+            f"Few-shot: {training_line(few['training'])}, on three quarters of the images of {few['stain']}. Share of "
+            f"images never trained on whose own windows are nearer (MMD) to the {few['n_like']} samples after "
+            f"{SHOWN} other windows of it than those of another image are, one at random and every other in turn:",
+            "",
+            "| held out | images | guidance | nearer than one at random | than others | MMD to its own | to others |",
+            "| --- " * 7 + "|",
+        ]
+        for stain, rows in few["held_out"].items():
+            for row in rows:
+                scale = row["guidance_scale"]
+                shown = "the shown windows themselves" if scale == "real" else f"{scale:g}"
+                lines.append(
+                    f"| {stain} | {row['images']} | {shown} | {percent(row['nearer'])} | {percent(row['nearer_all'])} "
+                    f"| {row['mmd_own']:.2f} | {row['mmd_other']:.2f} |"
+                )
+    return "\n".join(lines)
+
+
+def scales_of(rows: list[dict[str, Any]]) -> list[float]:
+    return list(dict.fromkeys(row["guidance_scale"] for row in rows))
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def training_line(facts: dict[str, Any]) -> str:
+    return f"{facts['parameters'] / 1e6:.1f} M parameters, {facts['steps']} steps, seed {facts['seed']}"
