@@ -38,8 +38,8 @@ def test_without_pairs_the_user_is_told(tmp_path):
 
 def test_a_caption_tells_the_scores_there_are_and_the_fault():
     row = {"why": "", "agreement": "0.5", "uncertainty": "", "distance": "1.25", "copy": ""}
-    assert caption(row) == "PQ 0.50 dist. 1.25"
-    assert caption(row | {"why": "unlike the pool"}) == "unlike the pool\nPQ 0.50 dist. 1.25"
+    assert caption(row) == "agr. 0.50 dist. 1.25"
+    assert caption(row | {"why": "unlike the pool"}) == "unlike the pool\nagr. 0.50 dist. 1.25"
 
 
 def test_colours_and_choices():

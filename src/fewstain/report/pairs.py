@@ -68,7 +68,7 @@ def spread(available: int, wanted: int) -> list[int]:
 def caption(row: Mapping[str, object]) -> str:
     """Tell the scores of a pair, and why it was dropped."""
     told = [str(row["why"])] if row["why"] else []
-    for name, short in (("agreement", "PQ"), ("uncertainty", "unc."), ("distance", "dist."), ("copy", "copy")):
+    for name, short in (("agreement", "agr."), ("uncertainty", "unc."), ("distance", "dist."), ("copy", "copy")):
         if row[name] != "":
             told.append(f"{short} {float(str(row[name])):.2f}")
     return "\n".join([told[0], " ".join(told[1:])] if row["why"] else [" ".join(told)])
