@@ -52,7 +52,7 @@ def test_schema_file_is_the_generated_one():
 def test_schema_forbids_unknown_keys_at_every_depth_and_fills_in_no_presets_number():
     schema = config_schema()
     models = [schema, *(part for part in schema["$defs"].values() if part["type"] == "object")]
-    assert len(models) == 18
+    assert len(models) == 21
     assert all(model["additionalProperties"] is False for model in models)
     for section in ("DiffusionSettings", "ConditionalSettings"):
         assert "default" not in json.dumps(schema["$defs"][section])

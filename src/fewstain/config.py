@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
 from fewstain.benchmark_settings import BenchmarkSettings, read_benchmark
 from fewstain.errors import UserError
+from fewstain.pair_settings import PAIR_SECTIONS, LayoutSettings, PainterSettings, PairSettings
 from fewstain.settings import (
     PRESETS,
     ConditionalSettings,
@@ -45,6 +46,8 @@ __all__ = [
     "config_schema",
     "dataset_settings",
     "load_config",
+    "painter_options",
+    "pair_settings",
     "parse_config",
     "parse_set",
     "resolve",
@@ -71,6 +74,9 @@ class DatasetSettings(Strict):
     pixels: PixelSettings = Field(PixelSettings(), description="numbers that differ from the preset's")
     segmenter: SegmenterSettings = Field(SegmenterSettings(), description="numbers that differ from the preset's")
     segment: SegmentSettings = Field(SegmentSettings(), description="numbers that differ from the preset's")
+    layouts: LayoutSettings = Field(LayoutSettings(), description="numbers that differ from the preset's")
+    painter: PainterSettings = Field(PainterSettings(), description="numbers that differ from the preset's")
+    pairs: PairSettings = Field(PairSettings(), description="synthetic pairs: numbers that differ from the preset's")
     toolbox: ToolboxSettings = Field(ToolboxSettings(), description="what else to make with the denoiser")
 
     @field_validator("channels")
@@ -82,7 +88,12 @@ class DatasetSettings(Strict):
 
     def overrides(self) -> dict[str, dict[str, Any]]:
         """Return the keys that were written, section by section."""
-        return {section: getattr(self, section).model_dump(mode="json", exclude_unset=True) for section in SECTIONS}
+        return {section: self.written(section) for section in SECTIONS}
+
+    def written(self, section: str) -> dict[str, Any]:
+        """Return the keys of one section that were written."""
+        written: dict[str, Any] = getattr(self, section).model_dump(mode="json", exclude_unset=True)
+        return written
 
 
 # a name becomes a folder under data/ and results/, so it must not be able to leave them
@@ -178,6 +189,19 @@ def dataset_settings(config: Config, name: str, source: str = "config.yaml") -> 
     return resolve(config.preset_of(name), config.dataset(name).overrides(), f"{source}: datasets.{name}")
 
 
+def pair_settings(config: Config, name: str) -> PairSettings:
+    """Return the numbers of one dataset's pairs: its preset's, changed by its own."""
+    numbers = PAIR_SECTIONS["pairs"][config.preset_of(name)].model_dump(mode="json")
+    return validate(PairSettings, numbers | config.dataset(name).written("pairs"), f"datasets.{name}.pairs")
+
+
+def painter_options(config: Config, name: str) -> list[str]:
+    """Return the command line options of train-painter: the preset, and what was written."""
+    own, preset = config.dataset(name), config.preset_of(name)
+    layouts = training_options(preset, "layouts", own.layouts)
+    return layouts + training_options(preset, "painter", own.painter)[len(["--preset", preset]) :]
+
+
 def resolve(
     preset: Preset | str, overrides: Mapping[str, Mapping[str, Any]] | None = None, source: str = "settings"
 ) -> Settings:
@@ -251,6 +275,11 @@ def config_schema() -> dict[str, Any]:
         # what stands here when nothing is written is the preset's number, which a schema cannot tell
         dataset[section].pop("default", None)
         for key in schema["$defs"][Settings.model_fields[section].annotation.__name__]["properties"].values():  # type: ignore[union-attr]
+            key.pop("default", None)
+    for section in PAIR_SECTIONS:
+        dataset[section].pop("default", None)
+    for model in (LayoutSettings, PainterSettings, PairSettings):
+        for key in schema["$defs"][model.__name__]["properties"].values():
             key.pop("default", None)
     for section in SECTIONS:
         schema["$defs"]["BenchmarkSettings"]["properties"][section].pop("default", None)

@@ -54,6 +54,7 @@ TINY = {
         "decoder_trials": 1,
     },
     "segment": {"tile": 64, "overlap": 8},
+    "pairs": {"n": 0},
 }
 pytestmark = pytest.mark.workflow
 

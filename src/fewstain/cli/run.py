@@ -19,6 +19,7 @@ from fewstain.cli import (
     diffusion,
     export,
     painting,
+    pairs,
     pixels,
     report,
     segmenter,
@@ -43,7 +44,7 @@ app = typer.Typer(
 )
 for group in (
     *(start, check, diffusion, conditions, painting, variation, control, translation),
-    *(pixels, segmenter, report, export, viewer, benchmark),
+    *(pixels, pairs, segmenter, report, export, viewer, benchmark),
 ):
     group.add_to(app)
 
