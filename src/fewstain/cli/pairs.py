@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from pydantic import BaseModel
 
 from fewstain.cli.options import PresetOption, SeedOption, SetOption, say, settings_help
 from fewstain.config import Preset, parse_set
@@ -37,7 +39,10 @@ KeepOption = Annotated[
     typer.Option(min=0.001, max=1, help="Share kept, the least uncertain; by default half of image-first pairs."),
 ]
 PairResults = Annotated[Path, typer.Argument(metavar="RESULTS_DIR", help="A results folder, with diffusion/ in it.")]
-SECTIONS = {"layouts": (LayoutSettings, LAYOUT_PRESETS), "painter": (PainterSettings, PAINTER_PRESETS)}
+SECTIONS: dict[str, tuple[type[BaseModel], Mapping[Preset, BaseModel]]] = {
+    "layouts": (LayoutSettings, LAYOUT_PRESETS),
+    "painter": (PainterSettings, PAINTER_PRESETS),
+}
 
 
 def add_to(app: typer.Typer) -> None:

@@ -70,8 +70,8 @@ def arrange(labels: Labels, wish: Wish, random: np.random.Generator) -> Labels:
         return crowd(labels, lambda grown: count_objects(grown) >= wanted, random)
     area = wish.crowding * np.count_nonzero(labels)
     if wish.crowding < 1:
-        return thin(labels, lambda kept: np.count_nonzero(kept) <= area, random)
-    return crowd(labels, lambda grown: np.count_nonzero(grown) >= area, random)
+        return thin(labels, lambda kept: bool(np.count_nonzero(kept) <= area), random)
+    return crowd(labels, lambda grown: bool(np.count_nonzero(grown) >= area), random)
 
 
 def thin(labels: Labels, enough: Callable[[Labels], bool], random: np.random.Generator) -> Labels:
@@ -100,7 +100,7 @@ def crowd(labels: Labels, enough: Callable[[Labels], bool], random: np.random.Ge
 def _add(labels: Labels, shapes: list[NDArray[np.bool_]], random: np.random.Generator) -> bool:
     """Lay one object into a free place, in place; False where none was found."""
     for _ in range(TRIES):
-        shape = np.rot90(shapes[random.integers(len(shapes))], random.integers(4))
+        shape = np.rot90(shapes[random.integers(len(shapes))], int(random.integers(4)))
         shape = shape[:, ::-1] if random.random() < 0.5 else shape
         room = [side - own for side, own in zip(labels.shape, shape.shape, strict=True)]
         if min(room) < 0:

@@ -227,7 +227,7 @@ class EditPairs(BatchedGenerator):
 def pad_to(plane: NDArray, multiple: int, mode: str = "constant") -> NDArray:
     """Continue a plane (H, W) at its bottom and right to multiples."""
     padding = [(0, -side % multiple) for side in plane.shape]
-    return np.pad(plane, padding, mode=mode)  # type: ignore[call-overload, no-any-return]
+    return np.pad(plane, padding, mode=mode)  # type: ignore[call-overload]
 
 
 def in_file(image: Tensor, record: DenoiserRecord) -> NDArray:

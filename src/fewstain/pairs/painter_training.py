@@ -28,7 +28,7 @@ from fewstain.diffusion.paired import Pair, Trained, settings_identity, train_on
 from fewstain.diffusion.pictures import open_denoiser
 from fewstain.diffusion.pool import remove_pixels
 from fewstain.diffusion.record import DenoiserRecord, write_denoiser
-from fewstain.diffusion.state import Network
+from fewstain.diffusion.state import Network, Training
 from fewstain.diffusion.training import new_denoiser
 from fewstain.errors import UserError
 from fewstain.images.read import read_labels
@@ -252,8 +252,11 @@ def write_images(
 def part(trained: Trained[PainterNetwork], network: Network) -> Trained[Network]:
     """Tell of a part of a network, whose weights are averaged already, as of a training of its own."""
     ema = EMAModel(network.parameters())
-    training = replace(trained.training, network=network, ema=ema)  # type: ignore[type-var]
-    return Trained(training, trained.index, trained.pool)  # type: ignore[arg-type]
+    whole = trained.training
+    training = Training(
+        network, whole.optimiser, ema, whole.losses, whole.precision, whole.identity, whole.step, whole.seconds
+    )
+    return Trained(training, trained.index, trained.pool)
 
 
 def _planes_of(window: Window) -> Pair:
