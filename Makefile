@@ -88,7 +88,7 @@ docs-figures: results/docs/adapter/fewstain.json
 
 docs-tables: results/docs/adapter/fewstain.json
 	$(BIN)/python benchmarks/toolbox.py results/docs/diffusion data/demo/images data/demo-tissue --channels 1 \
-		--out results/docs/toolbox
+		--n 32 --out results/docs/toolbox
 	$(BIN)/python benchmarks/toolbox_table.py results/docs/toolbox/toolbox.json
 	$(BIN)/python benchmarks/samplers.py results/docs/diffusion data/demo/images --n 64 --steps 5,10,15,20,30,50 \
 		--out results/docs/samplers --page docs/diffusion.md
