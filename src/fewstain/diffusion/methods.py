@@ -26,8 +26,8 @@ BoundSampler = Callable[[Denoise, Tensor, Sequence[float]], Tensor]
 class Method:
     """A sampler and its grid of noise levels, those of timesteps evenly apart.
 
-    Levels evenly apart in sigma^(1/7) (Karras et al., NeurIPS 2022, eq. 5) were no better on the whole, and much worse for
-    Heun with few evaluations: docs/diffusion.md, grids of noise levels.
+    Levels evenly apart in sigma^(1/7) (Karras et al., NeurIPS 2022, eq. 5) were no better on the whole, and much worse
+    for Heun with few evaluations: docs/diffusion.md, grids of noise levels.
 
     Steps are counted as evaluations of the network, so that methods compare: of the same number, Heun's grid gets half
     as many steps as Euler's. The last step, to level 0, takes one evaluation whatever the method. Evaluations that make
