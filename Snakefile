@@ -14,6 +14,8 @@ include: "workflow/rules/pairs.smk"
 include: "workflow/rules/corrections.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/toolbox.smk"
+include: "workflow/rules/benchmark_plan.smk"
+include: "workflow/rules/benchmark.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -23,7 +25,7 @@ report: "workflow/report/workflow.rst"
 rule all:
     default_target: True
     input:
-        wanted_results(),
+        wanted_results() + finished_benchmark(),
 
 
 onsuccess:

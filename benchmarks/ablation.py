@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from stains import build_dataset
 
+from fewstain.benchmark.trial import build_dataset
 from fewstain.dataset import open_dataset
 from fewstain.diffusion.network import Denoiser, load_denoiser
 from fewstain.diffusion.record import read_record
@@ -43,7 +43,7 @@ VARIANTS: dict[str, Mapping[str, Any]] = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="What each part of the pixel fit is worth, out-of-fold.")
-    parser.add_argument("--stain-dir", type=Path, required=True, help="folder of the stain, see stains.py")
+    parser.add_argument("--stain-dir", type=Path, required=True, help="folder of the stain, see docs/benchmark.md")
     parser.add_argument("--diffusion", type=Path, required=True, help="a trained denoiser's folder")
     parser.add_argument("--labels", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)

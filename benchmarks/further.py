@@ -3,9 +3,10 @@
     python benchmarks/further.py --stain-dir DIR/histology RESULTS_DIR… [--page docs/accuracy.md]
 
 The windows are those of the stain's other trials that come from images which the trial of `--labels` and `--seed` has
-none of (`views.py`). Each model is scored with its own decoder, and its nested out-of-fold score is told beside. Errors
-are standard errors of a bootstrap over windows; the difference to the first model is bootstrapped window by window.
-With `--page` the table goes between that page's two markers.
+none of (`views.py`). Ensemble, segmenter and both are scored, where a results folder has them, each with its own
+decoder; the nested out-of-fold score is told beside. Errors are standard errors of a bootstrap over windows; the
+difference to the first model is bootstrapped window by window. With `--page` the table goes between that page's markers
+of the stain.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from numpy.typing import NDArray
 from page import replace_tables
 from views import windows_of
 
+import fewstain
 from fewstain.diffusion.record import read_record
 from fewstain.evaluate.matching import match
+from fewstain.pairs.method import Method
+from fewstain.pairs.segmenter_record import read_segmenter_record
+from fewstain.pixels.record import read_record as read_pixels_record
 from fewstain.pixels.tune import decode_maps
 from fewstain.pixels.windows import LabeledWindow
-from fewstain.pixels.folder import load_pixels
 
 DRAWS = 2000
 
@@ -33,36 +37,47 @@ DRAWS = 2000
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, nargs="+", help="results folders, with diffusion/ and pixels/ in them")
-    parser.add_argument("--stain-dir", type=Path, required=True, help="see stains.py")
+    parser.add_argument("--stain-dir", type=Path, required=True, help="folder of the stain, see docs/benchmark.md")
     parser.add_argument("--labels", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--page", type=Path, help="page that takes the table, docs/accuracy.md")
     options = parser.parse_args(arguments)
     further = windows_of(options.stain_dir, options.labels, options.seed)[1]
-    found = [counts(folder, further) for folder in options.results]
-    rows = [{**about(folder), **compared(each, found[0])} for folder, each in zip(options.results, found, strict=True)]
+    models = [(folder, method) for folder in options.results for method in methods_of(folder)]
+    found = [counts(folder, method, further) for folder, method in models]
+    rows = [{**about(*model), **compared(each, found[0])} for model, each in zip(models, found, strict=True)]
     result = {"stain": options.stain_dir.name, "n_labels": options.labels, "seed": options.seed}
     result |= {"further_windows": len(further), "models": rows}
     print(json.dumps(result, indent=2))
     if options.page is not None:
-        page = replace_tables(options.page.read_text(encoding="utf-8"), table(result), "further")
+        page = replace_tables(options.page.read_text(encoding="utf-8"), table(result), f"{result['stain']} further")
         options.page.write_text(page, encoding="utf-8")
 
 
-def about(results: Path) -> dict[str, Any]:
+def methods_of(results: Path) -> list[Method]:
+    """List what may segment with a results folder."""
+    return list(Method) if (results / "segmenter").is_dir() else [Method.ensemble]
+
+
+def about(results: Path, method: Method) -> dict[str, Any]:
     """Tell what is known of a model without the further windows."""
-    record, denoiser = load_pixels(results).record, read_record(results / "diffusion")
+    denoiser = read_record(results / "diffusion")
+    if (results / "segmenter").is_dir():
+        scores = read_segmenter_record(results / "segmenter").out_of_fold[method]
+    else:
+        scores = read_pixels_record(results / "pixels").out_of_fold
     return {
         "prediction": denoiser.settings["prediction"],
         "steps": denoiser.steps,
-        "AP50_out_of_fold": record.out_of_fold["AP50"],
-        "AP_out_of_fold": record.out_of_fold["AP"],
+        "method": method.value,
+        "AP50_out_of_fold": scores["AP50"],
+        "AP_out_of_fold": scores["AP"],
     }
 
 
-def counts(results: Path, windows: Sequence[LabeledWindow]) -> NDArray[np.int64]:
+def counts(results: Path, method: Method, windows: Sequence[LabeledWindow]) -> NDArray[np.int64]:
     """(windows, 3) true positives, false positives and false negatives at an IoU of 0.5."""
-    model = load_pixels(results)
+    model = fewstain.load(results, method=method)
     found = []
     for window in windows:
         maps = model.predictor(window.image[None], window.origin)
@@ -96,13 +111,15 @@ def table(result: dict[str, Any]) -> str:
         f"{result['stain']}, {result['n_labels']} labels, seed {result['seed']}; {result['further_windows']} further "
         "windows; standard errors of a bootstrap over windows.",
         "",
-        "| prediction | steps | AP50 out-of-fold, nested | AP50, further windows | difference to the first |",
-        "| --- | --- | --- | --- | --- |",
+        "| prediction | steps | what segments | AP50 out-of-fold, nested | AP50, further windows "
+        "| difference to the first |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for number, row in enumerate(result["models"]):
         apart = f"{row['difference']:+.3f} ({row['difference_standard_error']:.3f})" if number else "–"
         score = f"{row['AP50']:.3f} ({row['AP50_standard_error']:.3f})"
-        lines.append(f"| {row['prediction']} | {row['steps']} | {row['AP50_out_of_fold']:.3f} | {score} | {apart} |")
+        facts = f"{row['prediction']} | {row['steps']} | {row['method']} | {row['AP50_out_of_fold']:.3f}"
+        lines.append(f"| {facts} | {score} | {apart} |")
     return "\n".join(lines)
 
 

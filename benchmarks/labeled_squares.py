@@ -30,7 +30,8 @@ def training_images(data: Path | None) -> Iterator[LabeledImage]:
     Parameters
     ----------
     data
-        A stain folder (see stains.py), whose images all have labels in full-labels/; or a dataset folder, whose labels/
+        A stain folder (see fewstain.benchmark.trial), whose images all have labels in full-labels/; or a dataset
+        folder, whose labels/
         hold whole images or windows. None is for the left half of the demo's labeled image.
     """
     if data is None:

@@ -18,9 +18,9 @@ import numpy as np
 from fewstain.diffusion.progress import peak_memory_bytes
 from fewstain.images.read import read_image
 from fewstain.images.write import write_image
+from fewstain.pixels.folder import load_pixels
 from fewstain.pixels.segment import segment_files
 from fewstain.settings import PRESETS, Preset
-from fewstain.pixels.folder import load_pixels
 
 
 def mosaic(pixels: np.ndarray, side: int) -> np.ndarray:

@@ -12,8 +12,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmark_table import table
 from page import replace_tables
+from speed_table import table
 
 Result = dict[str, Any]
 

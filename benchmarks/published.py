@@ -26,16 +26,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
+from fewstain.baselines.ddpm_seg import (
+    BATCH_PIXELS,
+    FULL_EPOCHS,
+    LEARNING_RATE,
+    MOST_EPOCHS,
+    PATIENCE,
+    pixel_classifier,
+)
 from fewstain.pixels.ensemble import PixelMaps, jensen_shannon
 from fewstain.pixels.features import FeatureExtractor
 from fewstain.pixels.training import DISTANCE_WEIGHT
 from fewstain.pixels.windows import LabeledWindow
 
-BATCH_PIXELS = 64
-LEARNING_RATE = 1e-3
-MOST_EPOCHS = 100
-FULL_EPOCHS = 4  # none ends earlier
-PATIENCE = 50
 COPIES = 2  # of the features, at the peak
 
 
@@ -72,23 +75,9 @@ def upsampled(extractor: FeatureExtractor, image: Tensor) -> Tensor:
     return torch.cat([functional.interpolate(each, size, mode="bilinear", align_corners=False)[0] for each in maps])
 
 
-def pixel_classifier(features: int, n_classes: int) -> nn.Sequential:
-    """Make one member; its last output is the distance's."""
-    layers = nn.Sequential(
-        *(nn.Linear(features, 128), nn.ReLU(), nn.BatchNorm1d(128)),
-        *(nn.Linear(128, 32), nn.ReLU(), nn.BatchNorm1d(32)),
-        nn.Linear(32, n_classes + 1),
-    )
-    for layer in layers:
-        if isinstance(layer, nn.Linear):
-            nn.init.normal_(layer.weight, 0.0, 0.02)
-            nn.init.zeros_(layer.bias)
-    return layers
-
-
 def train_member(rows: TensorDataset, features: int, n_classes: int) -> nn.Sequential:
     """Train one member on rows of features, class and distance."""
-    classifier = pixel_classifier(features, n_classes).train()
+    classifier = pixel_classifier(features, n_classes + 1).train()
     optimiser = torch.optim.Adam(classifier.parameters(), lr=LEARNING_RATE)
     # a last batch of one row would stop batch normalisation
     loader = DataLoader(rows, BATCH_PIXELS, shuffle=True, drop_last=len(rows) % BATCH_PIXELS == 1)
@@ -123,7 +112,7 @@ def step_seconds(features: int, n_classes: int, steps: int = 200) -> float:
     """Time a training step on this machine, its batch included."""
     n = steps * BATCH_PIXELS
     rows = TensorDataset(torch.randn(n, features), torch.zeros(n, dtype=torch.int64), torch.zeros(n))
-    classifier = pixel_classifier(features, n_classes)
+    classifier = pixel_classifier(features, n_classes + 1)
     optimiser = torch.optim.Adam(classifier.parameters(), lr=LEARNING_RATE)
     start = time.perf_counter()
     for batch in DataLoader(rows, BATCH_PIXELS, shuffle=True):

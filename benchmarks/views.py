@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from stains import build_dataset
 from torch import Tensor
 
+from fewstain.benchmark.trial import build_dataset
 from fewstain.dataset import open_dataset
 from fewstain.evaluate.scores import ScoreSum
 from fewstain.images.normalise import Normaliser, fit_normaliser
@@ -70,7 +70,7 @@ VARIANTS: dict[str, ViewOf] = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="What the views of labeled windows are worth.")
-    parser.add_argument("--stain-dir", type=Path, required=True, help="folder of the stain, see stains.py")
+    parser.add_argument("--stain-dir", type=Path, required=True, help="folder of the stain, see docs/benchmark.md")
     parser.add_argument("--labels", type=int, default=24, help="windows learned from")
     parser.add_argument("--seed", type=int, default=0, help="which windows, and the seed of the fits")
     parser.add_argument("--trials", type=int, default=PixelSettings().decoder_trials)

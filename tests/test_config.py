@@ -52,7 +52,7 @@ def test_schema_file_is_the_generated_one():
 def test_schema_forbids_unknown_keys_at_every_depth_and_fills_in_no_presets_number():
     schema = config_schema()
     models = [schema, *(part for part in schema["$defs"].values() if part["type"] == "object")]
-    assert len(models) == 11
+    assert len(models) == 21
     assert all(model["additionalProperties"] is False for model in models)
     for section in ("DiffusionSettings", "ConditionalSettings"):
         assert "default" not in json.dumps(schema["$defs"][section])
@@ -82,7 +82,10 @@ def test_only_written_numbers_replace_the_presets(tmp_path):
             "unknown key 'datasets.a.diffusion.stepps'; did you mean 'steps'?",
         ),
         ("datasets: {a: {batch_size: 3}}", "unknown key 'datasets.a.batch_size'; it belongs under 'diffusion'"),
-        ("datasets: {a: }\nquux: 1", "unknown key 'quux'; valid are: datasets, across, preset, seed, data, results"),
+        (
+            "datasets: {a: }\nquux: 1",
+            "unknown key 'quux'; valid are: datasets, across, benchmark, preset, seed, data, results",
+        ),
         ("datasets: {a: {n_labels: 0}}", "datasets.a.n_labels: "),
         ("datasets: {a: {n_labels: 0}}", "not 0; allowed: ≥ 1"),
         ("datasets: {a: {diffusion: {ema_decay: 1.5}}}", "not 1.5; allowed: ≥ 0 and < 1"),

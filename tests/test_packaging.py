@@ -56,7 +56,8 @@ def test_every_import_in_src_is_a_requirement():
     names = {canonicalize_name(name) for name in wanted - set(EXTRAS["dev"])}
     distributions = packages_distributions()
     missing = {}
-    for path in (ROOT / "src").rglob("*.py"):
+    elsewhere = {"cellpose_worker.py"}  # runs in an environment of its own
+    for path in (each for each in (ROOT / "src").rglob("*.py") if each.name not in elsewhere):
         for node in ast.walk(ast.parse(path.read_text())):
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []

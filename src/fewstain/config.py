@@ -13,7 +13,9 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
+from fewstain.benchmark_settings import BenchmarkSettings, read_benchmark
 from fewstain.errors import UserError
+from fewstain.pair_settings import PAIR_SECTIONS, LayoutSettings, PainterSettings, PairSettings
 from fewstain.settings import (
     PRESETS,
     ConditionalSettings,
@@ -44,6 +46,8 @@ __all__ = [
     "config_schema",
     "dataset_settings",
     "load_config",
+    "painter_options",
+    "pair_settings",
     "parse_config",
     "parse_set",
     "resolve",
@@ -70,6 +74,9 @@ class DatasetSettings(Strict):
     pixels: PixelSettings = Field(PixelSettings(), description="numbers that differ from the preset's")
     segmenter: SegmenterSettings = Field(SegmenterSettings(), description="numbers that differ from the preset's")
     segment: SegmentSettings = Field(SegmentSettings(), description="numbers that differ from the preset's")
+    layouts: LayoutSettings = Field(LayoutSettings(), description="numbers that differ from the preset's")
+    painter: PainterSettings = Field(PainterSettings(), description="numbers that differ from the preset's")
+    pairs: PairSettings = Field(PairSettings(), description="synthetic pairs: numbers that differ from the preset's")
     toolbox: ToolboxSettings = Field(ToolboxSettings(), description="what else to make with the denoiser")
 
     @field_validator("channels")
@@ -81,7 +88,12 @@ class DatasetSettings(Strict):
 
     def overrides(self) -> dict[str, dict[str, Any]]:
         """Return the keys that were written, section by section."""
-        return {section: getattr(self, section).model_dump(mode="json", exclude_unset=True) for section in SECTIONS}
+        return {section: self.written(section) for section in SECTIONS}
+
+    def written(self, section: str) -> dict[str, Any]:
+        """Return the keys of one section that were written."""
+        written: dict[str, Any] = getattr(self, section).model_dump(mode="json", exclude_unset=True)
+        return written
 
 
 # a name becomes a folder under data/ and results/, so it must not be able to leave them
@@ -110,6 +122,9 @@ class Config(Strict):
         min_length=1, description="a name for each folder data/<name>"
     )
     across: Across = Field(Across(), description="one denoiser for several datasets; for the diffusion toolbox")
+    benchmark: Annotated[
+        BenchmarkSettings | None, BeforeValidator(read_benchmark, json_schema_input_type=str | BenchmarkSettings | None)
+    ] = Field(None, description="methods to compare, for `snakemake benchmark`; or a YAML file that says so")
     preset: Preset = Field(Preset.demo, description="demo: minutes on 2 cores; cpu: under an hour; gpu: an evening")
     seed: int = Field(0, ge=0, description="of every random number: the same seed gives the same results")
     data: str = Field("data", min_length=1, description="folder that holds the datasets")
@@ -172,6 +187,19 @@ def parse_config(content: Any, source: str = "config.yaml") -> Config:
 def dataset_settings(config: Config, name: str, source: str = "config.yaml") -> Settings:
     """Return all numbers for one dataset: its preset's, changed by its own."""
     return resolve(config.preset_of(name), config.dataset(name).overrides(), f"{source}: datasets.{name}")
+
+
+def pair_settings(config: Config, name: str) -> PairSettings:
+    """Return the numbers of one dataset's pairs: its preset's, changed by its own."""
+    numbers = PAIR_SECTIONS["pairs"][config.preset_of(name)].model_dump(mode="json")
+    return validate(PairSettings, numbers | config.dataset(name).written("pairs"), f"datasets.{name}.pairs")
+
+
+def painter_options(config: Config, name: str) -> list[str]:
+    """Return the command line options of train-painter: the preset, and what was written."""
+    own, preset = config.dataset(name), config.preset_of(name)
+    layouts = training_options(preset, "layouts", own.layouts)
+    return layouts + training_options(preset, "painter", own.painter)[len(["--preset", preset]) :]
 
 
 def resolve(
@@ -248,6 +276,13 @@ def config_schema() -> dict[str, Any]:
         dataset[section].pop("default", None)
         for key in schema["$defs"][Settings.model_fields[section].annotation.__name__]["properties"].values():  # type: ignore[union-attr]
             key.pop("default", None)
+    for section in PAIR_SECTIONS:
+        dataset[section].pop("default", None)
+    for model in (LayoutSettings, PainterSettings, PairSettings):
+        for key in schema["$defs"][model.__name__]["properties"].values():
+            key.pop("default", None)
+    for section in SECTIONS:
+        schema["$defs"]["BenchmarkSettings"]["properties"][section].pop("default", None)
     written_only = {
         "Across": {"conditions": "ConditionalSettings"},
         "LatentWish": {"vae": "VaeSettings", "diffusion": "DiffusionSettings"},

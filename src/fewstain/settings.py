@@ -186,7 +186,10 @@ class SegmenterSettings(TrainingSettings):
     """The segmenter: the denoiser's U-Net, trained on to map pixels in one pass."""
 
     batch_size: int = Field(8, ge=1)
-    steps: int = Field(400, ge=1)
+    steps: int = Field(800, ge=1)
+    fold_steps: int = Field(
+        400, ge=1, description="steps of each training without a fold, for the choice of decoder and method"
+    )
     warmup_steps: int = Field(20, ge=0)
     ema_decay: float = Field(0.99, ge=0, lt=1)
     views: int = Field(8, ge=0, description="views of each window to learn from, as of pixels, beside the window")
@@ -255,7 +258,13 @@ _DEMO = Settings(
     ),
     pixels=PixelSettings(timesteps=(20, 80), members=3, views=4, steps=200, folds=4, decoder_trials=40),
     segmenter=SegmenterSettings(
-        steps=150, warmup_steps=10, ema_decay=0.98, checkpoint_seconds=20, decoder_trials=40, pool_windows=24
+        steps=150,
+        fold_steps=100,
+        warmup_steps=10,
+        ema_decay=0.98,
+        checkpoint_seconds=20,
+        decoder_trials=40,
+        pool_windows=24,
     ),
 )
 
@@ -283,7 +292,14 @@ _GPU = Settings(
         decoder_trials=200,
     ),
     segmenter=SegmenterSettings(
-        crop=128, batch_size=16, steps=3000, learning_rate=4e-4, ema_decay=0.998, views=32, decoder_trials=200
+        crop=128,
+        batch_size=16,
+        steps=3000,
+        fold_steps=2000,
+        learning_rate=4e-4,
+        ema_decay=0.998,
+        views=32,
+        decoder_trials=200,
     ),
     segment=SegmentSettings(tile=1024, overlap=64, flips=True),
 )

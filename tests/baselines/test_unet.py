@@ -2,14 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fewstain.baselines.unet import (
-    CLASSES,
-    UNLABELED,
-    UNetSegmenter,
-    augmentation,
-    cosine_with_warmup,
-    segmentation_loss,
-)
+from fewstain.baselines.unet import UNetSegmenter, cosine_with_warmup
 from fewstain.pixels.windows import label_window
 
 SMALL = {"features": (8, 8, 8, 8, 8, 8), "crop": 32, "batch_size": 2, "window": 32}
@@ -56,31 +49,6 @@ def test_a_time_budget_ends_training():
 def test_needs_one_budget(budget):
     with pytest.raises(ValueError, match="either steps or seconds"):
         UNetSegmenter(**budget).fit([window()])
-
-
-def test_augmentation_keeps_image_and_targets_together():
-    _, labels = disk()
-    plane = torch.from_numpy(labels.astype(np.float32))[None]
-    sample = {"image": plane.clone(), "classes": plane, "distance": plane, "known": plane}
-    augment = augmentation(32).set_random_state(1)
-    for _ in range(5):
-        drawn = augment(sample)
-        assert drawn["image"].shape == (1, 32, 32)
-        assert set(np.unique(drawn["classes"])) <= {0.0, 1.0}
-        assert torch.equal(drawn["classes"], drawn["known"])
-        assert (drawn["distance"] - drawn["classes"]).abs().mean() < 0.05
-
-
-def test_loss_ignores_unknown_distances():
-    targets = {key: torch.zeros(1, 1, 4, 4) for key in ("classes", "distance", "known")}
-    output = torch.zeros(1, CLASSES + 1, 4, 4)
-    output[:, 0] = 20
-    assert segmentation_loss(output, targets) == pytest.approx(0, abs=1e-6)
-    targets["classes"][..., 1, 1] = UNLABELED
-    output[:, :CLASSES, 1, 1] = torch.tensor([0.0, 0, 20])
-    assert segmentation_loss(output, targets) == pytest.approx(0, abs=1e-6)
-    targets["known"][..., 0, 0] = 1
-    assert segmentation_loss(output, targets) == pytest.approx(0.5, abs=1e-6)
 
 
 def test_the_learning_rate_rises_and_falls_to_zero():

@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parents[2] / "benchmarks"
 def further(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
     yield importlib.import_module("further")
-    for name in ("further", "views", "stains", "page"):
+    for name in ("further", "views", "page"):
         sys.modules.pop(name, None)
 
 
@@ -38,8 +38,8 @@ def test_a_model_is_no_nearer_to_itself_than_0_and_pairs_tell_more_than_each_alo
 
 def test_the_table_has_a_line_a_model(further):
     scores = {"AP50": 0.5, "AP50_standard_error": 0.04, "difference": -0.02, "difference_standard_error": 0.03}
-    about = {"prediction": "epsilon", "steps": 1500, "AP50_out_of_fold": 0.6, "AP_out_of_fold": 0.3}
+    about = {"prediction": "epsilon", "steps": 1500, "method": "both", "AP50_out_of_fold": 0.6, "AP_out_of_fold": 0.3}
     result = {"stain": "histology", "n_labels": 24, "seed": 0, "further_windows": 54, "models": [about | scores] * 2}
     *_, first, second = further.table(result).splitlines()
-    assert first == "| epsilon | 1500 | 0.600 | 0.500 (0.040) | – |"
-    assert second == "| epsilon | 1500 | 0.600 | 0.500 (0.040) | -0.020 (0.030) |"
+    assert first == "| epsilon | 1500 | both | 0.600 | 0.500 (0.040) | – |"
+    assert second == "| epsilon | 1500 | both | 0.600 | 0.500 (0.040) | -0.020 (0.030) |"

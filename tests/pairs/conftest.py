@@ -1,6 +1,10 @@
+import numpy as np
 import pytest
+import tifffile
 
 from fewstain.settings import DiffusionSettings, PixelSettings, SegmenterSettings
+
+from .painted_discs import DENOISER, LAYOUTS, PAINTER, discs_of, fake_pixels, stained
 
 PIXELS = PixelSettings(
     timesteps=(20,),
@@ -23,6 +27,7 @@ def segmenter_settings():
         crop=32,
         batch_size=4,
         steps=40,
+        fold_steps=40,
         warmup_steps=2,
         learning_rate=0.01,
         ema_decay=0.9,
@@ -58,3 +63,45 @@ def trained(fitted, segmenter_settings):
         results, open_dataset(fitted / "data"), results / "segmenter", fitted / "state", segmenter_settings, seed=3
     )
     return fitted
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_precision():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+        yield
+
+
+@pytest.fixture(scope="session")
+def unpainted(tmp_path_factory):
+    """Folder with data/ and results/, which has diffusion/, pixels/, masks/ and dataset.json: all but a painter."""
+    from fewstain.dataset import open_dataset
+    from fewstain.diffusion.training import train_diffusion
+    from fewstain.provenance import write_record
+
+    folder = tmp_path_factory.mktemp("stain")
+    random = np.random.default_rng(0)
+    for part in ("data/images", "data/labels", "results/masks"):
+        (folder / part).mkdir(parents=True)
+    for number in range(8):
+        labels = discs_of(random)
+        tifffile.imwrite(folder / "data" / "images" / f"{number}.tif", stained(labels, random))
+        tifffile.imwrite(folder / "results" / "masks" / f"{number}.tif", labels)
+        if number < 2:
+            tifffile.imwrite(folder / "data" / "labels" / f"{number}.tif", labels)
+    train_diffusion(open_dataset(folder / "data"), folder / "results" / "diffusion", folder / "state", DENOISER)
+    fake_pixels(folder / "results")
+    write_record(folder / "results" / "dataset.json", folder / "data", {})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stain(unpainted):
+    """The same with results/painter, hardly trained."""
+    from fewstain.dataset import open_dataset
+    from fewstain.pairs.painter_training import train_painter
+
+    train_painter(
+        unpainted / "results", open_dataset(unpainted / "data"), unpainted / "painter_state", LAYOUTS, PAINTER
+    )
+    return unpainted

@@ -38,7 +38,7 @@ def test_a_finished_training_only_writes_its_results_again(trained, tmp_path, se
 
 
 def test_from_scratch_begins_with_other_weights(trained, tmp_path, segmenter_settings):
-    settings = segmenter_settings.model_copy(update={"steps": 1, "learning_rate": 1e-9})
+    settings = segmenter_settings.model_copy(update={"steps": 1, "fold_steps": 1, "learning_rate": 1e-9})
     dataset, weights = open_dataset(trained / "data"), {}
     for name, scratch in (("denoiser", False), ("scratch", True)):
         chosen = settings.model_copy(update={"from_scratch": scratch})
@@ -68,7 +68,7 @@ def test_pairs_are_learned_from_too(trained, tmp_path, segmenter_settings, discs
         image, labels = discs(seed)
         write_image(tmp_path / "pairs" / "images" / f"{seed}.tif", image)
         write_labels(tmp_path / "pairs" / "labels" / f"{seed}.tif", labels)
-    settings = segmenter_settings.model_copy(update={"steps": 2})
+    settings = segmenter_settings.model_copy(update={"steps": 2, "fold_steps": 2})
     dataset, weights = open_dataset(trained / "data"), {}
     for name, pairs in (("with", tmp_path / "pairs"), ("without", None)):
         record = train_segmenter(

@@ -44,8 +44,17 @@ TINY = {
         "folds": 2,
         "decoder_trials": 1,
     },
-    "segmenter": {"crop": 16, "batch_size": 2, "steps": 2, "views": 0, "decoder_trials": 1},
+    "segmenter": {
+        "crop": 16,
+        "batch_size": 2,
+        "steps": 2,
+        "fold_steps": 2,
+        "views": 0,
+        "pool_windows": 2,
+        "decoder_trials": 1,
+    },
     "segment": {"tile": 64, "overlap": 8},
+    "pairs": {"n": 0},
 }
 pytestmark = pytest.mark.workflow
 

@@ -91,3 +91,26 @@ rule report_times:
         code_version=CODE_VERSIONS["report"],
     shell:
         "fewstain --log {log:q} report-times {input:q} --out {output:q}"
+
+
+rule report_pairs:
+    input:
+        pairs=f"{RESULTS}/{{dataset}}/pairs",
+    output:
+        report(
+            directory(f"{RESULTS}/{{dataset}}/report/pairs"),
+            patterns=["{picture}.png"],
+            caption="../report/pairs.rst",
+            category="{dataset}",
+            subcategory="Synthetic pairs",
+            labels={"picture": "{picture}"},
+        ),
+    log:
+        f"{RESULTS}/{{dataset}}/logs/report-pairs.log",
+    conda:
+        "../../environment.yml"
+    params:
+        dataset=dataset_folder,
+        code_version=CODE_VERSIONS["report"],
+    shell:
+        "fewstain --log {log:q} report-pairs {input.pairs:q} --data {params.dataset:q} --out {output:q}"

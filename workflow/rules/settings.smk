@@ -11,11 +11,22 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
 
-from fewstain.config import ACROSS, PRESETS, across_options, cli_options, dataset_settings, load_config, parse_config
+from fewstain.config import (
+    ACROSS,
+    PRESETS,
+    across_options,
+    cli_options,
+    dataset_settings,
+    load_config,
+    pair_settings,
+    painter_options,
+    parse_config,
+)
 from fewstain.dataset import list_files, parse_window
 from fewstain.description import split_words
 from fewstain.errors import UserError
 from fewstain.images.read import LABEL_EXTENSIONS, stem
+from fewstain.pair_settings import PAIR_SECTIONS
 from fewstain.stages import CODE_VERSIONS
 from fewstain.storage import sha256_file
 from fewstain.toolbox import training_options
@@ -25,7 +36,11 @@ min_version("9.10")
 try:
     for path in workflow.configfiles:
         load_config(path)  # tells what is lost once Snakemake has read it: keys that stand twice
+    # what the command line says of it is text, and may be the name of a file
+    BENCHMARK_NAMED = config["benchmark"] if isinstance(config.get("benchmark"), str) else "..."
     CONFIG = parse_config(config)
+    if CONFIG.benchmark:
+        config["benchmark"] = CONFIG.benchmark.model_dump(mode="json", exclude_unset=True)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 validate(config, "../schemas/config.schema.json", set_default=False)
@@ -34,6 +49,7 @@ DATA, RESULTS = CONFIG.data, CONFIG.results
 if Path(RESULTS).exists() and not (Path(RESULTS).is_dir() and os.access(RESULTS, os.W_OK)):
     raise WorkflowError(f"{RESULTS}: is no folder that can be written to; change it, or `results` in config.yaml")
 NUMBERS = {name: dataset_settings(CONFIG, name) for name in CONFIG.datasets}
+PAIRS = {name: pair_settings(CONFIG, name) for name in CONFIG.datasets}
 
 
 wildcard_constraints:
@@ -41,6 +57,8 @@ wildcard_constraints:
     base="|".join(re.escape(name) for name in CONFIG.datasets),
     kind="labeled|test|pool",
     condition="words|few-shot",
+    shard=r"\d+",
+    shards=r"\d+",
 
 
 # Files are listed when the workflow starts. The demo's are known before they exist.
@@ -199,8 +217,25 @@ def benchmarks_of(wildcards):
     steps = ["check", "train-diffusion"]
     if has_labels(wildcards.dataset):
         steps += ["fit-pixels", "train-segmenter", "segment-pool"]
+        steps += ["ensemble-masks", "train-painter"] if makes_pairs(wildcards.dataset) else []
         steps += ["segment-test"] if has_test(wildcards.dataset) else []
     return [f"{RESULTS}/{wildcards.dataset}/.times/{step}.tsv" for step in steps]
+
+
+# Pairs need a fitted ensemble, and so labels.
+def makes_pairs(dataset):
+    return has_labels(dataset) and PAIRS[dataset].n > 0
+
+
+def pairs_shards(wildcards):
+    shards = PAIRS[wildcards.dataset].shards
+    return [f"{RESULTS}/{wildcards.dataset}/.pairs/{shard}-of-{shards}" for shard in range(1, shards + 1)]
+
+
+# A preset's numbers may change with a new version, as with `stage_numbers`.
+def painter_numbers(wildcards):
+    preset = CONFIG.preset_of(wildcards.dataset)
+    return [PAIR_SECTIONS[section][preset].model_dump(mode="json") for section in ("layouts", "painter")]
 
 
 # Without labels there is a denoiser, and a list of windows to label; with labels, everything.
@@ -211,6 +246,7 @@ def wanted_results():
         if has_labels(dataset):
             parts += ["report/tables", "report/labeled", "report/pool", "measurements.csv", "scores.json"]
             parts += ["report/test"] if has_test(dataset) else []
+            parts += ["report/pairs"] if makes_pairs(dataset) else []
             parts += ["corrected_measurements.csv"] if corrected_masks(dataset) else []
         parts += wanted_of_toolbox(dataset)
         wanted += [f"{RESULTS}/{dataset}/{part}" for part in parts]

@@ -83,6 +83,12 @@ class ForestSegmenter:
             distance[part] = self._distance.predict(rows[part])
         return single_maps(probabilities.reshape(-1, *shape), distance.reshape(shape))
 
+    @property
+    def nodes(self) -> int:
+        """Nodes of all trees, which are what a forest has learned; 0 before `fit`."""
+        forests = [each for each in (self._classes, self._distance) if each is not None]
+        return sum(int(tree.tree_.node_count) for forest in forests for tree in forest.estimators_)
+
     def features(self, image: np.ndarray) -> np.ndarray:
         """Compute Gaussians, gradients and Hessian eigenvalues at several scales: (C, H, W) -> (H, W, F) float32."""
         return multiscale_basic_features(image, channel_axis=0, sigma_min=1, sigma_max=self.sigma_max, workers=1)

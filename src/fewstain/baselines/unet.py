@@ -12,28 +12,16 @@ import numpy as np
 import torch
 from monai.inferers import SlidingWindowInferer
 from monai.networks.nets import BasicUNet
-from monai.transforms import (
-    Compose,
-    RandAffined,
-    RandAxisFlipd,
-    RandGaussianNoised,
-    RandRotate90d,
-    RandScaleIntensityd,
-    RandShiftIntensityd,
-    RandSpatialCropd,
-)
-from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
 from fewstain.baselines.segmenter import single_maps
+from fewstain.pairs.segmenter_training import labeled_crops, segmentation_loss
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.targets import INTERIOR
 from fewstain.pixels.windows import LabeledWindow
+from fewstain.settings import SegmenterSettings
 
 CLASSES = INTERIOR + 1
-MAPS = ("image", "classes", "distance", "known")
-UNLABELED = -1
 
 
 @dataclass
@@ -75,16 +63,14 @@ class UNetSegmenter:
             raise ValueError("give either steps or seconds")
         torch.manual_seed(self.seed)
         rng = np.random.default_rng(self.seed)
-        samples = [_sample(window, margin=self.crop // 4) for window in windows]
-        augment = augmentation(self.crop).set_random_state(self.seed)
+        crops = labeled_crops(windows, SegmenterSettings(crop=self.crop), rng)
         network = _network(windows[0].image.shape[0], self.features).to(self.device).train()
         optimizer = torch.optim.AdamW(network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
         start, self.steps_done = time.monotonic(), 0
         while (progress := self._progress(time.monotonic() - start)) < 1:
             for group in optimizer.param_groups:
                 group["lr"] = self.learning_rate * cosine_with_warmup(progress)
-            drawn = [augment(samples[index]) for index in rng.integers(len(samples), size=self.batch_size)]
-            batch = {key: torch.stack([torch.as_tensor(each[key]) for each in drawn]).to(self.device) for key in MAPS}
+            batch = {key: planes.to(self.device) for key, planes in crops.draw(self.batch_size, rng).items()}
             loss = segmentation_loss(network(batch["image"]), batch)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -105,52 +91,15 @@ class UNetSegmenter:
         output = inferer(batch, self._network)[0].float().cpu()
         return single_maps(output[:CLASSES].softmax(0).numpy(), output[CLASSES].sigmoid().numpy())
 
+    @property
+    def parameters(self) -> int:
+        """Number of weights; 0 before `fit`."""
+        return 0 if self._network is None else sum(each.numel() for each in self._network.parameters())
+
     def _progress(self, elapsed: float) -> float:
         if self.steps is not None:
             return self.steps_done / self.steps
         return elapsed / self.seconds if self.seconds else 1.0
-
-
-def augmentation(crop: int) -> Compose:
-    """Random crop, mirror image, quarter turn, turn and zoom by up to a quarter, contrast, brightness and noise."""
-    modes = ("bilinear", "nearest", "bilinear", "nearest")
-    return Compose(
-        [
-            RandSpatialCropd(MAPS, (crop, crop), random_size=False),
-            RandAffined(
-                MAPS,
-                prob=0.5,
-                rotate_range=math.pi / 4,
-                scale_range=(0.25, 0.25),
-                spatial_size=(crop, crop),
-                mode=modes,
-                padding_mode="reflection",
-            ),
-            RandAxisFlipd(MAPS, prob=0.5),
-            RandRotate90d(MAPS, prob=0.75, max_k=3),
-            RandScaleIntensityd("image", prob=0.5, factors=0.25),
-            RandShiftIntensityd("image", prob=0.5, offsets=0.15),
-            RandGaussianNoised("image", prob=0.25, std=0.05),
-        ]
-    )
-
-
-def segmentation_loss(output: Tensor, targets: dict[str, Tensor]) -> Tensor:
-    """Cross-entropy of the classes plus mean absolute error of the distance where it is known.
-
-    Parameters
-    ----------
-    output
-        (B, K + 1, H, W): K class logits and the distance's logit.
-    targets
-        "classes", "distance", "known": (B, 1, H, W) each; pixels of the class `UNLABELED` do not count.
-    """
-    classes = targets["classes"][:, 0].long()
-    entropy = functional.cross_entropy(output[:, :CLASSES], classes, ignore_index=UNLABELED, reduction="sum")
-    entropy = entropy / (classes != UNLABELED).sum().clamp_min(1)
-    known = targets["known"][:, 0] > 0.5
-    error = (output[:, CLASSES].sigmoid() - targets["distance"][:, 0]).abs() * known
-    return entropy + error.sum() / known.sum().clamp_min(1)
 
 
 def cosine_with_warmup(progress: float, warmup: float = 0.05) -> float:
@@ -171,15 +120,3 @@ def _network(channels: int, features: tuple[int, ...]) -> nn.Module:
         norm=("group", {"num_groups": 8}),
         upsample="nontrainable",
     )
-
-
-def _sample(window: LabeledWindow, margin: int) -> dict[str, Tensor]:
-    """Window with up to `margin` pixels of its surroundings, whose pixels are unlabeled: (1, h, w) maps."""
-    rows, columns = (slice(max(0, side.start - margin), side.stop + margin) for side in window.inside)
-    planes = torch.zeros(len(MAPS) - 1, *window.image.shape[1:])
-    planes[0] = UNLABELED
-    targets: tuple[NDArray, ...] = (window.targets.classes, window.targets.distance, window.targets.distance_known)
-    for plane, target in zip(planes, targets, strict=True):
-        plane[window.inside] = torch.from_numpy(target.astype(np.float32))
-    labeled = {key: plane[None, rows, columns] for key, plane in zip(MAPS[1:], planes, strict=True)}
-    return {"image": window.image[:, rows, columns], **labeled}

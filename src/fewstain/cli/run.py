@@ -12,12 +12,14 @@ import typer
 
 from fewstain import __version__
 from fewstain.cli import (
+    benchmark,
     check,
     conditions,
     control,
     diffusion,
     export,
     painting,
+    pairs,
     pixels,
     report,
     segmenter,
@@ -42,7 +44,7 @@ app = typer.Typer(
 )
 for group in (
     *(start, check, diffusion, conditions, painting, variation, control, translation),
-    *(pixels, segmenter, report, export, viewer),
+    *(pixels, pairs, segmenter, report, export, viewer, benchmark),
 ):
     group.add_to(app)
 

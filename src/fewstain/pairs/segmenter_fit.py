@@ -114,7 +114,8 @@ def train_segmenter(
     held_out: dict[int, PixelMaps] = {}
     for number in np.unique(sources.fold):
         inside = sources.fold == number
-        trained = train_one(sources, state / f"fold-{number}", settings, seed, inside, restart=restart)
+        shorter = settings.model_copy(update={"steps": settings.fold_steps})
+        trained = train_one(sources, state / f"fold-{number}", shorter, seed, inside, restart=restart)
         predictor = SegmenterPredictor(trained.network)
         for index in np.flatnonzero(inside).tolist():
             window = sources.windows[index]
@@ -194,7 +195,7 @@ def train_one(
         "denoiser": sources.record.denoiser_sha256,
         "labels": [[window.name, content_hash(window)] for window in learned],
         "pairs": [content_hash(pair) for pair in sources.pairs],
-        "pool": [content_hash(each.window) for each in sources.pool],
+        "windows of the pool": [content_hash(each.window) for each in sources.pool],
         "seed": seed,
     }
     saved = open_state(state, identity, restart=restart)

@@ -55,3 +55,24 @@ class StackedFeatures:
         """See `FeatureExtractor.maps`; all maps are where the last extractor's are."""
         found = [each for extractor in self.extractors for each in extractor.maps(images, origin, draw)]
         return [each.to(found[-1].device) for each in found]
+
+
+class ChosenFeatures:
+    """Some of an extractor's maps.
+
+    Parameters
+    ----------
+    extractor
+        Computes them all.
+    indices
+        Which to give, in this order.
+    """
+
+    def __init__(self, extractor: FeatureExtractor, indices: Sequence[int]) -> None:
+        self.extractor, self.indices = extractor, tuple(indices)
+        self.multiple = extractor.multiple
+
+    def maps(self, images: Tensor, origin: tuple[int, int] = (0, 0), draw: int = 0) -> list[Tensor]:
+        """See `FeatureExtractor.maps`."""
+        found = self.extractor.maps(images, origin, draw)
+        return [found[index] for index in self.indices]

@@ -3,65 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from accelerate.state import PartialState
-from numpy.typing import NDArray
-from torch import Tensor
 
 from fewstain.dataset import Dataset
 from fewstain.diffusion.network import Denoiser, load_denoiser
 from fewstain.diffusion.progress import StepProgress
 from fewstain.diffusion.record import check_image_kind, check_weights
 from fewstain.diffusion.record import read_record as read_denoiser_record
-from fewstain.errors import UserError
 from fewstain.images.read import read_header
-from fewstain.pixels.choose import (
-    Candidate,
-    FeatureChoice,
-    LabeledFeatures,
-    candidate_choices,
-    compare_choices,
-    fit_final,
-    tune_winners,
-)
-from fewstain.pixels.consensus import Consensus
-from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps
+from fewstain.pixels.choose import LabeledFeatures, candidate_choices
 from fewstain.pixels.extractor import build_extractor
 from fewstain.pixels.features import block_names
+from fewstain.pixels.fit_features import FittedPixels, extracted_features, fit_features
 from fewstain.pixels.folder import HELD_OUT_FILE, save_pixels
-from fewstain.pixels.folds import MARGIN, assign_folds, learnable, spatially_blocked
-from fewstain.pixels.held_out import save_maps, winner
-from fewstain.pixels.nested import nested_scores
+from fewstain.pixels.held_out import save_maps
 from fewstain.pixels.record import ONE_CLASS, PixelsRecord
-from fewstain.pixels.table import sample_table, window_projection
 from fewstain.pixels.targets import INTERIOR
-from fewstain.pixels.views import draw_view
 from fewstain.pixels.windows import LabeledWindow, labeled_windows
 from fewstain.settings import PixelSettings
 from fewstain.storage import check_writable
 
 LIBRARIES = ("fewstain", "torch", "diffusers", "scikit-image", "scikit-learn")
-
-
-@dataclass(frozen=True)
-class FittedPixels:
-    """An ensemble on raw features, what was chosen for it, and why.
-
-    `choices` has the tables behind the choices: features, decoder, folds. `out_of_fold` are the nested
-    scores, and `held_out` the maps of each window, by its name, of an ensemble on these features that has not seen it.
-    """
-
-    ensemble: PixelEnsemble
-    choice: FeatureChoice
-    decoder: Consensus
-    choices: dict[str, Any]
-    out_of_fold: dict[str, Any]
-    held_out: dict[str, PixelMaps]
 
 
 def fit_pixels(
@@ -185,27 +150,8 @@ def fit_windows(
     features = labeled_features(
         windows, denoiser, settings, n_classes=n_classes, seed=seed, autocast=autocast, advance=advance
     )
-    candidates = compare_choices(
-        features, candidate_choices(settings.timesteps, block_names(denoiser)), settings, seed, advance
-    )
-    candidates = tune_winners(features, candidates, settings, seed)
-    advance()
-    best = winner(candidates)
-    ensemble = fit_final(features, best.choice, settings, seed)
-    advance()
-
-    def choose(windows: NDArray[np.bool_]) -> tuple[Sequence[PixelMaps], Consensus]:
-        own = winner(candidates, windows)
-        return own.maps, own.decoder(settings.decoders, windows)
-
-    return FittedPixels(
-        ensemble,
-        best.choice,
-        best.decoder(settings.decoders),
-        _tables(features, candidates, best),
-        nested_scores(windows, features.fold, choose, class_names) | {"spatially_blocked": spatially_blocked(windows)},
-        dict(zip((window.name for window in windows), best.maps, strict=True)),
-    )
+    choices = candidate_choices(settings.timesteps, block_names(denoiser))
+    return fit_features(features, choices, settings, class_names=class_names, seed=seed, advance=advance)
 
 
 def labeled_features(
@@ -229,52 +175,11 @@ def labeled_features(
         seed=seed,
         autocast=autocast,
     )
-    rng = np.random.default_rng(seed)
-    projection = window_projection(extractor, windows, settings.components, rng)
-    table = sample_table(
-        extractor,
-        projection,
-        windows,
-        views=settings.views,
-        pixels_per_window=settings.pixels_per_window,
-        rng=rng,
-        advance=advance,
-    )
-    fold = assign_folds(windows, settings.folds, seed)
-    if not all(len(learnable(table, windows, fold, held_out)) for held_out in range(int(fold.max()) + 1)):
-        raise UserError(
-            f"{windows[0].name}, {windows[1].name}, …: the labeled windows lie within {MARGIN} pixels of each other, "
-            "so that none can be held out; label windows further apart, or in more images"
-        )
-
-    def project(window: LabeledWindow) -> list[Tensor]:
-        return [each.half() for each in projection.apply(extractor.maps(window.image[None], window.origin))]
-
     keys: list[tuple[int, str] | None] = [None] if settings.filters else []
     keys += [(timestep, block) for timestep in settings.timesteps for block in blocks]
-    return LabeledFeatures(
-        windows,
-        fold,
-        projection,
-        table,
-        [project(window) for window in windows],
-        keys,
-        n_classes,
-        [draw_view(window, rng) for _ in range(settings.decoder_views) for window in windows],
-        project,
-    )
+    return extracted_features(windows, extractor, keys, settings, n_classes=n_classes, seed=seed, advance=advance)
 
 
 def count_steps(settings: PixelSettings, denoiser: Denoiser) -> int:
     """How often `fit_windows` calls `advance`."""
     return settings.views + len(candidate_choices(settings.timesteps, block_names(denoiser))) + 2
-
-
-def _tables(features: LabeledFeatures, candidates: Sequence[Candidate], best: Candidate) -> dict[str, Any]:
-    """Tables behind the choices, as JSON takes them."""
-    folds = zip(features.windows, features.fold, strict=True)
-    return {
-        "features": [each.row(each is best) for each in candidates],
-        "decoder": best.decoder_trials.rows(),
-        "folds": [{"window": window.name, "image": window.group, "fold": int(fold)} for window, fold in folds],
-    }

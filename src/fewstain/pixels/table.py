@@ -47,6 +47,11 @@ class PixelTable:
     def __len__(self) -> int:
         return len(self.classes)
 
+    @classmethod
+    def joined(cls, parts: Sequence[PixelTable]) -> PixelTable:
+        """Put tables below each other."""
+        return cls(**{each.name: torch.cat([getattr(part, each.name) for part in parts]) for each in fields(cls)})
+
 
 def window_projection(
     extractor: FeatureExtractor, windows: Sequence[LabeledWindow], components: int, rng: np.random.Generator
@@ -85,15 +90,16 @@ def sample_table(
         for number, window in enumerate(windows):
             seen = view_of(window, rng) if view else window
             maps = projection.apply(extractor.maps(seen.image[None], seen.origin, draw=view))
-            parts.append(_gather_pixels(maps, seen, number, pixels_per_window, rng))
+            parts.append(gather_pixels(maps, seen, number, pixels_per_window, rng))
         if advance:
             advance()
-    return PixelTable(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(PixelTable)})
+    return PixelTable.joined(parts)
 
 
-def _gather_pixels(
+def gather_pixels(
     maps: Sequence[Tensor], window: LabeledWindow, number: int, n: int, rng: np.random.Generator
 ) -> PixelTable:
+    """Gather about `n` pixels of a window, stratified, from its projected maps; `number` is the window's."""
     rows, columns = stratified_pixels(window.targets, n, rng)
     inside = torch.from_numpy(rows + window.top), torch.from_numpy(columns + window.left)
     distance = np.where(window.targets.distance_known, window.targets.distance, np.nan)

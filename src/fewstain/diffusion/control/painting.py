@@ -22,6 +22,7 @@ def paint_conditions(
     steps: int = STEPS,
     seed: int,
     method: str = SAMPLER,
+    noise: Tensor | None = None,
     batch_size: int = 16,
 ) -> Tensor:
     """Paint an image for each condition.
@@ -32,7 +33,7 @@ def paint_conditions(
         On the device to compute on.
     conditions
         (n, K, H, W) planes in [0, 1], as `layout_planes` makes them; H and W multiples of `denoiser.multiple`.
-    steps, seed, method, batch_size
+    steps, seed, method, noise, batch_size
         As of `sample`. Image i is a function of (seed, i) and of condition i.
 
     Returns
@@ -58,6 +59,7 @@ def paint_conditions(
         steps=steps,
         seed=seed,
         method=method,
+        noise=noise,
         batch_size=batch_size,
         bind=lambda rows: with_condition(denoiser, control, conditions[rows].to(denoiser.device)),
     )

@@ -85,7 +85,7 @@ def train_control(
         )
     if condition is Condition.layout:
         windows = find_layouts(dataset, layouts)
-        pairs = [_layout_pair(denoiser_dir, base, window) for window in windows]
+        pairs = [layout_pair(denoiser_dir, base, window) for window in windows]
     else:
         pairs = [_edges_pair(denoiser_dir, base, path) for path in dataset.images]
     control = build_control(denoiser, channels_of(condition), seed)
@@ -209,7 +209,9 @@ def _edges_pair(denoiser_dir: Path, base: DenoiserRecord, path: Path) -> Pair:
     return Pair(path.name, (path,), planes)
 
 
-def _layout_pair(denoiser_dir: Path, base: DenoiserRecord, window: Window) -> Pair:
+def layout_pair(denoiser_dir: Path, base: DenoiserRecord, window: Window) -> Pair:
+    """Pair an image, or a window of it, as a denoiser sees it, with its layout's planes."""
+
     def planes() -> NDArray[np.float32]:
         labels = read_labels(window.labels)
         image = read_picture(denoiser_dir, base, window.image).planes[0].numpy()

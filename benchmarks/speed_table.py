@@ -1,6 +1,6 @@
-"""Write the tables of docs/benchmark.md from what the other benchmarks printed.
+"""Write the tables of docs/speed.md from what the other benchmarks printed.
 
-    python benchmarks/benchmark_table.py RESULT.json… [--page docs/benchmark.md]
+    python benchmarks/speed_table.py RESULT.json… [--page docs/speed.md]
 
 Results may be of pixel_fit.py, diffusion.py and large_image.py, several of each; which is which, their keys tell. What
 stands between the page's two markers is replaced.
@@ -21,9 +21,9 @@ Result = dict[str, Any]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Tables of docs/benchmark.md from results of the benchmarks.")
+    parser = argparse.ArgumentParser(description="Tables of docs/speed.md from results of the benchmarks.")
     parser.add_argument("results", type=Path, nargs="*", help="JSON files")
-    parser.add_argument("--page", type=Path, default=Path("docs/benchmark.md"))
+    parser.add_argument("--page", type=Path, default=Path("docs/speed.md"))
     options = parser.parse_args()
     results = [json.loads(path.read_text(encoding="utf-8")) for path in options.results]
     page = options.page.read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 def table():
     sys.path.insert(0, str(ROOT / "benchmarks"))
     try:
-        return importlib.import_module("benchmark_table")
+        return importlib.import_module("speed_table")
     finally:
         sys.path.pop(0)
 

@@ -1,0 +1,156 @@
+"""How good synthetic pairs are: their realism, the share kept, copies of training images, and what they take to make.
+
+    python benchmarks/pairs.py DATASET_DIR PAIRS_DIR... --name histology --json OUT.json
+    python benchmarks/pairs.py --page docs/pairs.md OUT.json... [--segmenter SEGMENTER.json...]
+
+PAIRS_DIR is what `fewstain pairs` wrote. Realism compares the pairs kept with images that nothing was trained on, the
+test images; beside it stands the same of real images of the pool, which is the best that can be expected. Both are
+given as many crops of the same size, cut from the images' middles first.
+
+The second form writes the page's tables. SEGMENTER.json holds rows {"stain", "pairs", "start", "AP50", "PQ", "seeds"}
+of segmenters trained with and without pairs; where there are none, the page says that they are not measured yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from page import replace_tables
+from torch import Tensor
+
+from fewstain.dataset import list_files, open_dataset
+from fewstain.evaluate.realism import realism
+from fewstain.images.normalise import Normaliser, fit_normaliser
+from fewstain.images.read import read_image
+from fewstain.pairs.batches import last_asked_for, seconds_taken
+from fewstain.pairs.run import default_state
+
+LEAST = 2  # images that a distance of sets can be told of
+
+
+def crops(paths: list[Path], side: int, n: int, normaliser: Normaliser) -> Tensor:
+    """N crops (C, side, side) in [-1, 1], one after the other of each image, on a grid; fewer where there are fewer."""
+    cut: list[list[np.ndarray]] = []
+    for path in paths:
+        planes = normaliser.apply(read_image(path).pixels)
+        rows, columns = (max(0, extent - side) for extent in planes.shape[1:])
+        corners = [
+            (y, x)
+            for y in range(rows % side // 2, rows + 1, side)
+            for x in range(columns % side // 2, columns + 1, side)
+        ]
+        own = [planes[:, y : y + side, x : x + side] for y, x in corners]
+        cut.append([each for each in own if each.shape[1:] == (side, side)])
+    found = [own[turn] for turn in range(max(map(len, cut))) for own in cut if turn < len(own)]
+    return torch.from_numpy(np.stack(found[:n]))
+
+
+def measure(dataset_dir: Path, pairs_dir: Path) -> dict[str, Any]:
+    """Measure one folder of pairs."""
+    dataset, record = open_dataset(dataset_dir), json.loads((pairs_dir / "pairs.json").read_text())
+    table = pd.read_csv(pairs_dir / "pairs.csv", keep_default_na=False)
+    normaliser = fit_normaliser(read_image(path).pixels for path in dataset.images)
+    files = list_files(pairs_dir / "images")
+    side = record["made"]["side"]
+    painted = crops(files, side, len(files), normaliser)
+    real = crops(list(dataset.images), side, len(painted), normaliser)
+    held_out = crops([each.image for each in dataset.test], side, 10**9, normaliser)
+    result: dict[str, Any] = {
+        "kind": record["made"]["kind"],
+        "side": side,
+        "generated": record["generated"],
+        "kept": record["kept"],
+        "dropped": record["dropped"],
+        "memorised": record["memorised"],
+        "held_out": len(held_out),
+        "compared": len(painted),
+        "agreement_limit": record["limits"]["agreement"],
+        "seconds": seconds_taken(last_asked_for(default_state(pairs_dir))),
+    }
+    agreement = pd.to_numeric(table["agreement"], errors="coerce")
+    result["agreement_median"] = float(agreement.median()) if agreement.notna().any() else None
+    if min(len(painted), len(real), len(held_out)) >= LEAST:
+        result["realism"] = {
+            "pairs": vars(realism(painted, held_out)),
+            "real": vars(realism(real, held_out)),
+        }
+    return result
+
+
+def tables(results: list[dict[str, Any]], segmenter: list[dict[str, Any]]) -> str:
+    """Make the page's tables."""
+    lines = [
+        "| stain | first | made | kept | memorised | median PQ, least allowed | pairs a minute |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for each in results:
+        rate = f"{60 * each['generated'] / each['seconds']:.1f}" if each["seconds"] else ""
+        median, limit = (
+            f"{value:.2f}" if value is not None else "" for value in (each["agreement_median"], each["agreement_limit"])
+        )
+        limit = limit if each["kind"] != "image" else "none"
+        lines.append(
+            f"| {each['name']} | {each['kind']} | {each['generated']} | {each['kept']} | {each['memorised']} | "
+            f"{median}, {limit} | {rate} |"
+        )
+    lines += [
+        "",
+        "Distances to held-out real images; beside them those of as many crops of the pool:",
+        "",
+        "| stain | first | crops | Fréchet | MMD | grey levels |",
+        "|---|---|---|---|---|---|",
+    ]
+    for each in results:
+        for name, told in (("pairs", each["kind"]), ("real", "real images")):
+            if "realism" in each:
+                found = each["realism"][name]
+                lines.append(
+                    f"| {each['name']} | {told} | {each['compared']} | {found['frechet']:.1f} | {found['mmd']:.2f} | "
+                    f"{found['pixels']:.2f} |"
+                )
+    lines += ["", *segmenter_lines(segmenter)]
+    return "\n".join(lines)
+
+
+def segmenter_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """Make the table of segmenters trained with and without pairs."""
+    if not rows:
+        return ["What pairs are worth to a segmenter is not measured yet."]
+    lines = ["| stain | learned from | begun with | AP50 | PQ | seeds |", "|---|---|---|---|---|---|"]
+    lines += [
+        f"| {row['stain']} | {row['pairs']} | {row['start']} | {row['AP50']:.3f} | {row['PQ']:.3f} | {row['seeds']} |"
+        for row in rows
+    ]
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("given", type=Path, nargs="+", help="dataset and pairs folders, or with --page JSON files")
+    parser.add_argument("--name", help="of the stain")
+    parser.add_argument("--json", type=Path, help="file for what was measured")
+    parser.add_argument("--page", type=Path, help="page whose tables to write")
+    parser.add_argument("--segmenter", type=Path, nargs="*", default=[], help="JSON of segmenters' scores")
+    options = parser.parse_args()
+    if options.page:
+        results = [row for path in options.given for row in json.loads(path.read_text())]
+        segmenter = [row for path in options.segmenter for row in json.loads(path.read_text())]
+        page = options.page.read_text(encoding="utf-8")
+        options.page.write_text(replace_tables(page, tables(results, segmenter), "pairs"), encoding="utf-8")
+        return
+    dataset_dir, *pairs_dirs = options.given
+    results = [{"name": options.name or dataset_dir.name, **measure(dataset_dir, each)} for each in pairs_dirs]
+    text = json.dumps(results, indent=2)
+    print(text)
+    if options.json:
+        options.json.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""DatasetGAN: a generator whose features label the images it paints; Zhang et al., CVPR 2021."""

@@ -1,0 +1,174 @@
+"""DatasetGAN: labels of a few latents, an ensemble on the generator's features, and a segmenter of what it labels.
+
+Zhang et al., CVPR 2021. Where the latents come from is what differs: real crops, projected, or the generator's own
+images, labeled by an annotator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fewstain.baselines.gan.projection import cut_crops, project
+from fewstain.baselines.gan.training import Gan
+from fewstain.baselines.unet import CLASSES, UNetSegmenter
+from fewstain.diffusion.progress import StepProgress
+from fewstain.pixels.decode import DecoderParameters
+from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps
+from fewstain.pixels.gather import gather
+from fewstain.pixels.projection import Projection, fit_projection
+from fewstain.pixels.table import PROJECTION_PIXELS, PixelTable, gather_pixels
+from fewstain.pixels.training import train_ensemble
+from fewstain.pixels.tune import decode_maps, decoder_candidates
+from fewstain.pixels.windows import LabeledWindow, label_window
+from fewstain.settings import PixelSettings
+
+KEPT = 0.9  # of the generated images; the most uncertain tenth is dropped, as in the paper
+REAL_SHARE = 0.5  # of what the segmenter sees, where there are labeled windows beside the pairs
+ANNOTATED = 24
+
+Annotate = Callable[[NDArray[np.float32]], NDArray[np.int32]]
+
+
+@dataclass
+class DatasetGanSegmenter:
+    """Labeled windows -> their latents -> ensemble -> pairs -> a U-Net on pairs and windows.
+
+    Parameters
+    ----------
+    gan
+        Trained.
+    settings
+        Of the ensemble; `components` of each of the generator's maps.
+    budget
+        `steps` or `seconds` of the U-Net.
+    pairs
+        Images to generate.
+    projection_steps
+        Of each crop.
+    seed
+        Of latents, ensemble and U-Net.
+    device
+        Of the U-Net.
+    annotate
+        (C, S, S) generated image -> its labels; then `ANNOTATED` of them are what is learned from, and no window.
+    projected
+        Latents of crops by name, kept from one fit to the next: they depend on no label.
+    """
+
+    gan: Gan
+    settings: PixelSettings
+    budget: dict[str, Any]
+    pairs: int = 400
+    projection_steps: int = 150
+    seed: int = 0
+    device: str = "cpu"
+    annotate: Annotate | None = None
+    projected: dict[str, Tensor] = field(default_factory=dict, repr=False)
+    unet: UNetSegmenter | None = field(default=None, init=False, repr=False)
+    kept: int = field(default=0, init=False)
+
+    def fit(self, windows: Sequence[LabeledWindow]) -> Self:
+        """Learn from windows; see `PixelSegmenter`."""
+        if self.annotate is None:
+            crops = [crop for window in windows for crop in cut_crops(window, self.gan.generator.side)]
+            latents, real = self._latents(crops), list(windows)
+        else:
+            latents, crops = self._annotated()
+            real = []
+        ensemble, projection = self._fit_ensemble(latents, crops)
+        pairs = self._generate(ensemble, projection, decoder_candidates(windows, 1)[0])
+        self.kept = len(pairs)
+        repeated = round(REAL_SHARE / (1 - REAL_SHARE) * len(pairs) / max(len(real), 1))
+        self.unet = UNetSegmenter(**self.budget, device=self.device, seed=self.seed, crop=self.gan.generator.side)
+        self.unet.fit([*pairs, *real * max(1, repeated)])
+        return self
+
+    def predict(self, image: NDArray[np.float32]) -> PixelMaps:
+        """Predict the maps of an image (C, H, W); see `PixelSegmenter`."""
+        if self.unet is None:
+            raise ValueError("fit first")
+        return self.unet.predict(image)
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights of the generator, which makes the pairs, and of the U-Net, which finds the objects."""
+        of_generator = sum(each.numel() for each in self.gan.generator.parameters())
+        return of_generator + (0 if self.unet is None else self.unet.parameters)
+
+    def _latents(self, crops: Sequence[LabeledWindow]) -> Tensor:
+        new = [crop for crop in crops if crop.name not in self.projected]
+        if new:
+            images = torch.stack([crop.image for crop in new])
+            found = project(self.gan, images, self.projection_steps, self.seed)
+            self.projected.update({crop.name: latents for crop, latents in zip(new, found, strict=True)})
+        return torch.stack([self.projected[crop.name] for crop in crops])
+
+    @torch.inference_mode()
+    def _annotated(self) -> tuple[Tensor, list[LabeledWindow]]:
+        """Latents of generated images, and the images with an annotator's labels."""
+        if self.annotate is None:
+            raise ValueError("no annotator")
+        latents = self.gan.draw(ANNOTATED, torch.Generator().manual_seed(self.seed))
+        images = self.gan.generator(latents)[0].clamp(-1, 1).cpu().numpy()
+        labeled = [
+            label_window(image, self.annotate(image), (0, 0), f"annotated{number}", f"annotated{number}", 1)
+            for number, image in enumerate(images)
+        ]
+        return latents, labeled
+
+    def _fit_ensemble(self, latents: Tensor, crops: Sequence[LabeledWindow]) -> tuple[PixelEnsemble, Projection]:
+        """Train the ensemble on the features of latents at pixels of their crops."""
+        rng = np.random.default_rng(self.seed)
+        samples = [[each.numpy() for each in self._sample(one, rng)] for one in latents]
+        together = (np.concatenate(each) for each in zip(*samples, strict=True))
+        projection = fit_projection(together, self.settings.components, [False] * self.gan.generator.layers)
+        parts = [
+            gather_pixels(projection.apply(self._maps(one)), crop, number, self.settings.pixels_per_window, rng)
+            for number, (one, crop) in enumerate(zip(latents, crops, strict=True))
+        ]
+        table = PixelTable.joined(parts)
+        everything = [torch.arange(len(table))] * self.settings.members
+        columns = torch.arange(table.features.shape[1])
+        place = self.gan.augmentation.device
+        ensemble = train_ensemble(table, columns, everything, CLASSES, self.settings, seed=self.seed, device=place)
+        return ensemble, projection
+
+    @torch.inference_mode()
+    def _maps(self, latents: Tensor) -> list[Tensor]:
+        return self.gan.generator(latents[None])[1]
+
+    def _sample(self, latents: Tensor, rng: np.random.Generator) -> list[Tensor]:
+        """Features of some pixels, of each map."""
+        side = self.gan.generator.side
+        rows, columns = (torch.from_numpy(rng.integers(0, side, PROJECTION_PIXELS)) for _ in range(2))
+        maps = self._maps(latents)
+        where = maps[0].device
+        return [gather([each], rows.to(where), columns.to(where), (side, side)).cpu() for each in maps]
+
+    @torch.inference_mode()
+    def _generate(
+        self, ensemble: PixelEnsemble, projection: Projection, decoder: DecoderParameters
+    ) -> list[LabeledWindow]:
+        """Paint and label images; those the ensemble is surest of, in the order they were painted."""
+        side = self.gan.generator.side
+        generator = torch.Generator().manual_seed(self.seed + 1)
+        made: list[tuple[float, NDArray[np.float32], NDArray[np.int32]]] = []
+        with StepProgress("painting and labeling", self.pairs) as progress:
+            for number in range(1, self.pairs + 1):
+                image, maps = self.gan.generator(self.gan.draw(1, generator), generator)
+                found = ensemble.predict(projection.apply(maps), (side, side))
+                doubt = float(found.uncertainty.mean())
+                made.append((doubt, image[0].clamp(-1, 1).cpu().numpy(), decode_maps(found, decoder)))
+                if progress.due(number):
+                    progress.show(number)
+        keep = sorted(np.argsort([doubt for doubt, _, _ in made], kind="stable")[: max(1, round(KEPT * self.pairs))])
+        return [
+            label_window(made[index][1], made[index][2], (0, 0), f"pair{index}", f"pair{index}", 1) for index in keep
+        ]

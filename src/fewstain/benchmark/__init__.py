@@ -1,0 +1,1 @@
+"""Methods side by side on the same trials: cells, their scores with intervals, and the page that shows them."""

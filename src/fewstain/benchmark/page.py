@@ -1,0 +1,222 @@
+"""docs/benchmark.md and the report's table: what was compared, how, and what came of it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from fewstain.benchmark_settings import ALL_LABELS, DONE, MethodName
+from fewstain.report.tables import page
+
+HEADINGS = (
+    *("method", "AP50 (95 % interval)", "PQ (95 % interval)", "fewstain − method, AP50", "AP", "AJI", "count bias"),
+    *("seeds", "minutes: pool", "labels", "GB", "parameters", "device"),
+)
+OURS = MethodName.ours.value
+WIDTH = 118  # of the page's lines
+
+INTRODUCTION = """# Benchmark
+
+What a lab would pick instead, on the same trials: {stains}. Every method gets the same unlabeled pool, the same
+labeled windows with the same surroundings, normalised alike. `test/` is read when all is chosen. Written by
+
+    snakemake --cores all benchmark --config benchmark={file}
+
+AP50 is TP / (TP + FP + FN) at an IoU of 0.5, PQ the panoptic quality; counts are summed over all test images, and the
+scores of seeds averaged. Intervals are of 95 %, by bootstrap over seeds and images at once; "fewstain − method" is of
+the same drawn images (paired). Minutes are of one run each: what is learned from the pool is learned once a stain,
+and shared by all n and seeds. A seed draws the labeled windows and seeds the method.
+
+{budget}
+
+{machine}
+"""
+
+METHODS = """## The methods
+
+- **fewstain**: everything the workflow does, preset `{preset}`.
+- **the same ensemble on classical filters alone**: fewstain without a denoiser: what its features add.
+- **DDPM-seg as published** (Baranchuk et al., ICLR 2022): fewstain's denoiser; fixed timesteps 50, 150 and 250, fixed
+  blocks at the published depths, ten pixel classifiers trained as in the published code, a hard vote, boundary and
+  interior as semantic classes, whose interiors are grown to instances.
+- **MAE** (He et al., CVPR 2022): MONAI's masked autoencoder with patches of 4 pixels trained on the pool; tokens of
+  all layers from overlapping windows, then fewstain's ensemble, classical filters, decoder and choices, with as many
+  components in all as a denoiser's features get.
+- **VAE**: a KL autoencoder trained on the pool; its encoder's and decoder's activations in the denoiser's place, as
+  for MAE.
+- **DatasetGAN** (Zhang et al., CVPR 2021): a StyleGAN2-style generator with adaptive discriminator augmentation
+  trained on the pool; an ensemble on its blocks' features; its most uncertain images are dropped, and a segmenter is
+  trained on the rest. *Labeled crops projected*: the labels come from the trial's windows, projected into the
+  generator by an encoder and optimisation. *Its images annotated (best case)*: 24 generated images are labeled by a
+  U-Net trained on **all** labels of the pool, in place of a person who could; it sees labels that no other few-label
+  method does.
+- **U-Net from scratch**: MONAI's U-Net with strong augmentation on the n windows; *on all labels*: the same on every
+  label of the pool, the upper bound.
+- **random forest** on scikit-image's multiscale features, as ilastik and Weka do.
+- **Cellpose from scratch** (3.1.1.3): trained on the n windows without pretrained weights, in an environment of its
+  own.
+- **pretrained backbone (timm)**: features of a network trained elsewhere, where it and its weights are installed.
+
+All but DDPM-seg and Cellpose share fewstain's decoder, tuned out-of-fold on the labeled windows and on views of them.
+"""
+
+ON_YOUR_DATA = """## On your own data
+
+A data set with labels and `test/` is enough; `stains` names it, or a folder:
+
+    snakemake --cores all benchmark --config benchmark='{stains: [mystain], methods: [ours, unet, forest], n: [5, 20]}'
+
+or a YAML file in the place of the text, or the key `benchmark` in config.yaml. A seed draws an order of the label
+files, whose first n are the labels of the trial; with fewer than n files, all of them.
+`workflow/schemas/config.schema.json` lists all keys. What is written: `results/benchmark.csv`,
+`results/benchmark.html`, a figure of each score, and a page like this.
+
+Every cell is one small JSON in `cells` (`benchmarks/results` by default), named by the hash of its settings, code and
+data. A cell that is there is never run again, also one that failed or was cut short (`limit_seconds`): delete its
+file to run it again. What is learned from the pool lies in `results/.benchmark`, goes on where it was stopped, and
+can be deleted when all cells are done. `snakemake` without a target puts the table of a finished benchmark into the
+report of everything; `snakemake benchmark` alone writes a report of the benchmark alone.
+
+Cellpose needs an environment of its own: `benchmarks/cellpose-environment` makes it, of Python packages only. A timm
+backbone needs timm and torchvision beside fewstain, and its weights as a safetensors file: `{timm: NAME, weights:
+FILE}`; nothing is downloaded. Where either is missing, the tables say so.
+
+A benchmark stain, as those above, is a folder with `images/`, `full-labels/` (labels of the whole pool, of which
+windows are cut), `few-labels.json` (which windows, for each seed), `test/images` and `test/labels`; see
+`src/fewstain/benchmark/trial.py`.
+"""
+
+
+def benchmark_page(
+    table: pd.DataFrame, facts: dict[str, Any], figures: Sequence[str], cells: Sequence[dict[str, Any]]
+) -> str:
+    """Write the Markdown page.
+
+    Parameters
+    ----------
+    table
+        As `summarise` makes it.
+    facts
+        "file": how the subset was named; "preset"; "budget": in words.
+    figures
+        Paths of the pictures, from the page's folder.
+    cells
+        Of which the machine is told.
+    """
+    stains = list(dict.fromkeys(table["stain"]))
+    told = {"stains": ", ".join(stains) or "none yet", "budget": facts["budget"], "machine": _machine(cells)}
+    parts = [
+        "\n\n".join(_wrapped(part) for part in INTRODUCTION.format(file=facts["file"], **told).split("\n\n")) + "\n",
+        *(f"![Score against the number of labels]({path})\n" for path in figures),
+        "## Targets\n",
+        *(f"- {line}" for line in targets(table)),
+        "",
+    ]
+    for stain in stains:
+        parts += [f"## {stain}\n", *_stain_tables(table[table["stain"] == stain])]
+    return "\n".join([*parts, METHODS.format(preset=facts["preset"]), ON_YOUR_DATA])
+
+
+def report_table(table: pd.DataFrame) -> str:
+    """Write the HTML page of the report."""
+    note = "Means over seeds with 95 % intervals over seeds and images. A cell that failed or was cut short says so."
+    sections = []
+    for stain in dict.fromkeys(table["stain"]):
+        rows = table[table["stain"] == stain]
+        shown = pd.DataFrame([_cells(row) | {"labels": _n(row)} for row in rows.to_dict("records")], dtype=object)
+        sections.append((stain, note, shown[["labels", *(name for name in shown.columns if name != "labels")]]))
+    return page("Benchmark", sections)
+
+
+def targets(table: pd.DataFrame) -> list[str]:
+    """Say in words, for each stain and n, where our method stands: nothing is left out where it loses."""
+    lines = []
+    few = table[(table["status"] != "not run") & ~table["method"].isin([name.value for name in ALL_LABELS])]
+    for (stain, n), rows in few.dropna(subset=["AP50", "n"]).groupby(["stain", "n"], sort=False):
+        ours, others = rows[rows["method"] == OURS], rows[rows["method"] != OURS]
+        if ours.empty or others.empty:
+            continue
+        best = others.loc[others["AP50"].astype(float).idxmax()]
+        own = ours.iloc[0]
+        if own["AP50"] > best["AP50"]:
+            apart = "its interval lies above that" if own["AP50_low"] > best["AP50"] else "within the interval"
+            told = (
+                f"fewstain is first in AP50, {own['AP50']:.3f}; next is {best['title']}, {best['AP50']:.3f} ({apart})"
+            )
+        else:
+            told = f"fewstain **loses**: {own['AP50']:.3f}, where {best['title']} has {best['AP50']:.3f}"
+        lead = others.loc[others["PQ"].astype(float).idxmax()]
+        quality = f"PQ {own['PQ']:.3f}, the best other {lead['PQ']:.3f} ({lead['title']})"
+        bound = table[(table["stain"] == stain) & (table["method"] == MethodName.unet_all.value)]["AP50"].dropna()
+        share = f"; {own['AP50'] / float(bound.iloc[0]):.0%} of the upper bound's AP50" if len(bound) else ""
+        lines.append(f"{stain}, n = {int(n)}: {told}; {quality}{share}.")
+    return lines or ["Nothing to compare yet."]
+
+
+def _stain_tables(rows: pd.DataFrame) -> list[str]:
+    """Make a table for each n; what learns from all labels, or was not run at all, comes last."""
+    parts = []
+    known = rows.dropna(subset=["n_images"])
+    if len(known):
+        first = known.iloc[0]
+        parts.append(f"{int(first['n_images'])} test images, {int(first['n_objects'])} objects.\n")
+    for n in dict.fromkeys(_n(row) for row in rows.to_dict("records")):
+        group = [row for row in rows.to_dict("records") if _n(row) == n]
+        parts += [f"### {n} labeled windows\n" if n.isdecimal() else "### All labels, or not run\n"]
+        parts += ["| " + " | ".join(HEADINGS) + " |", "| " + " | ".join("---" for _ in HEADINGS) + " |"]
+        parts += ["| " + " | ".join(_cells(row).values()) + " |" for row in group]
+        parts.append("")
+    return parts
+
+
+def _cells(row: dict[str, Any]) -> dict[str, str]:
+    """Texts of one row, by heading."""
+    told = str(row["title"])
+    if row["status"] != DONE:
+        told += f" — {row['status']}" + (f": {row['reason']}" if row["reason"] else "")
+    seconds = [_number(row[name], "{:.0f}", 1 / 60) for name in ("pretraining_s", "fit_s")]
+    values = [
+        told,
+        _bounded(row, "AP50"),
+        _bounded(row, "PQ"),
+        _bounded(row, "ours_minus_AP50", "{:+.3f}"),
+        _number(row["AP"]),
+        _number(row["AJI"]),
+        _number(row["count_bias"], "{:.1f}"),
+        str(row["seeds"] or "–"),
+        *seconds,
+        _number(row["peak_memory_gb"], "{:.1f}"),
+        _number(row["parameters"], "{:,.0f}"),
+        str(row["device"] or "–"),
+    ]
+    return dict(zip(HEADINGS, values, strict=True))
+
+
+def _wrapped(paragraph: str) -> str:
+    """Break the lines of a paragraph anew, unless it is code or a heading."""
+    if paragraph.startswith(("    ", "#")):
+        return paragraph
+    return textwrap.fill(" ".join(paragraph.split()), WIDTH, break_on_hyphens=False)
+
+
+def _n(row: dict[str, Any]) -> str:
+    return "all" if row["n"] is None or row["n"] != row["n"] else str(int(row["n"]))
+
+
+def _bounded(row: dict[str, Any], name: str, form: str = "{:.3f}") -> str:
+    mean, low, high = (_number(row[f"{name}{part}"], form) for part in ("", "_low", "_high"))
+    return mean if low == "–" else f"{mean} ({low} to {high})"
+
+
+def _number(value: float | None, form: str = "{:.3f}", scale: float = 1.0) -> str:
+    return "–" if value is None or value != value else form.format(value * scale)
+
+
+def _machine(cells: Sequence[dict[str, Any]]) -> str:
+    """Say on what it was measured."""
+    kinds = dict.fromkeys((cell["device"], cell["processor"], cell["threads"]) for cell in cells)
+    told = "; ".join(f"{device} ({processor}, {threads} threads)" for device, processor, threads in kinds)
+    return f"Measured on: {told}." if told else "Nothing was measured yet."

@@ -1,0 +1,246 @@
+"""Which cells a benchmark has, what each depends on, and where its result lies."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fewstain.benchmark.trial import available_labels, fingerprint
+from fewstain.benchmark_settings import ALL_LABELS, BenchmarkSettings, MethodName
+from fewstain.config import cli_options, resolve
+from fewstain.errors import UserError
+from fewstain.settings import Settings
+from fewstain.stages import CODE_VERSIONS
+
+M = MethodName
+
+PRETRAINED = {
+    M.ours: "diffusion",
+    M.ddpm_seg: "diffusion",
+    M.mae: "mae",
+    M.vae: "vae",
+    M.datasetgan: "gan",
+    M.datasetgan_annotated: "gan",
+}
+"""What a method learns from the pool without labels: once a stain, for all n and seeds."""
+
+TRAINED = {M.unet, M.unet_all, M.cellpose, M.datasetgan, M.datasetgan_annotated}
+"""Methods whose training on labels has a budget; the others' fit takes what it takes."""
+
+METHOD_VERSIONS = dict.fromkeys(MethodName, 1)
+"""Raise a method's number when its code would give other results: its cells are then run again."""
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """What is learned once from the pool of a stain.
+
+    Attributes
+    ----------
+    kind
+        "diffusion", "mae", "vae" or "gan".
+    like
+        The training that it may take as long as; None where it is told a budget, or is our own.
+    """
+
+    kind: str
+    stain: str
+    source: Path
+    hash: str
+    like: Pretraining | None = None
+
+    @property
+    def name(self) -> str:
+        """Path of its folder below the benchmark's."""
+        return f"{self.stain}/{self.kind}-{self.hash}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method on one trial.
+
+    Attributes
+    ----------
+    n
+        Labeled windows; None for all there are.
+    seed
+        Which windows, and of the method.
+    pretraining, budget_of
+        What it builds on, and the training that its own may take as long as; None where it needs none.
+    hash
+        Over its code version, its settings and its data.
+    """
+
+    method: MethodName
+    stain: str
+    source: Path
+    n: int | None
+    seed: int
+    pretraining: Pretraining | None
+    budget_of: Pretraining | None
+    hash: str
+
+    @property
+    def trains(self) -> bool:
+        """Whether it trains on labels for as long as it is told."""
+        return self.method in TRAINED
+
+    @property
+    def name(self) -> str:
+        """Name of its file, without .json."""
+        n = "all" if self.n is None else self.n
+        return f"{self.stain}-{self.method.value}-n{n}-seed{self.seed}-{self.hash}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All cells of a benchmark; `left_out` says of a method that cannot run here why."""
+
+    cells: tuple[Cell, ...]
+    left_out: dict[MethodName, str]
+
+    @property
+    def pretrainings(self) -> tuple[Pretraining, ...]:
+        """What the cells build on, each once."""
+        found = [each for cell in self.cells for each in (cell.pretraining, cell.budget_of) if each is not None]
+        found += [each.like for each in found if each.like is not None]
+        return tuple(dict.fromkeys(found))
+
+
+def make_plan(settings: BenchmarkSettings, data: str | Path = "data", datasets: Collection[str] = ()) -> Plan:
+    """List the cells.
+
+    Parameters
+    ----------
+    settings
+        What to compare.
+    data, datasets
+        Folder of the datasets and their names, which `settings.stains` may use.
+
+    Raises
+    ------
+    UserError
+        A folder that is not there or has no labels; two folders of one name; a seed that a stain has no windows of.
+    """
+    left_out = {each: reason for each in settings.methods if (reason := unavailable(each, settings))}
+    methods = [each for each in settings.methods if each not in left_out]
+    sources: dict[str, Path] = {}
+    for given in settings.stains:
+        source = Path(data, given) if given in datasets else Path(given)
+        if sources.setdefault(source.resolve().name, source) is not source:
+            raise UserError(f"benchmark: stains: two folders are called {source.resolve().name!r}; rename one")
+    cells = [cell for stain, source in sources.items() for cell in _cells(stain, source, methods, settings)]
+    return Plan(tuple(cells), left_out)
+
+
+def unavailable(method: MethodName, settings: BenchmarkSettings) -> str | None:
+    """Say why a method cannot run here; None where it can."""
+    if method is M.cellpose and not Path(settings.cellpose).exists():
+        return f"no environment with Cellpose at {settings.cellpose}; benchmarks/cellpose-environment makes it"
+    if method is M.timm:
+        missing = [name for name in ("timm", "torchvision") if importlib.util.find_spec(name) is None]
+        if missing:
+            return f"{' and '.join(missing)} not installed"
+        if settings.weights is None or not Path(settings.weights).is_file():
+            return "no weights; give their file as `weights`"
+    return None
+
+
+def numbers_of(settings: BenchmarkSettings) -> Settings:
+    """Return all numbers of our method: the preset's, with those that were written in their place."""
+    sections = ("diffusion", "pixels", "segmenter", "segment")
+    changed = {each: getattr(settings, each).model_dump(mode="json", exclude_unset=True) for each in sections}
+    return resolve(settings.preset, changed, "benchmark")
+
+
+def budget_options(settings: BenchmarkSettings, like: str | Path | None) -> list[str]:
+    """Options that tell how long a training may take: as long as that of the folder `like` where untold."""
+    if settings.steps is not None:
+        return ["--steps", str(settings.steps)]
+    if settings.seconds is not None:
+        return ["--seconds", f"{settings.seconds:g}"]
+    return ["--as-long-as", str(like)] if like is not None else []
+
+
+def cell_options(cell: Cell, settings: BenchmarkSettings) -> list[str]:
+    """Options of `fewstain benchmark-cell`, but for folders that the workflow knows."""
+    options = [str(cell.source), "--method", cell.method.value, "--stain", cell.stain, "--seed", str(cell.seed)]
+    options += [] if cell.n is None else ["--n", str(cell.n)]
+    options += [] if settings.limit_seconds is None else ["--limit-seconds", f"{settings.limit_seconds:g}"]
+    if cell.method is M.cellpose:
+        options += ["--cellpose", settings.cellpose]
+    if cell.method is M.timm:
+        options += ["--timm", settings.timm, "--weights", str(settings.weights)]
+    return options + cli_options(numbers_of(settings), settings.preset)
+
+
+def _cells(stain: str, source: Path, methods: Sequence[MethodName], settings: BenchmarkSettings) -> list[Cell]:
+    available, data = available_labels(source, settings.seeds), fingerprint(source)
+    ours = _pretraining("diffusion", stain, source, data, settings)
+    like = ours if _as_long_as_ours(settings) else None
+    others = {PRETRAINED[each] for each in methods if each in PRETRAINED} - {ours.kind}
+    pretrainings = {kind: _pretraining(kind, stain, source, data, settings, like) for kind in sorted(others)}
+    pretrainings[ours.kind] = ours
+    cells = []
+    for method in methods:
+        # fewer labels than asked for are all there are
+        counts = [None] if method in ALL_LABELS else sorted({min(n, available) for n in settings.n})
+        pretraining = pretrainings.get(PRETRAINED.get(method, ""))
+        budget_of = like if method in TRAINED else None
+        facts = _facts(method, settings, budget_of is not None) | {"data": data}
+        facts["pretraining"] = None if pretraining is None else pretraining.hash
+        for n in counts:
+            for seed in settings.seeds:
+                name = _hash(facts | {"n": n, "seed": seed})
+                cells.append(Cell(method, stain, source, n, seed, pretraining, budget_of, name))
+    return cells
+
+
+def _as_long_as_ours(settings: BenchmarkSettings) -> bool:
+    return settings.seconds is None and settings.steps is None
+
+
+def _pretraining(
+    kind: str, stain: str, source: Path, data: str, settings: BenchmarkSettings, like: Pretraining | None = None
+) -> Pretraining:
+    facts: dict[str, Any] = {"kind": kind, "data": data, "preset": settings.preset.value}
+    if kind == "diffusion" or like is not None:
+        # all numbers: a preset's may change with a new version
+        facts["diffusion"] = numbers_of(settings).diffusion.model_dump(mode="json")
+    if kind == "diffusion":
+        facts["version"] = CODE_VERSIONS["diffusion"]
+    else:
+        facts |= {"version": CODE_VERSIONS[f"benchmark-{kind}"], "seconds": settings.seconds, "steps": settings.steps}
+    return Pretraining(kind, stain, source, _hash(facts), like)
+
+
+def _facts(method: MethodName, settings: BenchmarkSettings, as_long_as_ours: bool) -> dict[str, Any]:
+    """All that a cell's scores depend on beside its data, n and seed, and no more."""
+    numbers = numbers_of(settings)
+    facts: dict[str, Any] = {
+        "method": method.value,
+        "version": METHOD_VERSIONS[method],
+        "preset": settings.preset.value,
+    }
+    if method in PRETRAINED or method in (M.filters, M.timm):
+        facts["segment"] = numbers.segment.model_dump(mode="json")
+    facts["pixels"] = numbers.pixels.model_dump(mode="json")
+    if method is M.ours:
+        facts["segmenter"] = numbers.segmenter.model_dump(mode="json")
+        facts["stages"] = [CODE_VERSIONS[stage] for stage in ("pixels", "segmenter", "segment")]
+    if as_long_as_ours:
+        facts["diffusion"] = numbers.diffusion.model_dump(mode="json")
+    if method in TRAINED:
+        facts |= {"seconds": settings.seconds, "steps": settings.steps}
+    if method is M.timm:
+        facts |= {"timm": settings.timm, "weights": Path(settings.weights or "").name}
+    return facts
+
+
+def _hash(facts: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,0 +1,149 @@
+"""Verbs of the benchmark: benchmark-pretrain, benchmark-cell, benchmark-table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fewstain.benchmark_settings import BenchmarkSettings, MethodName, read_benchmark
+from fewstain.cli.options import ChannelsOption, PresetOption, SeedOption, SetOption, channels_of, print_json, say
+from fewstain.config import Preset, parse_set, resolve
+from fewstain.errors import UserError
+from fewstain.validation import validate
+
+StainDir = Annotated[
+    Path, typer.Argument(exists=True, file_okay=False, help="Folder of a stain, or of a dataset that has test/.")
+]
+SecondsOption = Annotated[float | None, typer.Option(min=0.0, help="How long it may train.")]
+StepsOption = Annotated[int | None, typer.Option(min=1, help="How many steps it trains, in place of a time.")]
+LikeOption = Annotated[
+    Path | None, typer.Option(exists=True, file_okay=False, help="Train as long as this denoiser was trained.")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register these verbs."""
+    app.command("benchmark-pretrain")(pretrain)
+    app.command("benchmark-cell")(cell)
+    app.command("benchmark-table")(table)
+
+
+def pretrain(
+    stain: StainDir,
+    kind: Annotated[str, typer.Option(help="diffusion, mae, vae or gan.")],
+    out: Annotated[Path, typer.Option(help="Folder for the trained network.")],
+    state: Annotated[Path, typer.Option(help="Folder of the training state, from which the same command goes on.")],
+    preset: PresetOption = Preset.cpu,
+    changes: SetOption = None,
+    channels: ChannelsOption = None,
+    seconds: SecondsOption = None,
+    steps: StepsOption = None,
+    as_long_as: LikeOption = None,
+) -> None:
+    """Train what a method learns from the pool without labels: once a stain, for all numbers of labels and seeds."""
+    settings = resolve(preset, parse_set(changes or ()), "--set")
+    from fewstain.benchmark.pretrain import pretrain as train
+    from fewstain.dataset import open_dataset
+
+    train(
+        kind,
+        open_dataset(stain),
+        out,
+        state,
+        settings,
+        preset,
+        seconds=_seconds(seconds, as_long_as),
+        steps=steps,
+        channels=channels_of(channels),
+    )
+    say(f"wrote {out}")
+
+
+def cell(
+    stain_dir: StainDir,
+    method: Annotated[MethodName, typer.Option(help="What to run.")],
+    out: Annotated[Path, typer.Option(help="The JSON file.")],
+    n: Annotated[
+        int | None, typer.Option("--n", "-n", min=2, help="Labeled windows; all there are by default.")
+    ] = None,
+    seed: SeedOption = 0,
+    stain: Annotated[str | None, typer.Option(help="Its name in the tables; that of the folder by default.")] = None,
+    pretrained: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="What benchmark-pretrain wrote.")
+    ] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="Folder that keeps the trial and the masks; by default none is kept.")
+    ] = None,
+    preset: PresetOption = Preset.cpu,
+    changes: SetOption = None,
+    channels: ChannelsOption = None,
+    seconds: SecondsOption = None,
+    steps: StepsOption = None,
+    as_long_as: LikeOption = None,
+    limit_seconds: Annotated[float | None, typer.Option(min=0.0, help="Stop it after so long, and say so.")] = None,
+    cellpose: Annotated[
+        str | None, typer.Option(help="cellpose: Python of the environment it is installed in.")
+    ] = None,
+    timm: Annotated[str | None, typer.Option(help="timm: name of the backbone.")] = None,
+    weights: Annotated[str | None, typer.Option(help="timm: file of its weights.")] = None,
+) -> None:
+    """Run one method on one trial, score it on the test images and write a small JSON, also where it fails."""
+    settings = resolve(preset, parse_set(changes or ()), "--set")
+    from fewstain.benchmark.cell import CellRun, run_cell
+
+    given = {"cellpose": cellpose, "timm": timm, "weights": weights}
+    run = CellRun(
+        source=stain_dir,
+        stain=stain or stain_dir.resolve().name,
+        method=method,
+        n=n,
+        seed=seed,
+        settings=settings,
+        channels=channels_of(channels),
+        pretrained=pretrained,
+        seconds=_seconds(seconds, as_long_as),
+        steps=steps,
+        limit_seconds=limit_seconds,
+        options={name: value for name, value in given.items() if value is not None},
+    )
+    print_json(run_cell(run, out, work))
+
+
+def table(
+    subset: Annotated[
+        str, typer.Argument(help="The key `benchmark`, as JSON, or a YAML file that holds its contents.")
+    ],
+    out: Annotated[Path, typer.Option(help="Path of the table without its ending: .csv, .html and figures.")],
+    data: Annotated[Path, typer.Option(help="Folder of the datasets that the subset names.")] = Path("data"),
+    named: Annotated[str | None, typer.Option(help="How the page says that the subset was given.")] = None,
+) -> None:
+    """Write the tables, figures and the page of a benchmark from the cells that there are."""
+    from fewstain.benchmark.gather import gather
+    from fewstain.benchmark.plan import make_plan
+
+    settings = _subset(subset)
+    names = {path.name for path in data.iterdir()} if data.is_dir() else set()
+    for path in gather(make_plan(settings, data, names), settings, out, named or subset):
+        say(f"wrote {path}")
+
+
+def _subset(text: str) -> BenchmarkSettings:
+    """Read the settings of a benchmark."""
+    import json
+
+    try:
+        content = json.loads(text) if text.lstrip().startswith("{") else read_benchmark(text)
+    except ValueError as error:
+        raise UserError(f"benchmark {text}: {error}") from error
+    return validate(BenchmarkSettings, content, "benchmark")
+
+
+def _seconds(seconds: float | None, as_long_as: Path | None) -> float | None:
+    """Return the time told, or the one that a denoiser took."""
+    if as_long_as is None:
+        return seconds
+    from fewstain.baselines.pool_training import read_pretrained
+
+    return read_pretrained(as_long_as).wall_seconds

@@ -1,0 +1,152 @@
+"""Pairs on disk, batch by batch: made in any order, by any number of jobs, each batch once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fewstain.diffusion.folder import replaced_folder
+from fewstain.diffusion.progress import StepProgress
+from fewstain.errors import UserError
+from fewstain.images.write import write_image, write_labels
+from fewstain.pairs.generators import BatchedGenerator, batch_numbers, count_batches
+from fewstain.pairs.scores import PairScores
+from fewstain.storage import read_json, write_errors_named, write_json
+
+IDENTITY_FILE, SCORES_FILE = "pairs.json", "scores.json"
+IMAGES, LABELS = "images", "labels"
+
+
+def pair_name(number: int) -> str:
+    """Name of a pair's files, without extension."""
+    return f"pair-{number:06d}"
+
+
+def open_state(state: Path, identity: Mapping[str, Any]) -> Path:
+    """Make, or find, the folder of the batches of some pairs; other pairs have another folder in `state`.
+
+    So jobs that begin at once cannot get in each other's way, and what was changed and is changed back goes on.
+
+    Parameters
+    ----------
+    identity
+        All that the pairs depend on.
+    """
+    told = json.dumps(identity, sort_keys=True)
+    folder = state / hashlib.sha256(told.encode()).hexdigest()[:12]
+    with write_errors_named(state):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / IDENTITY_FILE, dict(identity))
+    return folder
+
+
+def last_asked_for(state: Path) -> Path:
+    """Folder of the pairs that were asked for last.
+
+    Raises
+    ------
+    UserError
+        If there are none.
+    """
+    found = sorted(state.glob(f"*/{IDENTITY_FILE}"), key=lambda path: path.stat().st_mtime_ns)
+    if not found:
+        raise UserError(f"{state}: no pairs there; run `fewstain pairs` with the same --out or --state first")
+    return found[-1].parent
+
+
+def forget_others(folder: Path) -> None:
+    """Delete the batches of other pairs."""
+    for path in folder.parent.glob(f"*/{IDENTITY_FILE}"):
+        if path.parent != folder:
+            shutil.rmtree(path.parent)
+
+
+def batch_folder(state: Path, batch: int) -> Path:
+    """Folder of a batch; it appears whole."""
+    return state / f"batch-{batch:06d}"
+
+
+def shard_batches(n: int, batch_size: int, shard: int, shards: int) -> range:
+    """Batches of a shard, counted from 1: every so-many-th."""
+    return range(shard - 1, count_batches(n, batch_size), shards)
+
+
+def make_batches(generator: BatchedGenerator, state: Path, batches: Sequence[int], n: int, seed: int) -> int:
+    """Make the batches that are not there yet.
+
+    Parameters
+    ----------
+    generator
+        Its batch size is that of the batches.
+    state
+        As `open_state` made it.
+    batches
+        Numbers, counted from 0.
+    n, seed
+        Of all pairs.
+
+    Returns
+    -------
+    int
+        Batches made.
+    """
+    missing = [batch for batch in batches if not batch_folder(state, batch).is_dir()]
+    total = sum(len(batch_numbers(batch, n, generator.batch_size)) for batch in batches)
+    absent = sum(len(batch_numbers(batch, n, generator.batch_size)) for batch in missing)
+    done = total - absent
+    if not missing:
+        return 0
+    with StepProgress("making pairs", total, done=done) as progress:
+        for batch in missing:
+            numbers = batch_numbers(batch, n, generator.batch_size)
+            with replaced_folder(batch_folder(state, batch)) as folder:
+                scores, start = [], time.monotonic()
+                for number, pair in zip(numbers, generator.batch(numbers, seed), strict=True):
+                    write_image(folder / IMAGES / f"{pair_name(number)}.tif", pair.image)
+                    write_labels(folder / LABELS / f"{pair_name(number)}.tif", pair.labels)
+                    scores.append({"number": number, **asdict(pair.scores)})
+                write_json(folder / SCORES_FILE, {"scores": scores, "seconds": time.monotonic() - start})
+            done += len(numbers)
+            if progress.due(done):
+                progress.show(done)
+    return len(missing)
+
+
+def read_scores(state: Path, n: int, batch_size: int) -> list[PairScores]:
+    """Scores of all pairs, by number.
+
+    Raises
+    ------
+    UserError
+        If a batch is not there yet.
+    """
+    return [scores for _, scores in _rows(state, n, batch_size)]
+
+
+def seconds_taken(folder: Path) -> float:
+    """Sum what all batches took to make, without opening the networks."""
+    return float(sum(read_json(path)["seconds"] for path in folder.glob(f"batch-*/{SCORES_FILE}")))
+
+
+def pair_files(state: Path, number: int, batch_size: int) -> tuple[Path, Path]:
+    """Image and labels of a pair."""
+    folder, name = batch_folder(state, number // batch_size), f"{pair_name(number)}.tif"
+    return folder / IMAGES / name, folder / LABELS / name
+
+
+def _rows(state: Path, n: int, batch_size: int) -> Iterator[tuple[int, PairScores]]:
+    for batch in range(count_batches(n, batch_size)):
+        path = batch_folder(state, batch) / SCORES_FILE
+        if not path.is_file():
+            missing = sum(not batch_folder(state, each).is_dir() for each in range(count_batches(n, batch_size)))
+            raise UserError(
+                f"{state}: {missing} of {count_batches(n, batch_size)} batches are not made yet; run the other shards"
+            )
+        for row in read_json(path)["scores"]:
+            yield row.pop("number"), PairScores(**row)

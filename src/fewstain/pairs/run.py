@@ -1,0 +1,113 @@
+"""Making pairs and gathering them: what the verbs `pairs` and `gather-pairs` do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fewstain.dataset import open_dataset
+from fewstain.diffusion.folder import check_replaceable
+from fewstain.diffusion.pictures import open_denoiser
+from fewstain.pair_settings import PairKind
+from fewstain.pairs.batches import IDENTITY_FILE, forget_others, last_asked_for, make_batches, open_state, shard_batches
+from fewstain.pairs.filters import Limits
+from fewstain.pairs.gather import CONTENTS, Gathered, gather
+from fewstain.pairs.likeness import Likeness
+from fewstain.pairs.limits import Asked, choose_limits
+from fewstain.pairs.making import (
+    Request,
+    Stain,
+    build_generator,
+    check_request,
+    denoiser_folder,
+    identity_of,
+    open_stain,
+)
+from fewstain.storage import read_json
+
+
+def default_state(out: Path) -> Path:
+    """Folder of the batches where none was given."""
+    return out.with_name(f".{out.name}.batches")
+
+
+def make_pairs(
+    results: Path,
+    data: Path,
+    out: Path,
+    request: Request,
+    asked: Asked,
+    *,
+    state: Path | None = None,
+    shard: tuple[int, int] | None = None,
+) -> Gathered | int:
+    """Make pairs; all of them and gather them, or those of one shard.
+
+    Parameters
+    ----------
+    results, data
+        Results folder and dataset folder of the stain.
+    out
+        Folder for the pairs kept; see `gather`.
+    request, asked
+        Which pairs, and what they must keep to.
+    state
+        Folder of the batches made so far; the same call goes on from it. By default beside `out`.
+    shard
+        (i, k): every k-th batch from the i-th on, counted from 1; gathered later, by `gather_pairs`.
+
+    Returns
+    -------
+    Gathered or int
+        How many were kept; of a shard, how many batches were made.
+
+    Raises
+    ------
+    UserError
+        A part of the results that is missing or damaged; options that do not go together; no pair that is kept.
+    """
+    if shard is None:
+        check_replaceable(out, CONTENTS, "pairs")
+    stain = open_stain(results, open_dataset(data))
+    check_request(stain, request)
+    identity = identity_of(stain, request)
+    generator, likeness = build_generator(stain, request)
+    folder = open_state(state or default_state(out), identity)
+    batches = shard_batches(request.n, request.batch_size, *(shard or (1, 1)))
+    made = make_batches(generator, folder, batches, request.n, request.seed)
+    if shard is not None:
+        return made
+    return _gathered(folder, out, _limits(asked, stain, likeness, request.kind))
+
+
+def gather_pairs(results: Path, data: Path, out: Path, asked: Asked, *, state: Path | None = None) -> Gathered:
+    """Gather the pairs that all shards have made.
+
+    Raises
+    ------
+    UserError
+        If shards are missing, or no pair is kept.
+    """
+    batches = last_asked_for(state or default_state(out))
+    identity = read_json(batches / IDENTITY_FILE)
+    stain = open_stain(results, open_dataset(data))
+    kind = PairKind(identity["kind"])
+    folder = denoiser_folder(results, kind)
+    likeness = stain.likeness(folder, open_denoiser(folder)[1], identity["side"])
+    return _gathered(batches, out, _limits(asked, stain, likeness, kind))
+
+
+def _gathered(folder: Path, out: Path, limits: Limits) -> Gathered:
+    gathered = gather(folder, out, read_json(folder / IDENTITY_FILE), limits)
+    forget_others(folder)
+    return gathered
+
+
+def _limits(asked: Asked, stain: Stain, likeness: Likeness, kind: PairKind) -> Limits:
+    return choose_limits(
+        asked,
+        model=stain.model,
+        dataset=stain.dataset,
+        likeness=likeness,
+        facts=stain.facts,
+        layout=kind is not PairKind.image,
+    )

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+import torch
+
+from fewstain.baselines.gan import segmenter as module
+from fewstain.baselines.gan.projection import cut_crops, project
+from fewstain.baselines.gan.segmenter import DatasetGanSegmenter
+from fewstain.pixels.windows import label_window
+from fewstain.settings import PixelSettings
+
+FEW = PixelSettings(steps=5, members=2, pixels_per_window=64, batch_pixels=64, components=2)
+
+
+def window(side, corner=(4, 4)):
+    labels = np.zeros((side, side), np.int32)
+    labels[2:10, 3:12] = 1
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 80, 80)).astype(np.float32)
+    return label_window(image, labels, corner, f"w{side}", "a", 1)
+
+
+def test_a_window_becomes_crops_that_cover_it():
+    whole = window(40)
+    crops = cut_crops(whole, 32)
+    assert len(crops) == 4
+    rows, columns = whole.inside
+    assert torch.equal(crops[3].image, whole.image[:, rows, columns][:, 8:, 8:])
+    assert np.array_equal(crops[3].targets.distance, whole.targets.distance[8:, 8:])
+    assert crops[3].source_rows[0, 0] == 12  # in the image
+
+
+def test_a_smaller_window_is_continued_and_its_own_pixels_alone_are_labeled():
+    (crop,) = cut_crops(window(20), 32)
+    assert crop.image.shape == (1, 32, 32)
+    assert crop.labels.shape == crop.targets.classes.shape == (20, 20)
+    assert torch.equal(crop.image[:, 20], crop.image[:, 19])
+
+
+def test_projection_comes_nearer_to_what_was_painted(gan):
+    with torch.no_grad():
+        wanted, _ = gan.generator(gan.draw(2, torch.Generator().manual_seed(5)))
+
+    def error(steps):
+        with torch.no_grad():
+            return (gan.generator(project(gan, wanted, steps))[0] - wanted).square().mean()
+
+    assert error(40) < 0.5 * error(0)
+    # each by itself, however many go together
+    torch.testing.assert_close(project(gan, wanted, 3)[1:], project(gan, wanted[1:], 3), rtol=1e-3, atol=1e-4)
+
+
+def test_pairs_are_painted_labeled_filtered_and_learned_from(gan, monkeypatch):
+    calls = []
+    real = module.project
+    monkeypatch.setattr(module, "project", lambda *arguments: calls.append(1) or real(*arguments))
+    shared = {}
+    options = {"pairs": 10, "projection_steps": 1, "projected": shared}
+    fitted = DatasetGanSegmenter(gan, FEW, {"steps": 1}, **options).fit([window(32)])
+    assert fitted.kept == 9  # of ten, without the most uncertain
+    assert fitted.predict(np.zeros((1, 32, 48), np.float32)).distance.shape == (1, 32, 48)
+    DatasetGanSegmenter(gan, FEW, {"steps": 1}, **options).fit([window(32)])
+    assert len(calls) == 1  # the folds share what depends on no label
+    assert len(shared) == 1
+
+
+def test_an_annotator_labels_generated_images_instead(gan, monkeypatch):
+    seen = []
+
+    def annotate(image):
+        seen.append(image.shape)
+        return (image[0] > 0).astype(np.int32)
+
+    monkeypatch.setattr(module, "project", lambda *arguments: pytest.fail("no window is projected"))
+    DatasetGanSegmenter(gan, FEW, {"steps": 1}, pairs=2, annotate=annotate).fit([window(32)])
+    assert seen == [(1, 32, 32)] * 24

@@ -1,0 +1,58 @@
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fewstain.images.normalise import Normaliser
+from fewstain.images.write import write_image
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+sys.path.insert(0, str(FOLDER))
+SPEC = importlib.util.spec_from_file_location("benchmark_pairs", FOLDER / "pairs.py")
+pairs = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(pairs)
+RESULT = {
+    "name": "discs",
+    "kind": "layout",
+    "side": 32,
+    "generated": 10,
+    "kept": 4,
+    "dropped": {"layout agreement": 6},
+    "memorised": 0,
+    "held_out": 8,
+    "compared": 4,
+    "agreement_limit": 0.5,
+    "agreement_median": 0.625,
+    "seconds": 120.0,
+    "realism": {
+        "pairs": {"frechet": 12.34, "mmd": 1.5, "pixels": 0.5},
+        "real": {"frechet": 1.25, "mmd": 0.0, "pixels": 0.125},
+    },
+}
+
+
+def test_the_tables_tell_what_was_measured_and_what_was_not():
+    text = pairs.tables([RESULT, RESULT | {"kind": "image"}], [])
+    assert "| discs | layout | 10 | 4 | 0 | 0.62, 0.50 | 5.0 |" in text
+    assert "| discs | image | 10 | 4 | 0 | 0.62, none | 5.0 |" in text
+    assert "| discs | real images | 4 | 1.2 | 0.00 | 0.12 |" in text
+    assert "not measured yet" in text
+
+
+def test_the_segmenters_scores_are_taken_where_they_are():
+    row = {"stain": "discs", "pairs": "labels only", "start": "scratch", "AP50": 0.5, "PQ": 0.25, "seeds": 3}
+    assert "| discs | labels only | scratch | 0.500 | 0.250 | 3 |" in pairs.tables([RESULT], [row])
+
+
+def test_crops_are_of_the_side_and_taken_in_turn_from_each_image(tmp_path):
+    paths = []
+    for name, level in (("a", 10), ("b", 200)):
+        pixels = np.full((20, 20), level, np.uint8)
+        pixels[0, 0] = 255 - level
+        write_image(tmp_path / f"{name}.tif", pixels)
+        paths.append(tmp_path / f"{name}.tif")
+    found = pairs.crops(paths, 8, 3, Normaliser(floor=(255.0,)))
+    assert found.shape == (3, 1, 8, 8)
+    assert torch.equal(found[0], found[2])

@@ -1,0 +1,55 @@
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+
+from fewstain.errors import UserError
+from fewstain.images.write import write_image, write_labels
+from fewstain.report.pairs import caption, coloured, real_crops, spread, write_pair_pictures
+
+HEADER = "pair,kept,why,objects,covered,plausible,agreement,uncertainty,distance,copy"
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Three pairs, one of them dropped, and a dataset of one image."""
+    labels = np.zeros((16, 24), np.uint16)
+    labels[4:9, 5:12] = 1
+    write_image(tmp_path / "data" / "images" / "real.tif", np.full((40, 40), 7, np.uint8))
+    for folder, name in (("pairs", "pair-0"), ("pairs", "pair-1"), ("pairs/dropped", "pair-2")):
+        write_image(tmp_path / folder / "images" / f"{name}.tif", (labels * 200).astype(np.uint8))
+        write_labels(tmp_path / folder / "labels" / f"{name}.tif", labels)
+    (tmp_path / "pairs" / "pairs.csv").write_text(
+        f"{HEADER}\npair-0,yes,,1,0.1,1,0.9,0.01,1,0.4\npair-1,yes,,1,0.1,1,,,1,0.4\n"
+        "pair-2,no,layout agreement,1,0.1,1,0.2,0.01,1,0.4\n"
+    )
+    return tmp_path
+
+
+def test_pictures_of_kept_and_dropped_pairs_and_of_real_images(pairs):
+    written = write_pair_pictures(pairs / "pairs", pairs / "data", pairs / "out")
+    assert [path.name for path in written] == ["kept.png", "dropped.png", "real and synthetic.png"]
+    assert all(imageio.imread(path).std() > 0 for path in written)
+
+
+def test_without_pairs_the_user_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"pairs\.csv: no such file; run `fewstain pairs` first"):
+        write_pair_pictures(tmp_path, tmp_path, tmp_path / "out")
+
+
+def test_a_caption_tells_the_scores_there_are_and_the_fault():
+    row = {"why": "", "agreement": "0.5", "uncertainty": "", "distance": "1.25", "copy": ""}
+    assert caption(row) == "PQ 0.50 dist. 1.25"
+    assert caption(row | {"why": "unlike the pool"}) == "unlike the pool\nPQ 0.50 dist. 1.25"
+
+
+def test_colours_and_choices():
+    colours = coloured(np.array([[0, 1, 2]]))
+    assert (colours[0, 0] == 0).all()
+    assert (colours[0, 1] != colours[0, 2]).any()
+    assert (spread(0, 4), spread(3, 8), spread(9, 3)) == ([], [0, 1, 2], [0, 4, 8])
+
+
+def test_real_crops_are_from_the_middle(tmp_path):
+    write_image(tmp_path / "a.tif", np.arange(64, dtype=np.uint8).reshape(8, 8))
+    (crop,) = real_crops([tmp_path / "a.tif"], [(2, 4)])
+    np.testing.assert_array_equal(crop[..., 0], [[26, 27, 28, 29], [34, 35, 36, 37]])

@@ -1,0 +1,68 @@
+"""Which jobs make pairs, as Snakemake plans them; what the jobs do is tested with their verbs."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from fewstain.images.write import write_image, write_labels
+
+ROOT = Path(__file__).parents[2]
+MAKING = {"ensemble_masks": 1, "train_painter": 1, "pairs_shard": 3, "gather_pairs": 1, "report_pairs": 1}
+pytestmark = pytest.mark.workflow
+
+
+def planned(folder, pairs, *targets):
+    """Jobs of each rule that Snakemake would run, and the commands."""
+    config = {"datasets": {"cells": {"pairs": pairs}, "unlabeled": {"pairs": pairs}}, "preset": "demo"}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2", "--dry-run"]
+    command += ["--printshellcmds", "--workflow-profile", "none", *targets]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = done.stdout + done.stderr
+    rules = re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):$", text, re.MULTILINE)
+    return {rule: rules.count(rule) for rule in set(rules)}, text
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """Two datasets, of which one has labels, as if their checks had been made."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("cells", "unlabeled"):
+        write_image(folder / "data" / name / "images" / "a.tif", np.zeros((32, 32), np.uint8))
+    labels = np.zeros((32, 32), np.uint16)
+    labels[4:9, 4:9] = 1
+    write_labels(folder / "data" / "cells" / "labels" / "a.tif", labels)
+    for name in ("cells", "unlabeled"):
+        results = folder / "results" / name
+        results.mkdir(parents=True)
+        for part in ("check.json", "dataset.json"):
+            (results / part).write_text('{"suggestions": []}')
+    return folder
+
+
+def test_one_job_a_shard_and_one_to_gather(project):
+    targets = ("results/cells/report/pairs", "--rerun-triggers", "mtime")
+    jobs, text = planned(project, {"n": 6, "shards": 3, "crowding": 1.5, "keep": 0.75}, *targets)
+    assert {rule: count for rule, count in jobs.items() if rule in MAKING} == MAKING
+    assert len(set(re.findall(r"--shard (\d/3)", text))) == 3
+    assert "--crowding 1.5" in text
+    assert re.search(r"gather-pairs.*--keep 0\.75", text)
+
+
+def test_the_segmenter_learns_from_them_where_they_are_made(project):
+    target = ("results/cells/segmenter/segmenter.json", "--rerun-triggers", "mtime")
+    _, text = planned(project, {"n": 6}, *target)
+    assert re.search(r"train-segmenter .*--pairs results/cells/pairs", text)
+    jobs, text = planned(project, {"n": 0}, *target)
+    assert not jobs.keys() & MAKING.keys()
+    assert "--pairs" not in text
