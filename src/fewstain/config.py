@@ -278,8 +278,8 @@ def config_schema() -> dict[str, Any]:
             key.pop("default", None)
     for section in PAIR_SECTIONS:
         dataset[section].pop("default", None)
-    for model in (LayoutSettings, PainterSettings, PairSettings):
-        for key in schema["$defs"][model.__name__]["properties"].values():
+    for pair_model in (LayoutSettings, PainterSettings, PairSettings):
+        for key in schema["$defs"][pair_model.__name__]["properties"].values():
             key.pop("default", None)
     for section in SECTIONS:
         schema["$defs"]["BenchmarkSettings"]["properties"][section].pop("default", None)

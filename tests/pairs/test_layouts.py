@@ -39,7 +39,7 @@ def test_what_is_learned_decodes_to_the_layout_again(seed):
     labels = discs_of(np.random.default_rng(seed), n=6, side=64).astype(np.int32)
     facts = layout_facts([labels])
     planes = torch.from_numpy(learned_planes(labels))
-    full = upsampled(planes[None], labels.shape)[0]
+    full = upsampled(planes[None], labels.shape, facts.smoothing)[0]
     assert panoptic_quality(labels, decode_planes(full, facts.decoder)) > 0.75
 
 

@@ -116,7 +116,9 @@ def test_sampled_layouts_of_a_wished_count(stain, tmp_path):
     assert run(words) in (0, 2)  # a network that has not learned may sample no object at all
     (folder,) = (path.parent for path in tmp_path.glob(".pairs.batches/*/pairs.json"))
     scores = [
-        row for batch in sorted(folder.glob("batch-*")) for row in json.loads((batch / "scores.json").read_text())
+        row
+        for batch in sorted(folder.glob("batch-*"))
+        for row in json.loads((batch / "scores.json").read_text())["scores"]
     ]
     assert len(scores) == 2
     assert all(row["objects"] <= 1 for row in scores)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import BaseModel
 
 from fewstain.cli.options import PresetOption, SeedOption, SetOption, say, settings_help
 from fewstain.config import Preset, parse_set
@@ -39,15 +37,12 @@ KeepOption = Annotated[
     typer.Option(min=0.001, max=1, help="Share kept, the least uncertain; by default half of image-first pairs."),
 ]
 PairResults = Annotated[Path, typer.Argument(metavar="RESULTS_DIR", help="A results folder, with diffusion/ in it.")]
-SECTIONS: dict[str, tuple[type[BaseModel], Mapping[Preset, BaseModel]]] = {
-    "layouts": (LayoutSettings, LAYOUT_PRESETS),
-    "painter": (PainterSettings, PAINTER_PRESETS),
-}
+SECTIONS = ("layouts", "painter")
 
 
 def add_to(app: typer.Typer) -> None:
     """Register these verbs."""
-    told = (settings_help(model, section) for section, (model, _) in SECTIONS.items())
+    told = settings_help(LayoutSettings, "layouts"), settings_help(PainterSettings, "painter")
     app.command("train-painter", epilog="\n\n".join(told))(train_painter)
     app.command("pairs")(pairs)
     app.command("gather-pairs")(gather_pairs)
@@ -75,16 +70,14 @@ def train_painter(
 
     The same command goes on where it was stopped.
     """
-    settings = _sections(preset, changes)
+    layouts, painter = _sections(preset, changes)
     from fewstain.dataset import open_dataset
     from fewstain.pairs import painter_training
     from fewstain.provenance import find_dataset
 
     dataset = open_dataset(find_dataset(results, data))
     place = state or results / ".training" / "painter"
-    painter_training.train_painter(
-        results, dataset, place, settings["layouts"], settings["painter"], masks=masks, seed=seed, restart=restart
-    )
+    painter_training.train_painter(results, dataset, place, layouts, painter, masks=masks, seed=seed, restart=restart)
     say(f"wrote {results / 'painter'}")
 
 
@@ -199,14 +192,11 @@ def shard_of(text: str) -> tuple[int, int]:
     return int(first), int(second)
 
 
-def _sections(preset: Preset, changes: list[str] | None) -> dict:
+def _sections(preset: Preset, changes: list[str] | None) -> tuple[LayoutSettings, PainterSettings]:
     """Read the settings of both trainings, with the --set options applied."""
     overrides = parse_set(changes or ())
-    for other in overrides.keys() - SECTIONS.keys():
+    for other in overrides.keys() - set(SECTIONS):
         raise UserError(f"--set {other}.*: has no effect here; this verb takes {' and '.join(SECTIONS)} only")
-    return {
-        section: validate(
-            model, presets[preset].model_dump(mode="json") | overrides.get(section, {}), f"--set {section}"
-        )
-        for section, (model, presets) in SECTIONS.items()
-    }
+    layouts = LAYOUT_PRESETS[preset].model_dump(mode="json") | overrides.get("layouts", {})
+    painter = PAINTER_PRESETS[preset].model_dump(mode="json") | overrides.get("painter", {})
+    return validate(LayoutSettings, layouts, "--set layouts"), validate(PainterSettings, painter, "--set painter")

@@ -68,10 +68,10 @@ def arrange(labels: Labels, wish: Wish, random: np.random.Generator) -> Labels:
         wanted = wish.count
         labels = thin(labels, lambda kept: count_objects(kept) <= wanted, random)
         return crowd(labels, lambda grown: count_objects(grown) >= wanted, random)
-    area = wish.crowding * np.count_nonzero(labels)
+    area = wish.crowding * covered(labels)
     if wish.crowding < 1:
-        return thin(labels, lambda kept: bool(np.count_nonzero(kept) <= area), random)
-    return crowd(labels, lambda grown: bool(np.count_nonzero(grown) >= area), random)
+        return thin(labels, lambda kept: covered(kept) <= area, random)
+    return crowd(labels, lambda grown: covered(grown) >= area, random)
 
 
 def thin(labels: Labels, enough: Callable[[Labels], bool], random: np.random.Generator) -> Labels:
@@ -111,6 +111,11 @@ def _add(labels: Labels, shapes: list[NDArray[np.bool_]], random: np.random.Gene
             there[shape] = int(labels.max()) + 1
             return True
     return False
+
+
+def covered(labels: Labels) -> int:
+    """Count the pixels in objects."""
+    return int(np.count_nonzero(labels))
 
 
 def count_objects(labels: Labels) -> int:

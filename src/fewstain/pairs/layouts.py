@@ -27,7 +27,8 @@ from fewstain.storage import read_json, write_json
 
 FACTS_FILE = "layouts.json"
 METHOD = "ddim"
-SMOOTHED = 1.0  # standard deviation of the Gaussian, pixels of the planes; outlines are smooth, noise is not
+MOST_SMOOTHED = 1.0  # standard deviation of the Gaussian that sampled planes are smoothed by, pixels of the planes
+SMOOTHED = 1 / 20  # of the objects' radius, where that is less
 SHRUNK = 2  # pixels of an image to one of the planes that are learned: outlines are smooth, and noise costs less
 
 
@@ -72,6 +73,11 @@ class LayoutFacts:
             min_area=self.smallest / 2,
             max_radius=self.radius,
         )
+
+    @property
+    def smoothing(self) -> float:
+        """Standard deviation of the Gaussian that sampled planes are smoothed by, pixels of the planes."""
+        return min(MOST_SMOOTHED, SMOOTHED * self.radius)
 
     def write(self, folder: Path) -> None:
         """Write `folder`/layouts.json."""
@@ -124,7 +130,7 @@ class LayoutModel:
             self.denoiser, len(numbers), small, steps=steps, seed=seed, method=METHOD, noise=noise,
             batch_size=len(numbers),
         )  # fmt: skip
-        return [decode_planes(each, self.facts.decoder) for each in upsampled(planes, size)]
+        return [decode_planes(each, self.facts.decoder) for each in upsampled(planes, size, self.facts.smoothing)]
 
     @property
     def multiple(self) -> int:
@@ -146,9 +152,9 @@ def learned_planes(labels: NDArray[np.integer]) -> NDArray[np.float32]:
     return np.asarray(block_reduce(planes, (1, SHRUNK, SHRUNK), np.mean) * 2 - 1, np.float32)
 
 
-def upsampled(planes: Tensor, size: tuple[int, int]) -> Tensor:
+def upsampled(planes: Tensor, size: tuple[int, int], sigma: float) -> Tensor:
     """Smooth sampled planes (n, 3, h, w), for a network trained shortly leaves noise in them, and enlarge to (H, W)."""
-    smooth = ndimage.gaussian_filter(planes.numpy(), (0, 0, SMOOTHED, SMOOTHED), mode="nearest")
+    smooth = ndimage.gaussian_filter(planes.numpy(), (0, 0, sigma, sigma), mode="nearest")
     return functional.interpolate(torch.from_numpy(smooth), size, mode="bilinear", align_corners=False)
 
 

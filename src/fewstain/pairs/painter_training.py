@@ -252,10 +252,7 @@ def write_images(
 def part(trained: Trained[PainterNetwork], network: Network) -> Trained[Network]:
     """Tell of a part of a network, whose weights are averaged already, as of a training of its own."""
     ema = EMAModel(network.parameters())
-    whole = trained.training
-    training = Training(
-        network, whole.optimiser, ema, whole.losses, whole.precision, whole.identity, whole.step, whole.seconds
-    )
+    training: Training[Network] = replace(trained.training, network=network, ema=ema)  # type: ignore[arg-type, assignment]
     return Trained(training, trained.index, trained.pool)
 
 
