@@ -3,7 +3,7 @@
 # make test      the tests
 # make lint      what .ci/run checks beside the tests;  make format  mends what can be mended
 # make docs-figures   the pictures of docs/diffusion.md, by denoisers trained for them (minutes)
-# make docs-tables    the measurements of docs/diffusion.md, by the same denoisers (an hour or so)
+# make docs-tables    those measurements of docs/diffusion.md that are of the same denoisers (an hour or so)
 # make napari-figures   the pictures of docs/napari.md, of the results of `make run`
 # make clean     removes the environment and caches, never data or results
 
@@ -88,10 +88,8 @@ docs-figures: results/docs/adapter/fewstain.json
 
 docs-tables: results/docs/adapter/fewstain.json
 	$(BIN)/python benchmarks/toolbox.py results/docs/diffusion data/demo/images data/demo-tissue --channels 1 \
-		--out results/docs/toolbox
+		--n 32 --out results/docs/toolbox
 	$(BIN)/python benchmarks/toolbox_table.py results/docs/toolbox/toolbox.json
-	$(BIN)/python benchmarks/samplers.py results/docs/diffusion data/demo/images --n 64 --steps 5,10,15,20,30,50 \
-		--out results/docs/samplers --page docs/diffusion.md
 
 napari-figures: $(VENV)/installed-viewer
 	$(BIN)/python benchmarks/viewer_figures.py results/demo

@@ -127,7 +127,7 @@ def kept(vae: Vae, folder: Path, record: DenoiserRecord, options: argparse.Names
     unseen = planes_of([test.image for test in open_dataset(options.dataset).test], folder, record)
     unseen = [cut(image, vae.factor) for image in unseen]
     return {
-        "stain": options.dataset.resolve().name,
+        "stain": options.stain or options.dataset.resolve().name,
         "steps": options.steps,
         "train_steps": record.steps,
         "latent_channels": vae.latent_channels,
@@ -174,6 +174,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("latent", type=Path, help="folder of a denoiser of latents")
     parser.add_argument("dataset", type=Path, help="the data set, with test/images")
+    parser.add_argument("--stain", help="name in the table, by default that of the data set's folder")
     parser.add_argument("--pixels", type=Path, help="folder of a denoiser of pixels of the same data set")
     parser.add_argument("--n", type=int, default=64, help="images painted")
     parser.add_argument("--steps", type=int, default=30, help="evaluations of the network for each image")

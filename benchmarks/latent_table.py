@@ -40,7 +40,7 @@ def kept(results: list[Result]) -> list[tuple[str, ...]]:
     for result in results:
         found = result["reconstruction"]
         blur = f"{found['blur_psnr']:.1f}, {found['blur_ssim']:.3f}"
-        name = f"{result['stain']}, {found['images']}"
+        name = f"{result['stain']}, {found['images']}; {result['train_steps']} steps"
         seams = f"{100 * result['seams']['rms']:.2f} %"
         rows.append((name, f"{found['psnr']:.1f}", f"{found['worst_psnr']:.1f}", f"{found['ssim']:.3f}", blur, seams))
     return rows

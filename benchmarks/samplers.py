@@ -161,7 +161,12 @@ def plot(result: dict[str, Any], path: Path) -> None:
             axes.axhline(row[name], color="black", linestyle="--", linewidth=1, label=None if number else label)
         axes.axhline(result["floor"][name], color="0.6", linestyle=":", linewidth=1, label="other real images")
         axes.set(xlabel="evaluations of the network", title=title, xscale="log")
+        ticks = sorted({row["steps"] for row in result["rows"]})
+        axes.set_xticks(ticks, [str(tick) for tick in ticks])
+        axes.minorticks_off()
         axes.set_yscale("symlog" if name == "mmd" else "log")
+        if name == "mmd":  # unbiased, so it may be a little below 0, and never far
+            axes.set_ylim(bottom=min(-1, *(row[name] for row in result["rows"])))
         axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
     figure.savefig(path)

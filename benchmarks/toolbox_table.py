@@ -44,10 +44,13 @@ def content(result: dict[str, Any]) -> str:
         grids(result["grids"]),
         "**Size of adapters.** Rank 4, preset cpu's network for RGB, with attention at these levels:",
         shares(result["shares"]),
-        f"**Adapters.** Rank 4, {setting['adapt_steps']} steps; distance of samples to crops of the other stain, where "
-        f"other real crops have {told(result['adapters']['floor'])}:",
-        adapters(result["adapters"]),
     ]
+    if "adapters" in result:  # the longest part, measured last
+        parts += [
+            f"**Adapters.** Rank 4, {setting['adapt_steps']} steps; distance of samples to crops of the other stain, "
+            f"where other real crops have {told(result['adapters']['floor'])}:",
+            adapters(result["adapters"]),
+        ]
     return "\n\n".join(parts)
 
 

@@ -290,9 +290,9 @@ def config_schema() -> dict[str, Any]:
         "TranslationWish": {"numbers": "TranslationSettings"},
     }
     for holder, keys in written_only.items():
-        for key, model in keys.items():
+        for key, name in keys.items():
             schema["$defs"][holder]["properties"][key].pop("default", None)
-            for number in schema["$defs"][model]["properties"].values():
+            for number in schema["$defs"][name]["properties"].values():
                 number.pop("default", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 

@@ -60,7 +60,7 @@ class PainterSettings(TrainingSettings):
 class PairSettings(Strict):
     """Which pairs the workflow makes of a dataset with labels."""
 
-    n: int = Field(64, ge=0, description="pairs generated, of which fewer are kept; 0 for none")
+    n: int = Field(0, ge=0, description="pairs generated, of which fewer are kept; 0 for none")
     kind: Literal["layout", "image"] = Field("layout", description="what is made first: objects, or an image")
     side: int = Field(128, ge=16, description="of the images, pixels")
     steps: int = Field(30, ge=1, description="evaluations of the network for each image")
@@ -125,7 +125,7 @@ PAINTER_PRESETS: dict[Preset, PainterSettings] = {
 PAIR_PRESETS: dict[Preset, PairSettings] = {
     Preset.demo: PairSettings(n=8, steps=15, shards=2, min_agreement=0.1),
     Preset.cpu: PairSettings(),
-    Preset.gpu: PairSettings(n=1000, steps=50, batch_size=32, side=256, shards=4),
+    Preset.gpu: PairSettings(steps=50, batch_size=32, side=256, shards=4),
 }
 
 # sections of a dataset in config.yaml, beside those of `Settings`

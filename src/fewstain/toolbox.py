@@ -65,7 +65,7 @@ class Target(StrEnum):
     keys_values = "keys-values"
 
 
-# by benchmarks/samplers.py, see docs/diffusion.md: nearer to 1000 steps of ddpm for no more evaluations there is none
+# by benchmarks/samplers.py: in features as near to real images as 1000 steps of ddpm (docs/diffusion.md)
 SAMPLER, STEPS = Method.ddim, 20
 
 

@@ -48,6 +48,7 @@ def test_tables_say_which_side_was_trained_on_and_what_real_crops_get(table):
     result = {
         "stain": "histology",
         "steps": 30,
+        "train_steps": 60,
         "crop": {"latent": 64, "pixels": 64},
         "reconstruction": {
             "images": 20,
@@ -68,7 +69,7 @@ def test_tables_say_which_side_was_trained_on_and_what_real_crops_get(table):
         },
     }
     lines = table.tables([result]).splitlines()
-    assert "| histology, 20 | 24.0 | 20.0 | 0.800 | 20.0, 0.500 | 1.23 % |" in lines
+    assert "| histology, 20; 60 steps | 24.0 | 20.0 | 0.800 | 20.0, 0.500 | 1.23 % |" in lines
     assert "| histology, latent, 30 steps | 64 (trained) | 0.50 | 40 | 10 |" in lines
     assert "| histology, latent, 30 steps | 128 | 2.00 | 51 | 20 |" in lines
     assert "| histology, pixels, 30 steps | 64 (trained) | 1.50 | 60 | 10 |" in lines

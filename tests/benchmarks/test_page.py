@@ -28,9 +28,7 @@ def test_a_page_without_markers_is_refused(page):
         page.replace_tables("# Accuracy", "new", "accuracy")
 
 
-@pytest.mark.parametrize(
-    ("name", "subject"), [("accuracy", "accuracy"), ("benchmark", "benchmark"), ("diffusion", "latent")]
-)
+@pytest.mark.parametrize(("name", "subject"), [("accuracy", "accuracy"), ("diffusion", "latent")])
 def test_the_pages_have_the_markers(page, name, subject):
     text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
     assert "-->\n\nnew\n\n<!--" in page.replace_tables(text, "new", subject)

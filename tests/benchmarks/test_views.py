@@ -44,6 +44,8 @@ def stain(tmp_path):
             labels[(y - top) ** 2 + (x - left) ** 2 < rng.integers(40, 90)] = label
         image = np.where(labels > 0, 180, 60) + rng.integers(0, 20, labels.shape)
         tifffile.imwrite(tmp_path / "images" / f"{name}.tif", image.astype(np.uint8))
+        tifffile.imwrite(tmp_path / "test" / "images" / f"{name}.tif", image.astype(np.uint8) + 1)
+        tifffile.imwrite(tmp_path / "test" / "labels" / f"{name}.tif", labels)
         tifffile.imwrite(tmp_path / "full-labels" / f"{name}.tif", labels)
     seeds = {"0": "abc", "1": "cd"}
     places = {seed: [{"image": name, "y": 0, "x": 0} for name in names] for seed, names in seeds.items()}

@@ -69,7 +69,7 @@ def snakemake(folder, *words, code=0):
     done = subprocess.run([*command, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=280)
     text = done.stdout + done.stderr
     assert done.returncode == code, text
-    assert "Traceback" not in text
+    assert "Traceback (most recent call last)" not in text
     return re.findall(r"^(?:local)?rule (\w+):$", text, re.MULTILINE), text
 
 

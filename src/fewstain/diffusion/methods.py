@@ -26,9 +26,8 @@ BoundSampler = Callable[[Denoise, Tensor, Sequence[float]], Tensor]
 class Method:
     """A sampler and its grid of noise levels, those of timesteps evenly apart.
 
-    Levels evenly apart in sigma^(1/7) (Karras et al., NeurIPS 2022, eq. 5) were no better. Fréchet distance of random
-    features, 64 images of the denoiser of docs/diffusion.md, timesteps and Karras' levels: 10 evaluations, Euler 45 and
-    51, DPM-Solver++ 41 and 36, Heun 49 and 202; 20 evaluations, 39 and 41, 37 and 42, 40 and 40. Other real images: 35.
+    Levels evenly apart in sigma^(1/7) (Karras et al., NeurIPS 2022, eq. 5) were no better on the whole, and much worse
+    for Heun with few evaluations: docs/diffusion.md, grids of noise levels.
 
     Steps are counted as evaluations of the network, so that methods compare: of the same number, Heun's grid gets half
     as many steps as Euler's. The last step, to level 0, takes one evaluation whatever the method. Evaluations that make

@@ -195,7 +195,7 @@ def train_one(
         "denoiser": sources.record.denoiser_sha256,
         "labels": [[window.name, content_hash(window)] for window in learned],
         "pairs": [content_hash(pair) for pair in sources.pairs],
-        "pool": [content_hash(each.window) for each in sources.pool],
+        "windows of the pool": [content_hash(each.window) for each in sources.pool],
         "seed": seed,
     }
     saved = open_state(state, identity, restart=restart)

@@ -79,7 +79,8 @@ def test_latents_of_the_pool_have_mean_0_and_variance_1(trained, denoiser, tmp_p
     raw = open_vae(trained / "vae")[0]
     mean, deviation = latent_scale(raw, pool, 32, seed=0)
     assert denoiser.vae.network.config["latents_mean"] == pytest.approx(mean)
-    assert max(abs(each - 1) for each in deviation) > 0.3  # that there was something to standardise
+    # what the VAE itself gives begins nearly so; the measured scale is taken to the denoiser all the same
+    assert denoiser.vae.network.config["latents_std"] == pytest.approx(deviation)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (64, 64), (40, 96)])
