@@ -1,13 +1,16 @@
 import torch
 
 from fewstain.baselines.vae import VaeFeatures
+from fewstain.diffusion.latent.code import fit_code
 from fewstain.diffusion.latent.vae import build_vae
 from fewstain.settings import VaeSettings
 
 
 def test_every_block_of_encoder_and_decoder_and_the_latents():
     torch.manual_seed(0)
-    vae = build_vae(VaeSettings(unshuffle=2, channels=(8, 16)), 1)
+    settings = VaeSettings(unshuffle=2, channels=(8, 16))
+    code = fit_code(torch.rand(16, 1, 16, 16) * 2 - 1, settings.latent_channels, settings.factor)
+    vae = build_vae(settings, code)
     features = VaeFeatures(vae)
     images = torch.rand(2, 1, 16, 24)
     maps = dict(zip(features.names, features.maps(images), strict=True))
