@@ -8,13 +8,13 @@ from fewstain.pairs.methods import best_method
     ("both", "ensemble", "segmenter", "expected"),
     [
         (0.80, 0.79, 0.70, Method.both),
-        (0.80, 0.81, 0.70, Method.both),  # within the standard error
-        (0.80, 0.84, 0.70, Method.ensemble),
+        (0.80, 0.80, 0.80, Method.both),  # of equals
+        (0.80, 0.81, 0.70, Method.ensemble),
         (0.80, 0.84, 0.85, Method.segmenter),
         (None, None, None, Method.both),  # nothing to find, and nothing found
     ],
 )
-def test_both_segment_unless_one_is_clearly_better(both, ensemble, segmenter, expected):
+def test_what_scores_best_segments(both, ensemble, segmenter, expected):
     values = {Method.both: both, Method.ensemble: ensemble, Method.segmenter: segmenter}
     scores = {method: {"AP50": value, "AP50_standard_error": 0.03} for method, value in values.items()}
     assert best_method(scores) is expected

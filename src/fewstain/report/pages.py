@@ -27,7 +27,7 @@ BLOCKED_NOTE = (
 METHOD_SCORES = ("AP50", "AP50_standard_error", "AP", "PQ", "F1", "count_bias")
 METHODS_NOTE = (
     "Out-of-fold scores of the pixel ensemble, of the segmenter, and of both, whose decoders then vote on each "
-    "object; both segment, unless one alone is better by more than the standard error. What segments: "
+    "object. That with the highest AP50 segments: "
 )
 TABLE_NOTES = {
     "features": "Noise levels and layers of the denoiser that were tried, with their out-of-fold scores.",
