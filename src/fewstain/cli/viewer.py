@@ -37,14 +37,19 @@ def suggest(
     channels: ChannelsOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Say which windows to label, as JSON: they differ as much as can be, and none that is labeled is among them."""
+    """Say which windows to label next, as JSON, the one that tells most first.
+
+    Of a dataset's folder they are chosen by their looks; of a results folder by what its denoiser sees in them, and
+    where its ensemble is uncertain. None that is labeled is among them.
+    """
     from fewstain.dataset import open_dataset
     from fewstain.provenance import RECORD_FILE, find_dataset
     from fewstain.suggest import labeled_windows, suggest_windows
 
-    dataset = open_dataset(find_dataset(folder) if (folder / RECORD_FILE).is_file() else folder)
+    results = folder if (folder / RECORD_FILE).is_file() else None
+    dataset = open_dataset(folder if results is None else find_dataset(folder))
     avoid = labeled_windows(dataset)
-    windows = suggest_windows(dataset.images, n, size, channels_of(channels), seed, avoid)
+    windows = suggest_windows(dataset.images, n, size, channels_of(channels), seed, avoid, results)
     print_json(
         [
             {

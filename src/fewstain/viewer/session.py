@@ -185,7 +185,8 @@ def start(
     kept = [window for window in begun if before and (before.is_done(window) or before.draft(window).is_file())]
     avoid = [*labeled_windows(open_dataset(study.data)), *kept]
     images = list(study.images.values())
-    new = suggest(images, n=n - len(kept), size=size, seed=seed, avoid=avoid) if n > len(kept) else []
+    more = n - len(kept)
+    new = suggest(images, n=more, size=size, seed=seed, avoid=avoid, results=study.results) if more > 0 else []
     session = Session(study, (*kept, *new))
     write(session)
     return session
