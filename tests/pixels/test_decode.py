@@ -61,6 +61,30 @@ def test_a_hole_is_filled():
     assert_array_equal(decode(hollow > 0, targets.classes == BOUNDARY, targets.distance, PLAIN), labels)
 
 
+def ring(*objects):
+    """Draw a ring of these objects, 3 pixels wide, around 20 x 20 pixels of background."""
+    labels = np.zeros((28, 28), int)
+    labels[1:27, 1:27] = objects[0]
+    labels[14:27, 1:27] = objects[-1]
+    labels[4:24, 4:24] = 0
+    return labels
+
+
+def test_background_that_several_objects_enclose_stays_background():
+    labels = ring(1, 2)
+    targets = pixel_targets(labels)
+    found = decode(labels > 0, targets.classes == BOUNDARY, targets.distance, replace(PLAIN, max_radius=8))
+    assert found.max() > 1
+    assert_array_equal(found > 0, labels > 0)
+
+
+def test_what_a_single_object_encloses_is_its_own():
+    labels = ring(1)
+    distance = np.where(labels, 0.5, 0).astype(np.float32)  # level: one seed
+    found = decode(labels > 0, np.zeros_like(distance), distance, replace(PLAIN, max_radius=8, shape_weight=0, h=0.2))
+    assert_array_equal(found[1:27, 1:27], 1)
+
+
 def test_small_objects_are_dropped_and_the_rest_numbered_from_one():
     labels = np.zeros((12, 12), int)
     labels[1:3, 1:3], labels[5:11, 5:11] = 1, 2

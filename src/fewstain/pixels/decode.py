@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.morphology import local_maxima, reconstruction
+from skimage.morphology import local_maxima, reconstruction, remove_small_objects
 from skimage.segmentation import watershed
 
 SMALLEST_SIGMA = 0.5  # pixels; a Gaussian of less than half of it changes no pixel by 0.1 %
 SIGMAS_PER_OCTAVE = 2
 UNSMOOTHED = -1
+LARGEST_HOLE = 0.25  # of the area of the largest object: what is larger may be background that objects enclose
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,12 @@ def decode(
     Returns
     -------
     ndarray
-        (H, W) int32 labels 1..n, 0 = background; holes are filled.
+        (H, W) int32 labels 1..n, 0 = background; without holes, but for background that several objects enclose.
     """
-    mask = ndimage.binary_fill_holes(foreground > parameters.foreground_threshold)
+    mask = foreground > parameters.foreground_threshold
+    holes = ndimage.binary_fill_holes(mask) & ~mask
+    enclosed = remove_small_objects(holes, max_size=int(LARGEST_HOLE * np.pi * parameters.max_radius**2))
+    mask |= holes & ~enclosed
     components, n_components = ndimage.label(mask)
     if n_components == 0:
         return np.zeros(mask.shape, np.int32)
@@ -85,7 +89,7 @@ def decode(
     seed_map = _smooth(seed_map, components, parameters.smoothing * radius) * mask
     seeds = _seeds(seed_map, components, n_components, parameters.h)
     labels = watershed(-seed_map, seeds, mask=mask)
-    return _drop_small(labels, parameters.min_area)
+    return _drop_small(_fill(labels, enclosed), parameters.min_area)
 
 
 def _smooth(seed_map: NDArray, components: NDArray, sigmas: NDArray) -> NDArray:
@@ -114,6 +118,19 @@ def _seeds(seed_map: NDArray, components: NDArray, n_components: int, h: float) 
     seeded[0] = True
     alone = ~seeded[components]
     return np.where(alone, n_seeds + components, seeds).astype(np.int32)
+
+
+def _fill(labels: NDArray[np.int32], enclosed: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Fill those of the enclosed regions that a single object encloses."""
+    regions, n_regions = ndimage.label(enclosed)
+    for region, box in enumerate(ndimage.find_objects(regions, n_regions), start=1):
+        # a region touches no edge of the image, so there is a row and a column more on each side
+        around = tuple(slice(side.start - 1, side.stop + 1) for side in box)
+        inside = regions[around] == region
+        owners = np.unique(labels[around][ndimage.binary_dilation(inside) & ~inside])
+        if len(owners) == 1:
+            labels[around][inside] = owners[0]
+    return labels
 
 
 def _drop_small(labels: NDArray, min_area: float) -> NDArray[np.int32]:
