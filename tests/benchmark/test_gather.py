@@ -6,8 +6,9 @@ import pytest
 from fewstain.benchmark.gather import gather
 from fewstain.benchmark.page import targets
 from fewstain.benchmark.plan import make_plan
-from fewstain.benchmark.summary import summarise
+from fewstain.benchmark.summary import read_cells, summarise
 from fewstain.benchmark_settings import BenchmarkSettings
+from fewstain.settings import Preset
 
 
 def cell(method, hits, n=20, seed=0, stain="a", **more):
@@ -81,3 +82,25 @@ def test_tables_figures_and_page_are_written_from_the_cells_that_are_there(disks
     assert "![Score against the number of labels](figures/benchmark-AP50.png)" in page
     assert (tmp_path / "docs" / "figures" / "benchmark-AP50.png").is_file()
     assert "random forest" in (tmp_path / "results" / "benchmark.html").read_text()
+
+
+def test_the_last_cell_of_an_earlier_version_stands_in_for_one_that_was_not_run(disks_stain, tmp_path):
+    plan = make_plan(BenchmarkSettings(stains=(str(disks_stain),), methods=("forest", "filters"), n=(2,), seeds=(0,)))
+    forest, filters = plan.cells
+    for number, (name, hits, more) in enumerate(
+        [
+            (f"{forest.trial}-old", (1, 1), {}),
+            (f"{forest.trial}-newer", (9, 7), {}),
+            (f"{filters.trial}-of-another-preset", (9, 9), {"preset": "demo"}),
+            (f"{filters.trial}-of-nothing-known", (9, 9), {"preset": None}),
+        ]
+    ):
+        content = cell("forest", hits, n=2, stain="disks", preset="cpu", finished=f"2026-01-0{number + 1}") | more
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    (found,) = read_cells(plan.cells, tmp_path, Preset.cpu)
+    assert found["images"][0]["TP"] == 9
+    table = summarise([found])
+    assert table.loc[0, "title"] == "random forest (an earlier version)"
+    (tmp_path / f"{forest.name}.json").write_text(json.dumps(cell("forest", (3, 3), n=2, stain="disks")))
+    (found,) = read_cells(plan.cells, tmp_path, Preset.cpu)
+    assert found["images"][0]["TP"] == 3

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -31,7 +32,7 @@ from fewstain.diffusion.progress import StepProgress
 from fewstain.evaluate.folders import evaluate_folders
 from fewstain.images.read import read_image, stem
 from fewstain.images.write import write_labels
-from fewstain.settings import Settings
+from fewstain.settings import Preset, Settings
 from fewstain.storage import write_json
 
 
@@ -43,8 +44,8 @@ class CellRun:
     ----------
     source
         Folder of the stain.
-    settings
-        Numbers of our method.
+    settings, preset
+        Numbers of our method, and of which preset most of them are.
     pretrained
         What was learned from the pool.
     seconds, steps
@@ -65,6 +66,7 @@ class CellRun:
     steps: int | None = None
     limit_seconds: float | None = None
     options: dict[str, str] | None = None
+    preset: Preset = Preset.cpu
 
 
 def run_cell(run: CellRun, out: Path, work: Path | None = None) -> dict[str, Any]:
@@ -93,6 +95,7 @@ def run_cell(run: CellRun, out: Path, work: Path | None = None) -> dict[str, Any
         dataset = open_dataset(build_dataset(run.source, place / "dataset", run.n, run.seed))
         result = _facts(run, dataset) | _outcome(run, dataset, place)
         result["peak_memory_bytes"] = peak_memory_bytes()
+        result["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
         write_json(out, result)
     finally:
         if work is None:
@@ -113,6 +116,7 @@ def _facts(run: CellRun, dataset: Dataset) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "processor": platform.machine(),
         "version": fewstain.__version__,
+        "preset": run.preset.value,
         "budget": {"seconds": run.seconds, "steps": run.steps},
     }
 

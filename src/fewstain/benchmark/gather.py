@@ -35,8 +35,7 @@ def gather(plan: Plan, settings: BenchmarkSettings, out: Path, named: str) -> li
     list of Path
         What was written.
     """
-    folder = Path(settings.cells)
-    cells = read_cells([path for cell in plan.cells if (path := folder / f"{cell.name}.json").is_file()])
+    cells = read_cells(plan.cells, Path(settings.cells), settings.preset)
     wanted: list[Key] = [(cell.stain, cell.method.value, cell.n) for cell in plan.cells]
     left_out = {method.value: reason for method, reason in plan.left_out.items()}
     table = summarise(cells, list(dict.fromkeys(wanted)), left_out)

@@ -32,7 +32,7 @@ PRETRAINED = {
 TRAINED = {M.unet, M.unet_all, M.cellpose, M.datasetgan, M.datasetgan_annotated}
 """Methods whose training on labels has a budget; the others' fit takes what it takes."""
 
-METHOD_VERSIONS = dict.fromkeys(MethodName, 1)
+METHOD_VERSIONS = dict.fromkeys(MethodName, 2)
 """Raise a method's number when its code would give other results: its cells are then run again."""
 
 
@@ -91,10 +91,15 @@ class Cell:
         return self.method in TRAINED
 
     @property
+    def trial(self) -> str:
+        """Name of what it measures, whatever the version."""
+        n = "all" if self.n is None else self.n
+        return f"{self.stain}-{self.method.value}-n{n}-seed{self.seed}"
+
+    @property
     def name(self) -> str:
         """Name of its file, without .json."""
-        n = "all" if self.n is None else self.n
-        return f"{self.stain}-{self.method.value}-n{n}-seed{self.seed}-{self.hash}"
+        return f"{self.trial}-{self.hash}"
 
 
 @dataclass(frozen=True)

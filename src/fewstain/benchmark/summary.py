@@ -11,11 +11,14 @@ import numpy as np
 import pandas as pd
 
 from fewstain.benchmark.intervals import SCORES, Counts, Interval, counts_of, difference, interval
+from fewstain.benchmark.plan import Cell
 from fewstain.benchmark_settings import ALL_LABELS, DONE, TITLES, MethodName
+from fewstain.settings import Preset
 from fewstain.storage import read_json
 
 OURS = MethodName.ours.value
 MISSING = "not run"
+EARLIER = " (an earlier version)"
 COLUMNS = (
     *("stain", "n", "method", "title", "seeds", "status"),
     *(f"{score}{part}" for score in SCORES for part in ("", "_low", "_high")),
@@ -27,9 +30,38 @@ COLUMNS = (
 Key = tuple[str, str, int | None]
 
 
-def read_cells(files: Sequence[Path]) -> list[dict[str, Any]]:
-    """Read cells; UserError where one is damaged."""
-    return [read_json(path) for path in files]
+def read_cells(planned: Sequence[Cell], folder: Path, preset: Preset) -> list[dict[str, Any]]:
+    """Read the cells that were run; in place of one that was not, that of an earlier version of its method.
+
+    Parameters
+    ----------
+    planned
+        Those wanted.
+    folder
+        Where they lie.
+    preset
+        Of an earlier version's cell, which may differ in all other numbers.
+
+    Returns
+    -------
+    list of dict
+        As `run_cell` writes them; "earlier" tells of one that it is of an earlier version.
+
+    Raises
+    ------
+    UserError
+        One is damaged.
+    """
+    found = []
+    for cell in planned:
+        path = folder / f"{cell.name}.json"
+        if path.is_file():
+            found.append(read_json(path))
+            continue
+        others = [read_json(other) for other in sorted(folder.glob(f"{cell.trial}-*.json"))]
+        others = [other for other in others if other.get("preset") == preset and other["status"] == DONE]
+        found += [max(others, key=lambda other: str(other["finished"])) | {"earlier": True}] if others else []
+    return found
 
 
 def summarise(
@@ -75,6 +107,8 @@ def _row(key: Key, group: Sequence[dict[str, Any]], counts: dict[Key, Counts]) -
     done = _done(group)
     if not done:
         return row
+    if any(cell.get("earlier") for cell in done):
+        row["title"] += EARLIER
     row["seeds"] = ", ".join(str(cell["seed"]) for cell in sorted(done, key=lambda cell: cell["seed"]))
     ours = counts.get((key[0], OURS, key[2]))
     for score in SCORES:

@@ -107,6 +107,7 @@ def cell(
         steps=steps,
         limit_seconds=limit_seconds,
         options={name: value for name, value in given.items() if value is not None},
+        preset=preset,
     )
     print_json(run_cell(run, out, work))
 
