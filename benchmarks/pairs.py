@@ -7,8 +7,8 @@ PAIRS_DIR is what `fewstain pairs` wrote. Realism compares the pairs kept with i
 test images; beside it stands the same of real images of the pool, which is the best that can be expected. Both are
 given as many crops of the same size, cut from the images' middles first.
 
-The second form writes the page's tables. SEGMENTER.json holds rows {"stain", "pairs", "start", "AP50", "PQ", "seeds"}
-of segmenters trained with and without pairs; where there are none, the page says that they are not measured yet.
+The second form writes the page's tables. SEGMENTER.json is row.json of `benchmarks/segmenters.py`; where there is none,
+the page says that what pairs are worth is not measured yet.
 """
 
 from __future__ import annotations
@@ -122,12 +122,38 @@ def segmenter_lines(rows: list[dict[str, Any]]) -> list[str]:
     """Make the table of segmenters trained with and without pairs."""
     if not rows:
         return ["What pairs are worth to a segmenter is not measured yet."]
-    lines = ["| stain | learned from | begun with | AP50 | PQ | seeds |", "|---|---|---|---|---|---|"]
-    lines += [
-        f"| {row['stain']} | {row['pairs']} | {row['start']} | {row['AP50']:.3f} | {row['PQ']:.3f} | {row['seeds']} |"
-        for row in rows
+    columns = ("AP50", "PQ", "both_AP50", "both_PQ")
+    groups = pd.DataFrame(rows).groupby(["stain", "pairs", "start", "labels", "steps"], sort=False)
+    lines = [
+        "Segmenters trained alike but for what is told, scored on test/ alone and with the ensemble; means over seeds:",
+        "",
+        "| stain | learned from | begun with | AP50 | PQ | AP50, with the ensemble | PQ, with the ensemble | labels "
+        "| steps | seeds |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
+    for (stain, learned, start, labels, steps), group in groups:
+        scores = " | ".join(f"{value:.3f}" for value in group[list(columns)].mean())
+        seeds = ", ".join(map(str, sorted(group["seed"])))
+        lines.append(f"| {stain} | {learned} | {start} | {scores} | {labels} | {steps} | {seeds} |")
+    return [*lines, "", *speed_lines(rows)]
+
+
+def speed_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """Say how fast the maps of images are made, of every stain."""
+    lines = []
+    for stain in dict.fromkeys(row["stain"] for row in rows):
+        fastest = max((row for row in rows if row["stain"] == stain), key=speed_up)
+        rate, threads = fastest["megapixels_per_second"], fastest["threads"]
+        lines.append(
+            f"Maps of {stain}: {rate['segmenter']:.2f} Mpixel/s by the segmenter, {rate['ensemble']:.2f} by the "
+            f"ensemble, on {threads} {'thread' if threads == 1 else 'threads'} of a CPU."
+        )
     return lines
+
+
+def speed_up(row: dict[str, Any]) -> float:
+    """How many times faster the segmenter is."""
+    return float(row["megapixels_per_second"]["segmenter"] / row["megapixels_per_second"]["ensemble"])
 
 
 def main() -> None:
@@ -140,7 +166,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.page:
         results = [row for path in options.given for row in json.loads(path.read_text())]
-        segmenter = [row for path in options.segmenter for row in json.loads(path.read_text())]
+        segmenter = [json.loads(path.read_text()) for path in options.segmenter]
         page = options.page.read_text(encoding="utf-8")
         options.page.write_text(replace_tables(page, tables(results, segmenter), "pairs"), encoding="utf-8")
         return

@@ -41,9 +41,16 @@ def test_the_tables_tell_what_was_measured_and_what_was_not():
     assert "not measured yet" in text
 
 
-def test_the_segmenters_scores_are_taken_where_they_are():
-    row = {"stain": "discs", "pairs": "labels only", "start": "scratch", "AP50": 0.5, "PQ": 0.25, "seeds": 3}
-    assert "| discs | labels only | scratch | 0.500 | 0.250 | 3 |" in pairs.tables([RESULT], [row])
+def segmenter_row(seed, score):
+    scores = {"AP50": score, "PQ": 0.25, "both_AP50": 0.75, "both_PQ": 0.5}
+    facts = {"stain": "discs", "pairs": "labels", "start": "random weights", "labels": 24, "steps": 800, "seed": seed}
+    return facts | scores | {"threads": 2, "megapixels_per_second": {"ensemble": 0.1, "segmenter": 0.5}}
+
+
+def test_the_segmenters_scores_are_means_over_seeds():
+    text = pairs.tables([RESULT], [segmenter_row(1, 0.25), segmenter_row(0, 0.75)])
+    assert "| discs | labels | random weights | 0.500 | 0.250 | 0.750 | 0.500 | 24 | 800 | 0, 1 |" in text
+    assert "Maps of discs: 0.50 Mpixel/s by the segmenter, 0.10 by the ensemble, on 2 threads of a CPU." in text
 
 
 def test_crops_are_of_the_side_and_taken_in_turn_from_each_image(tmp_path):
