@@ -32,7 +32,7 @@ and shared by all n and seeds. A seed draws the labeled windows and seeds the me
 
 {budget}
 
-{machine}
+{machine} Where the present version of a method was not run yet, the row is of an earlier one, and says so.
 """
 
 METHODS = """## The methods
@@ -186,11 +186,11 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
         _number(row["AP"]),
         _number(row["AJI"]),
         _number(row["count_bias"], "{:.1f}"),
-        str(row["seeds"] or "–"),
+        _text(row["seeds"]),
         *seconds,
         _number(row["peak_memory_gb"], "{:.1f}"),
         _number(row["parameters"], "{:,.0f}"),
-        str(row["device"] or "–"),
+        _text(row["device"]),
     ]
     return dict(zip(HEADINGS, values, strict=True))
 
@@ -211,6 +211,11 @@ def _bounded(row: dict[str, Any], name: str, form: str = "{:.3f}") -> str:
     return mean if low == "–" else f"{mean} ({low} to {high})"
 
 
+def _text(value: Any) -> str:
+    """Tell a text; pandas has NaN where there is none."""
+    return value if isinstance(value, str) and value else "–"
+
+
 def _number(value: float | None, form: str = "{:.3f}", scale: float = 1.0) -> str:
     return "–" if value is None or value != value else form.format(value * scale)
 
@@ -218,5 +223,8 @@ def _number(value: float | None, form: str = "{:.3f}", scale: float = 1.0) -> st
 def _machine(cells: Sequence[dict[str, Any]]) -> str:
     """Say on what it was measured."""
     kinds = dict.fromkeys((cell["device"], cell["processor"], cell["threads"]) for cell in cells)
-    told = "; ".join(f"{device} ({processor}, {threads} threads)" for device, processor, threads in kinds)
+    told = "; ".join(
+        f"{device} ({processor}, {threads} {'thread' if threads == 1 else 'threads'})"
+        for device, processor, threads in kinds
+    )
     return f"Measured on: {told}." if told else "Nothing was measured yet."
