@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from fewstain.dataset import Dataset
 from fewstain.diffusion.folder import check_replaceable, replaced_folder
 from fewstain.diffusion.loop import run
-from fewstain.diffusion.pool import Pool, remove_pixels
+from fewstain.diffusion.pool import Pool
+from fewstain.diffusion.pool_index import remove_pixels
 from fewstain.diffusion.record import LOSS_FILE, RECORD_FILE, describe, write_losses
 from fewstain.diffusion.session import Session, open_session
 from fewstain.diffusion.state import Training

@@ -19,7 +19,7 @@ from fewstain.diffusion.latent.denoiser import LatentDenoiser
 from fewstain.diffusion.latent.vae import Vae
 from fewstain.diffusion.mosaic import write_mosaic
 from fewstain.diffusion.network import VAE_FOLDER, WEIGHTS, Denoiser
-from fewstain.diffusion.pool import PoolIndex
+from fewstain.diffusion.pool_index import PoolIndex
 from fewstain.diffusion.progress import peak_memory_bytes
 from fewstain.diffusion.sampling import sample
 from fewstain.diffusion.state import Network, Training

@@ -18,7 +18,8 @@ from fewstain.diffusion.levels import Predict
 from fewstain.diffusion.loop import run
 from fewstain.diffusion.network import Denoiser, build_denoiser
 from fewstain.diffusion.objective import prediction_loss
-from fewstain.diffusion.pool import CropSource, remove_pixels
+from fewstain.diffusion.pool import CropSource
+from fewstain.diffusion.pool_index import remove_pixels
 from fewstain.diffusion.record import CONTENTS, DenoiserRecord, write_denoiser
 from fewstain.diffusion.session import open_session
 from fewstain.diffusion.state import Training

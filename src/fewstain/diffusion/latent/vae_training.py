@@ -20,7 +20,8 @@ from fewstain.diffusion.latent.vae import Vae, build_vae, load_vae
 from fewstain.diffusion.loop import run
 from fewstain.diffusion.mosaic import write_mosaic
 from fewstain.diffusion.network import VAE_FOLDER, WEIGHTS
-from fewstain.diffusion.pool import CropSource, remove_pixels
+from fewstain.diffusion.pool import CropSource
+from fewstain.diffusion.pool_index import remove_pixels
 from fewstain.diffusion.record import (
     LOSS_FILE,
     RECORD_FILE,
