@@ -220,8 +220,7 @@ def write_adapter(
         What an `AdapterRecord` tells beyond a denoiser's.
     """
     start = time.monotonic()
-    denoiser = training.network.eval()
-    training.ema.copy_to(denoiser.parameters())
+    denoiser = training.averaged()
     with replaced_folder(out) as folder:
         save_adapter(folder, denoiser)
         write_losses(folder, training.losses.tolist())

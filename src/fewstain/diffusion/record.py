@@ -169,8 +169,7 @@ def write_denoiser(
     With a VAE it is one of latents, and the folder holds the VAE too.
     """
     start = time.monotonic()
-    denoiser = training.network.eval()
-    training.ema.copy_to(denoiser.parameters())
+    denoiser = training.averaged()
     if vae is not None:
         denoiser = LatentDenoiser(denoiser, vae)
     with replaced_folder(out) as folder:

@@ -163,8 +163,7 @@ def write_control(
     """
     start = time.monotonic()
     training = trained.training
-    control = training.network.eval()
-    training.ema.copy_to(control.parameters())
+    control = training.averaged()
     with replaced_folder(out) as folder:
         control.save(folder)
         write_losses(folder, training.losses.tolist())

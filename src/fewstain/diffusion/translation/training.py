@@ -136,8 +136,7 @@ def write_translation(
     """
     start = time.monotonic()
     training = trained.training
-    translator = training.network.eval()
-    training.ema.copy_to(translator.parameters())
+    translator = training.averaged()
     with replaced_folder(out) as folder:
         translator.save(folder)
         write_losses(folder, training.losses.tolist())
