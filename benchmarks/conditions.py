@@ -36,7 +36,8 @@ from fewstain.dataset import list_files, open_dataset
 from fewstain.description import WORDS_FILE
 from fewstain.diffusion.conditions.opening import open_conditional
 from fewstain.diffusion.conditions.training import train_few_shot, train_words
-from fewstain.settings import CONDITIONAL_PRESETS, ConditionalSettings, Preset
+from fewstain.presets import CONDITIONAL_PRESETS
+from fewstain.settings import ConditionalSettings, Preset
 from fewstain.storage import read_json, write_json
 
 HELD_SHARE = 0.25

@@ -20,7 +20,8 @@ from fewstain.images.read import read_image
 from fewstain.images.write import write_image
 from fewstain.pixels.folder import load_pixels
 from fewstain.pixels.segment import segment_files
-from fewstain.settings import PRESETS, Preset
+from fewstain.presets import PRESETS
+from fewstain.settings import Preset
 
 
 def mosaic(pixels: np.ndarray, side: int) -> np.ndarray:

@@ -34,7 +34,7 @@ from skimage.draw import ellipse
 from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor
 
-from fewstain.config import PRESETS, Preset
+from fewstain.config import Preset
 from fewstain.dataset import open_dataset
 from fewstain.diffusion.adaptation import adapt
 from fewstain.diffusion.draws import starting_noise
@@ -47,6 +47,7 @@ from fewstain.diffusion.network import Denoiser, build_denoiser
 from fewstain.diffusion.pictures import open_denoiser
 from fewstain.diffusion.sampling import sample
 from fewstain.evaluate.realism import realism
+from fewstain.presets import PRESETS
 from fewstain.storage import read_json, sha256_file, write_json
 from fewstain.toolbox import Target
 

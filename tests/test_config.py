@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fewstain.config import (
-    PRESETS,
     Preset,
     across_options,
     cli_options,
@@ -19,6 +18,7 @@ from fewstain.config import (
     resolve,
 )
 from fewstain.errors import UserError
+from fewstain.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
 

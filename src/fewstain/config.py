@@ -16,8 +16,8 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 from fewstain.benchmark_settings import BenchmarkSettings, read_benchmark
 from fewstain.errors import UserError
 from fewstain.pair_settings import PAIR_SECTIONS, LayoutSettings, PainterSettings, PairSettings
+from fewstain.presets import PRESETS
 from fewstain.settings import (
-    PRESETS,
     ConditionalSettings,
     DiffusionSettings,
     PixelSettings,
@@ -31,7 +31,6 @@ from fewstain.toolbox import ToolboxSettings, training_options
 from fewstain.validation import nearest, validate
 
 __all__ = [
-    "PRESETS",
     "Across",
     "Config",
     "DatasetSettings",

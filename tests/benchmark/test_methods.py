@@ -7,9 +7,10 @@ import pytest
 from fewstain.baselines.gan import segmenter
 from fewstain.baselines.gan.training import GanSettings
 from fewstain.baselines.mae import MaeSettings
-from fewstain.benchmark import methods, pretrain
+from fewstain.benchmark import pretrain, segmenter_methods
 from fewstain.benchmark.cell import CellRun, run_cell
-from fewstain.benchmark.methods import METHODS, components_of
+from fewstain.benchmark.feature_methods import components_of
+from fewstain.benchmark.methods import METHODS
 from fewstain.benchmark_settings import TITLES, MethodName
 from fewstain.config import Preset
 from fewstain.dataset import open_dataset
@@ -84,7 +85,7 @@ def learned(disks_stain, tmp_path_factory):
 )
 def test_a_method_builds_on_what_was_learned_from_the_pool(disks_stain, learned, tmp_path, monkeypatch, method, kind):
     monkeypatch.setattr(
-        methods,
+        segmenter_methods,
         "DatasetGanSegmenter",
         lambda *given, **more: segmenter.DatasetGanSegmenter(*given, pairs=3, projection_steps=1, **more),
     )

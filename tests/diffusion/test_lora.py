@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from fewstain.config import PRESETS, Preset
 from fewstain.diffusion.lora import (
     adapter_off,
     adapter_parameters,
@@ -14,7 +13,8 @@ from fewstain.diffusion.lora import (
 )
 from fewstain.diffusion.network import build_denoiser
 from fewstain.errors import UserError
-from fewstain.settings import DiffusionSettings
+from fewstain.presets import PRESETS
+from fewstain.settings import DiffusionSettings, Preset
 from fewstain.toolbox import Target
 
 TINY = DiffusionSettings(channels=(8, 16), crop=16, train_timesteps=50)

@@ -9,17 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewstain.diffusion.pool import (
-    Pool,
-    build_pool,
-    disjoint_windows,
-    open_pool_index,
-    read_index,
-    reflect,
-    remove_pixels,
-)
-from fewstain.errors import UserError
-from fewstain.storage import sha256_file
+from fewstain.diffusion.pool import Pool, disjoint_windows, reflect
+from fewstain.diffusion.pool_index import build_pool
 
 CPU = torch.device("cpu")
 
@@ -31,20 +22,6 @@ def save(path, pixels):
 
 def ramp(height, width):
     return (np.arange(height * width, dtype=np.uint16).reshape(height, width)) * 10
-
-
-def test_pool_holds_each_image_normalised(tmp_path):
-    paths = (save(tmp_path / "a.tif", ramp(4, 6)), save(tmp_path / "b.tif", ramp(5, 3)))
-    index = build_pool(tmp_path / "state", paths, None)
-    values = np.fromfile(tmp_path / "state" / "pool.f16", np.float16)
-    assert [(image.name, image.height, image.width, image.offset) for image in index.images] == [
-        ("a.tif", 4, 6, 0),
-        ("b.tif", 5, 3, 24),
-    ]
-    assert index.size == len(values) == 39
-    expected = index.normaliser.apply(ramp(5, 3)[..., None])[0]
-    np.testing.assert_allclose(values[24:].reshape(5, 3), expected, atol=1e-3)
-    assert read_index(tmp_path / "state") == index
 
 
 def test_crops_are_the_eight_symmetries_of_the_image(tmp_path):
@@ -96,34 +73,6 @@ def test_crops_are_a_function_of_the_generator(tmp_path):
     assert not torch.equal(first, pool.crops(4, 16, np.random.default_rng((7, 4))))
 
 
-def test_pool_is_built_once_and_again_when_pixels_are_gone(tmp_path):
-    paths = (save(tmp_path / "a.tif", ramp(8, 8)),)
-    files = (("a.tif", sha256_file(paths[0])),)
-    state = tmp_path / "state"
-    index = open_pool_index(state, paths, files, None, pixels_needed=True)
-    built = (state / "pool.f16").stat().st_mtime_ns
-    assert open_pool_index(state, paths, files, None, pixels_needed=True) == index
-    assert (state / "pool.f16").stat().st_mtime_ns == built
-    remove_pixels(state)
-    assert open_pool_index(state, paths, files, None, pixels_needed=False) == index
-    assert not (state / "pool.f16").exists()
-    assert open_pool_index(state, paths, files, None, pixels_needed=True) == index
-    assert (state / "pool.f16").stat().st_size == 128
-
-
-def test_mixed_channel_counts_and_absent_channels_are_told(tmp_path):
-    grey = save(tmp_path / "grey.tif", ramp(8, 8))
-    colour = tmp_path / "colour.png"
-    imageio.imwrite(colour, np.zeros((8, 8, 3), np.uint8))
-    with pytest.raises(UserError, match=r"colour\.png: 3 channels"):
-        build_pool(tmp_path / "s", (grey, colour), None)
-    with pytest.raises(UserError, match="channel 2 is not there"):
-        build_pool(tmp_path / "s", (grey,), (2,))
-    with pytest.raises(UserError, match="no images"):
-        build_pool(tmp_path / "s", (), None)
-    assert not list((tmp_path / "s").glob("*pool*"))
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_resident_memory_does_not_grow_with_the_pool(tmp_path):
     """A pool of 96 MB is drawn from all over; what stays resident is far less."""
@@ -133,7 +82,8 @@ def test_resident_memory_does_not_grow_with_the_pool(tmp_path):
     code = """
 import sys, numpy as np, torch
 from pathlib import Path
-from fewstain.diffusion.pool import Pool, build_pool
+from fewstain.diffusion.pool import Pool
+from fewstain.diffusion.pool_index import build_pool
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 folder = Path(sys.argv[1])

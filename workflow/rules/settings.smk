@@ -13,7 +13,6 @@ from snakemake.utils import min_version, validate
 
 from fewstain.config import (
     ACROSS,
-    PRESETS,
     across_options,
     cli_options,
     dataset_settings,
@@ -27,6 +26,7 @@ from fewstain.description import split_words
 from fewstain.errors import UserError
 from fewstain.images.read import LABEL_EXTENSIONS, stem
 from fewstain.pair_settings import PAIR_SECTIONS
+from fewstain.presets import PRESETS
 from fewstain.stages import CODE_VERSIONS
 from fewstain.storage import sha256_file
 from fewstain.toolbox import training_options

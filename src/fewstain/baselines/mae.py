@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fewstain.diffusion.seeding import seeded
 from fewstain.errors import UserError
 from fewstain.settings import Preset, TrainingSettings
 
@@ -95,8 +96,7 @@ class Mae(nn.Module):
         generator
             Draws which patches are left out.
         """
-        with torch.random.fork_rng(devices=()):  # MONAI draws from the global generator
-            torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
+        with seeded(int(torch.randint(2**62, (1,), generator=generator))):  # MONAI draws from the global generator
             predicted, left_out = self.network(images)
         target = patches(images, self.settings.patch)
         variance, mean = torch.var_mean(target, dim=-1, keepdim=True)

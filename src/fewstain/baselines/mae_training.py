@@ -35,11 +35,6 @@ def train_mae(
     if settings.crop % settings.patch:
         raise UserError(f"mae.crop is {settings.crop}; this network needs a multiple of {settings.patch}")
 
-    def build(image_channels: int) -> Mae:
-        with torch.random.fork_rng(devices=()):
-            torch.manual_seed(seed)
-            return Mae(settings, image_channels)
-
     def loss(training: Training[Mae], pool: Pool, step: int, accelerator: Accelerator) -> Tensor:
         crops, random = crops_of(pool, settings, seed, step)
         generator = torch.Generator().manual_seed(int(random.integers(2**63)))
@@ -56,7 +51,7 @@ def train_mae(
         state,
         settings,
         section="mae",
-        build=build,
+        build=lambda image_channels: Mae(settings, image_channels),
         loss=loss,
         save=save,
         contents={CONFIG, WEIGHTS},

@@ -17,8 +17,10 @@ from torch import Tensor, nn
 from fewstain.dataset import Dataset
 from fewstain.diffusion.folder import check_replaceable, replaced_folder
 from fewstain.diffusion.loop import run
-from fewstain.diffusion.pool import Pool, remove_pixels
+from fewstain.diffusion.pool import Pool
+from fewstain.diffusion.pool_index import remove_pixels
 from fewstain.diffusion.record import LOSS_FILE, RECORD_FILE, describe, write_losses
+from fewstain.diffusion.seeding import seeded
 from fewstain.diffusion.session import Session, open_session
 from fewstain.diffusion.state import Training
 from fewstain.images.normalise import Normaliser
@@ -79,7 +81,7 @@ def train_on_pool(
     section
         Their name, in messages and in the identity of the state.
     build
-        Number of image channels -> an untrained network, the same at each call.
+        Number of image channels -> an untrained network; its chance is of the seed.
     loss
         Of a step, by its number.
     save
@@ -97,7 +99,8 @@ def train_on_pool(
     start = time.monotonic()
     check_replaceable(out, {*contents, RECORD_FILE, LOSS_FILE, ".snakemake_timestamp"}, f"a {section} folder")
     session: Session = open_session(dataset, state, settings, section, channels=channels, seed=seed, restart=False)
-    network = build(len(session.index.channels))
+    with seeded(seed):
+        network = build(len(session.index.channels))
     learned = [each for each in network.parameters() if each.requires_grad]  # not what a library keeps fixed
     training = session.training(network, settings, learned)
     if not session.finished:
@@ -110,8 +113,7 @@ def train_on_pool(
             state,
             title=f"training the {section}",
         )
-    network = training.network.eval()
-    training.ema.copy_to(network.parameters())
+    network = training.averaged()
     with replaced_folder(out) as folder:
         weights = save(network, folder)
         write_losses(folder, training.losses.tolist())

@@ -14,7 +14,8 @@ from fewstain.dataset import Dataset
 from fewstain.diffusion.latent.vae_training import train_vae
 from fewstain.diffusion.training import train_diffusion
 from fewstain.errors import UserError
-from fewstain.settings import VAE_PRESETS, Preset, Settings, TrainingSettings
+from fewstain.presets import VAE_PRESETS
+from fewstain.settings import Preset, Settings, TrainingSettings
 from fewstain.validation import nearest
 
 SEED = 0  # of every pretraining: one for all seeds of the labels

@@ -9,7 +9,8 @@ import typer
 
 from fewstain.cli.options import PresetOption, SeedOption, SetOption, say, section_settings, settings_help
 from fewstain.config import Preset
-from fewstain.settings import CONDITIONAL_PRESETS, ConditionalSettings
+from fewstain.presets import CONDITIONAL_PRESETS
+from fewstain.settings import ConditionalSettings
 
 SECTION = "conditions"
 

@@ -19,7 +19,8 @@ from fewstain.cli.options import (
     settings_help,
 )
 from fewstain.config import DiffusionSettings, Preset
-from fewstain.settings import LATENT_PRESETS, VAE_PRESETS, VaeSettings
+from fewstain.presets import LATENT_PRESETS, VAE_PRESETS
+from fewstain.settings import VaeSettings
 from fewstain.toolbox import AdapterSettings, Target
 
 ADAPTER = AdapterSettings()  # defaults

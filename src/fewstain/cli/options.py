@@ -9,8 +9,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel
 
-from fewstain.config import PRESETS, Preset, parse_set
+from fewstain.config import Preset, parse_set
 from fewstain.errors import UserError
+from fewstain.presets import PRESETS
 from fewstain.validation import validate
 
 Section = TypeVar("Section", bound=BaseModel)

@@ -19,7 +19,7 @@ from fewstain.diffusion.folder import check_replaceable, replaced_folder
 from fewstain.diffusion.loop import run
 from fewstain.diffusion.lora import adapter_parameters, add_adapter, freeze_base
 from fewstain.diffusion.network import Denoiser, load_denoiser
-from fewstain.diffusion.pool import PoolIndex, remove_pixels
+from fewstain.diffusion.pool_index import PoolIndex, remove_pixels
 from fewstain.diffusion.record import (
     DenoiserRecord,
     check_weights,
@@ -220,8 +220,7 @@ def write_adapter(
         What an `AdapterRecord` tells beyond a denoiser's.
     """
     start = time.monotonic()
-    denoiser = training.network.eval()
-    training.ema.copy_to(denoiser.parameters())
+    denoiser = training.averaged()
     with replaced_folder(out) as folder:
         save_adapter(folder, denoiser)
         write_losses(folder, training.losses.tolist())

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import cast
 
-import torch
 from diffusers import UNet2DConditionModel
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
@@ -20,6 +19,7 @@ from fewstain.diffusion.custom_attention import (
     replace_keys_values,
 )
 from fewstain.diffusion.network import Denoiser
+from fewstain.diffusion.seeding import seeded
 from fewstain.errors import UserError
 from fewstain.toolbox import Target
 
@@ -76,8 +76,7 @@ def add_adapter(denoiser: Denoiser, rank: int, target: Target, *, seed: int) -> 
         replace_keys_values(denoiser.unet)
         return
     layers = target_layers(denoiser.unet, target)
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(seed)
+    with seeded(seed):
         denoiser.unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=layers), NAME)
     # peft has frozen the base; torch multiplies matrices with another rounding where no gradient is wanted
     denoiser.requires_grad_(True)

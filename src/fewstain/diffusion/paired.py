@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fewstain.diffusion.loop import new_training, run
-from fewstain.diffusion.pool import INDEX_FILE, Pool, PoolIndex, find_pool, write_pixels
+from fewstain.diffusion.pool import Pool
+from fewstain.diffusion.pool_index import INDEX_FILE, PoolIndex, find_pool, write_pixels
 from fewstain.diffusion.precision import choose_precision, start_accelerator
 from fewstain.diffusion.state import Network, Training, open_state
 from fewstain.errors import UserError

@@ -19,7 +19,7 @@ from fewstain.diffusion.latent.denoiser import LatentDenoiser
 from fewstain.diffusion.latent.vae import Vae
 from fewstain.diffusion.mosaic import write_mosaic
 from fewstain.diffusion.network import VAE_FOLDER, WEIGHTS, Denoiser
-from fewstain.diffusion.pool import PoolIndex
+from fewstain.diffusion.pool_index import PoolIndex
 from fewstain.diffusion.progress import peak_memory_bytes
 from fewstain.diffusion.sampling import sample
 from fewstain.diffusion.state import Network, Training
@@ -169,8 +169,7 @@ def write_denoiser(
     With a VAE it is one of latents, and the folder holds the VAE too.
     """
     start = time.monotonic()
-    denoiser = training.network.eval()
-    training.ema.copy_to(denoiser.parameters())
+    denoiser = training.averaged()
     if vae is not None:
         denoiser = LatentDenoiser(denoiser, vae)
     with replaced_folder(out) as folder:

@@ -12,7 +12,8 @@ from torch import nn
 
 from fewstain.dataset import Dataset
 from fewstain.diffusion.loop import new_training
-from fewstain.diffusion.pool import Pool, PoolIndex, open_pool_index
+from fewstain.diffusion.pool import Pool
+from fewstain.diffusion.pool_index import PoolIndex, open_pool_index
 from fewstain.diffusion.precision import Precision, choose_precision, start_accelerator
 from fewstain.diffusion.state import Network, SavedState, Training, open_state
 from fewstain.settings import TrainingSettings

@@ -82,6 +82,11 @@ class Training(Generic[Network]):
             for name, tensor in self._tensors().items():
                 tensor.copy_(saved.tensors[name])
 
+    def averaged(self) -> Network:
+        """Put the averages in the place of the weights, which ends the training; return the network, ready for use."""
+        self.ema.copy_to(self.network.parameters())
+        return self.network.eval()
+
     def _tensors(self) -> dict[str, Tensor]:
         """All tensors by name, not copied."""
         tensors = {"losses": self.losses}

@@ -18,8 +18,10 @@ from fewstain.diffusion.levels import Predict
 from fewstain.diffusion.loop import run
 from fewstain.diffusion.network import Denoiser, build_denoiser
 from fewstain.diffusion.objective import prediction_loss
-from fewstain.diffusion.pool import CropSource, remove_pixels
+from fewstain.diffusion.pool import CropSource
+from fewstain.diffusion.pool_index import remove_pixels
 from fewstain.diffusion.record import CONTENTS, DenoiserRecord, write_denoiser
+from fewstain.diffusion.seeding import seeded
 from fewstain.diffusion.session import open_session
 from fewstain.diffusion.state import Training
 from fewstain.errors import UserError
@@ -89,8 +91,7 @@ def train_diffusion(
 
 def new_denoiser(settings: DiffusionSettings, image_channels: int, seed: int) -> Denoiser:
     """Make an untrained denoiser whose weights are a function of the seed."""
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return build_denoiser(settings, image_channels)
 
 

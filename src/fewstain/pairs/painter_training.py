@@ -26,7 +26,7 @@ from fewstain.diffusion.network import WEIGHTS, Denoiser
 from fewstain.diffusion.objective import prediction_loss
 from fewstain.diffusion.paired import Pair, Trained, settings_identity, train_on_pairs
 from fewstain.diffusion.pictures import open_denoiser
-from fewstain.diffusion.pool import remove_pixels
+from fewstain.diffusion.pool_index import remove_pixels
 from fewstain.diffusion.record import DenoiserRecord, write_denoiser
 from fewstain.diffusion.state import Network, Training
 from fewstain.diffusion.training import new_denoiser

@@ -9,7 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
@@ -21,6 +20,7 @@ from fewstain.diffusion.paired import settings_identity
 from fewstain.diffusion.precision import choose_precision, start_accelerator
 from fewstain.diffusion.record import read_record as read_denoiser_record
 from fewstain.diffusion.record import write_losses
+from fewstain.diffusion.seeding import seeded
 from fewstain.diffusion.state import open_state
 from fewstain.errors import UserError
 from fewstain.pairs.method import Method
@@ -215,8 +215,7 @@ def train_one(
         )
         loss_of = loss_of_step(training.network, crops, settings, accelerator, seed)
         run(training, loss_of, settings, accelerator, state, f"training segmenter ({state.name})")
-    training.ema.copy_to(training.network.parameters())
-    return TrainedSegmenter(training.network.eval(), training.losses.tolist(), training.seconds)
+    return TrainedSegmenter(training.averaged(), training.losses.tolist(), training.seconds)
 
 
 def content_hash(window: LabeledWindow) -> str:
@@ -228,8 +227,7 @@ def content_hash(window: LabeledWindow) -> str:
 
 def new_segmenter(sources: Sources, settings: SegmenterSettings, seed: int) -> Segmenter:
     """Make an untrained segmenter: of the denoiser's weights, or of random ones; the last layer is always random."""
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(seed)
+    with seeded(seed):
         denoiser = sources.denoiser
         if settings.from_scratch:
             denoiser = build_denoiser(sources.settings, denoiser.image_channels)

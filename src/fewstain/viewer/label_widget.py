@@ -8,26 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import (
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QListWidget,
-    QProgressBar,
-    QPushButton,
-    QSpinBox,
-    QVBoxLayout,
-    QWidget,
-)
 
-from fewstain.images.read import stem
 from fewstain.suggest import Suggestion
 from fewstain.viewer.corrections import next_label
 from fewstain.viewer.drawn import look_over, mend
-from fewstain.viewer.folder_field import FolderField
-from fewstain.viewer.layers import KEY, image_layers
+from fewstain.viewer.label_form import LabelForm
+from fewstain.viewer.layers import window_layers
 from fewstain.viewer.session import Opened, Origin, Session, resume, start
-from fewstain.viewer.stage import clear, faults_told, show, shown_folder
+from fewstain.viewer.stage import bind_keys, clear, faults_told, show, shown_folder
 from fewstain.viewer.study import locate
 
 if TYPE_CHECKING:
@@ -41,13 +29,9 @@ _TOLD = {
     Origin.GUESS: "Pre-drawn by the model: mend it, then save.",
     Origin.EMPTY: "Nothing drawn yet.",
 }
-_HINT = (
-    "Brush 2 · polygon 3 · erase 1 · fill 4 · pick 5 · new object M · undo Ctrl+Z<br>"
-    "<b>S</b> save and go on · <b>N</b> next without saving"
-)
 
 
-class LabelWidget(QWidget):
+class LabelWidget(LabelForm):
     """Choose windows, draw, save, go on.
 
     Parameters
@@ -67,48 +51,23 @@ class LabelWidget(QWidget):
         self._opened: Opened | None = None
         self._kept: np.ndarray | None = None  # what the draft, or else the saved file, has
         self._doubted: np.ndarray | None = None  # what was saved in spite of doubts
-        self._build()
+        self.build(
+            open_folder=self.open_folder,
+            open_row=self._row_chosen,
+            suggest=self.suggest,
+            mend=self.mend,
+            save=self.save,
+            restart=self.restart,
+        )
+        self._refresh()
         self._timer = QTimer(self)
         self._timer.setInterval(AUTOSAVE_MS)
         self._timer.timeout.connect(self.keep)
         self._timer.start()
-        for key, action in (("S", self.save), ("N", self.skip)):
-            viewer.bind_key(key, lambda _, action=action: action(), overwrite=True)
+        bind_keys(viewer, {"S": self.save, "N": self.skip})
         chosen = folder or shown_folder(viewer)
         if chosen:
             self.folder.set(chosen)
-
-    def _build(self) -> None:
-        self.folder = FolderField("Dataset or results folder", self.open_folder)
-        self.count = QSpinBox(minimum=1, maximum=1000, value=24)
-        self.side = QSpinBox(minimum=32, maximum=1024, singleStep=32, value=128)
-        self.side.setSuffix(" px")
-        self.suggest_button = _button("Suggest windows", self.suggest)
-        self.progress = QProgressBar()
-        self.list = QListWidget()
-        self.list.currentRowChanged.connect(self._row_chosen)
-        self.status, self.doubts = QLabel(), QLabel()
-        for label in (self.status, self.doubts):
-            label.setWordWrap(True)
-        self.mend_button = _button("Mend", self.mend)
-        self.save_button = _button("Save and go on", self.save)
-        self.restart_button = _button("Start this window over", self.restart)
-        hint = QLabel(_HINT)
-        hint.setWordWrap(True)
-        form = QFormLayout()
-        form.addRow("Windows", self.count)
-        form.addRow("Side", self.side)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.restart_button)
-        buttons.addWidget(self.save_button)
-        layout = QVBoxLayout(self)
-        layout.addWidget(self.folder)
-        layout.addLayout(form)
-        for widget in (self.suggest_button, self.progress, self.list, self.status, self.doubts, self.mend_button):
-            layout.addWidget(widget)
-        layout.addLayout(buttons)
-        layout.addWidget(hint)
-        self._refresh()
 
     # --- the session
 
@@ -156,31 +115,13 @@ class LabelWidget(QWidget):
             self.index, self._doubted = index, None
             self._show(window, self._opened)
             self._kept = self._opened.labels.copy()
-            self._tell(_TOLD[self._opened.origin])
+            self.tell(_TOLD[self._opened.origin])
         self._refresh()
 
     def _show(self, window: Suggestion, opened: Opened) -> None:
-        file = str(self.session.file(window)) if self.session else ""
-        properties: dict[str, Any] = {
-            "name": window.name,
-            "translate": (window.y, window.x),
-            "opacity": 0.5,
-            "metadata": {KEY: {"kind": "window", "image": stem(window.image), "file": file}},
-        }
-        height, width = opened.labels.shape
-        corners = np.array([[0, 0], [0, width], [height, width], [height, 0]]) - 0.5 + (window.y, window.x)
-        frame: dict[str, Any] = {
-            "name": "window",
-            "shape_type": "polygon",
-            "face_color": "transparent",
-            "edge_color": "yellow",
-            "edge_width": 1,
-            "metadata": properties["metadata"] | {KEY: properties["metadata"][KEY] | {"kind": "frame"}},
-        }
-        images = image_layers(window.image, stem(window.image))
+        made = window_layers(window, opened.labels, self.session.file(window) if self.session else None)
         self.layer = None
-        layers = show(self.viewer, [*images, ([corners], frame, "shapes"), (opened.labels, properties, "labels")])
-        self.layer = layers[-1]
+        self.layer = show(self.viewer, made)[-1]
         self.layer.mode = "paint"
         self.layer.brush_size = max(3, window.size // 25)
         self.layer.selected_label = next_label(opened.labels)
@@ -218,8 +159,8 @@ class LabelWidget(QWidget):
             if findings and not (self._doubted is not None and np.array_equal(self._doubted, labels)):
                 self._doubted = labels.copy()
                 self._refresh()
-                self._tell("Saved. Look once more at what is below; S again goes on.")
-                self._doubt([finding.message for finding in findings], any(each.mendable for each in findings))
+                self.tell("Saved. Look once more at what is below; S again goes on.")
+                self.doubt([finding.message for finding in findings], any(each.mendable for each in findings))
                 return
             self.skip()
 
@@ -230,7 +171,7 @@ class LabelWidget(QWidget):
         mended = mend(self.layer.data)
         changed = np.nonzero(mended != self.layer.data)
         self.layer.data_setitem(changed, mended[changed].tolist())
-        self._doubt([], False)
+        self.doubt([], False)
 
     def skip(self) -> None:
         """Go to the next window that is not saved."""
@@ -239,7 +180,7 @@ class LabelWidget(QWidget):
         self.keep()
         following = self.session.next_open(self.index)
         if following is None:
-            self._tell("All windows are labeled. Run the workflow, or suggest more.")
+            self.tell("All windows are labeled. Run the workflow, or suggest more.")
             self._refresh()
         else:
             self.open(following)
@@ -252,38 +193,12 @@ class LabelWidget(QWidget):
         self._kept = None
         self.open(self.index)
 
-    # --- what is told
-
     def _row_chosen(self, row: int) -> None:
         if row >= 0 and row != self.index:
             self.open(row)
 
-    def _tell(self, text: str) -> None:
-        self.status.setText(text)
-        self._doubt([], False)
-
-    def _doubt(self, messages: list[str], mendable: bool) -> None:
-        self.doubts.setText("<br>".join(f"• {message}" for message in messages))
-        self.doubts.setVisible(bool(messages))
-        self.mend_button.setVisible(mendable)
-
     def _refresh(self) -> None:
-        windows = self.session.windows if self.session else ()
-        done = self.session.done if self.session else 0
-        self.progress.setRange(0, max(1, len(windows)))
-        self.progress.setValue(done)
-        self.progress.setFormat(f"{done} of {len(windows)} labeled")
-        for row, window in enumerate(windows):
-            mark = "✓" if self.session and self.session.is_done(window) else " "
-            self.list.item(row).setText(f"{mark} {window.name}")
-        self.list.blockSignals(True)
-        self.list.setCurrentRow(self.index)
-        self.list.blockSignals(False)
-        self.suggest_button.setEnabled(self.session is not None)
-        for button in (self.save_button, self.restart_button):
-            button.setEnabled(self.layer is not None)
-        if not windows:
-            self._tell("Suggest windows to begin." if self.session else "Choose a folder, or drop one on the window.")
+        self.show_session(self.session, self.index, drawing=self.layer is not None)
 
     def closeEvent(self, event: Any) -> None:
         """Keep what was drawn."""
@@ -296,9 +211,3 @@ class LabelWidget(QWidget):
         self._timer.stop()
         self.layer = None
         clear(self.viewer)
-
-
-def _button(text: str, action: Any) -> QPushButton:
-    button = QPushButton(text)
-    button.clicked.connect(lambda: action())
-    return button

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fewstain.dataset import list_files
 from fewstain.errors import UserError
 from fewstain.images.read import read_header, read_image, read_labels, stem
+from fewstain.suggest import Suggestion
 from fewstain.viewer.pyramid import LARGEST, open_levels
 from fewstain.viewer.study import Study
 
@@ -101,6 +102,29 @@ def uncertainty_layer(path: Path, name: str) -> LayerData:
         "visible": False,
     }
     return values, properties | _meta("uncertainty", name, path), "image"
+
+
+def window_layers(window: Suggestion, labels: NDArray[np.int32], file: Path | None) -> list[LayerData]:
+    """Make a window to draw in: its whole image, a frame around the window, and its labels, (H, W), last."""
+    name = stem(window.image)
+    meta = {"kind": "window", "image": name, "file": str(file or "")}
+    properties: dict[str, Any] = {
+        "name": window.name,
+        "translate": (window.y, window.x),
+        "opacity": 0.5,
+        "metadata": {KEY: meta},
+    }
+    height, width = labels.shape
+    corners = np.array([[0, 0], [0, width], [height, width], [height, 0]]) - 0.5 + (window.y, window.x)
+    frame: dict[str, Any] = {
+        "name": "window",
+        "shape_type": "polygon",
+        "face_color": "transparent",
+        "edge_color": "yellow",
+        "edge_width": 1,
+        "metadata": {KEY: meta | {"kind": "frame"}},
+    }
+    return [*image_layers(window.image, name), ([corners], frame, "shapes"), (labels, properties, "labels")]
 
 
 def pair_layers(folder: Path) -> list[LayerData]:

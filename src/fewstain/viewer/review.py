@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,12 @@ class Review:
     def left_in(self, image: str) -> int:
         """Count those of one image."""
         return int(((self.table["image"] == image) & (self.table[DECISION] == Decision.OPEN)).sum())
+
+    def next_open(self, order: Iterable[int], image: str | None) -> int | None:
+        """Find the first of some rows, in their order, that nobody has decided on: in this image, then in others."""
+        rows = [row for row in order if self.table.at[row, DECISION] == Decision.OPEN]
+        here = [row for row in rows if self.table.at[row, "image"] == image]
+        return next(iter(here or rows), None)
 
     def open(self, image: str, pixels: Any, labels: NDArray[np.integer]) -> None:
         """Take up an image; `pixels` (H, W, C), sliced by boxes, are measured where its mask changes.

@@ -12,13 +12,13 @@ from qtpy.QtWidgets import (
     QLabel,
     QPlainTextEdit,
     QProgressBar,
-    QPushButton,
     QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
 from fewstain.errors import UserError
+from fewstain.viewer.button import button
 from fewstain.viewer.folder_field import FolderField
 from fewstain.viewer.layers import image_of
 from fewstain.viewer.reader import first_image
@@ -61,9 +61,7 @@ class RunWidget(QWidget):
         self.cores = QSpinBox(minimum=_ALL, maximum=1024, value=_ALL)
         self.cores.setSpecialValueText("all cores")
         self.cores.setSuffix(" cores")
-        self.start_button, self.stop_button = QPushButton("Run"), QPushButton("Stop")
-        self.start_button.clicked.connect(lambda: self.start())
-        self.stop_button.clicked.connect(lambda: self.stop())
+        self.start_button, self.stop_button = button("Run", self.start), button("Stop", self.stop)
         self.steps, self.step = QProgressBar(), QProgressBar()
         self.log = QPlainTextEdit(readOnly=True)
         self.log.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))

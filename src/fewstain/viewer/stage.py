@@ -1,8 +1,8 @@
-"""What the widgets share of napari's window: showing an image's layers, clearing them, telling the user."""
+"""What the widgets share of napari's window: its layers, its keys, and telling the user."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,12 @@ def shown_folder(viewer: napari.Viewer) -> Path | None:
             if (folder / "dataset.json").is_file() or (folder / "images").is_dir():
                 return folder
     return None
+
+
+def bind_keys(viewer: napari.Viewer, actions: Mapping[str, Callable[[], None]]) -> None:
+    """Let keys do something while the canvas has the focus, whatever they did before."""
+    for key, action in actions.items():
+        viewer.bind_key(key, lambda _, action=action: action(), overwrite=True)
 
 
 @contextmanager

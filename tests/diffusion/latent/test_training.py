@@ -16,7 +16,8 @@ from fewstain.diffusion.latent.training import LatentPool, latent_scale, train_l
 from fewstain.diffusion.latent.vae_training import open_vae, train_vae
 from fewstain.diffusion.network import load_denoiser
 from fewstain.diffusion.pictures import open_denoiser
-from fewstain.diffusion.pool import Pool, build_pool
+from fewstain.diffusion.pool import Pool
+from fewstain.diffusion.pool_index import build_pool
 from fewstain.diffusion.record import read_record
 from fewstain.diffusion.sampling import sample
 from fewstain.diffusion.variation import branch, interpolate, outcome_variance

@@ -10,7 +10,8 @@ from torch.nn.functional import avg_pool2d, interpolate
 from fewstain.dataset import Dataset, open_dataset
 from fewstain.diffusion.latent.reconstruction import psnr
 from fewstain.diffusion.latent.vae_training import open_vae, train_vae
-from fewstain.diffusion.pool import Pool, build_pool
+from fewstain.diffusion.pool import Pool
+from fewstain.diffusion.pool_index import build_pool
 from fewstain.errors import UserError
 from fewstain.settings import VaeSettings
 

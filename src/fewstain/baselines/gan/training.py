@@ -126,11 +126,6 @@ def train_gan(
     if settings.crop != side:
         raise UserError(f"gan.crop is {settings.crop}; {len(settings.widths)} widths paint images of {side} pixels")
 
-    def build(image_channels: int) -> Gan:
-        with torch.random.fork_rng(devices=()):
-            torch.manual_seed(seed)
-            return Gan(settings, image_channels)
-
     def loss(training: Training[Gan], pool: Pool, step: int, accelerator: Accelerator) -> Tensor:
         for group in training.optimiser.param_groups:
             group["betas"] = BETAS
@@ -148,7 +143,7 @@ def train_gan(
         state,
         settings,
         section="gan",
-        build=build,
+        build=lambda image_channels: Gan(settings, image_channels),
         loss=loss,
         save=save,
         contents={CONFIG, WEIGHTS, SAMPLES},

@@ -8,7 +8,7 @@ from typing import Any
 
 from fewstain.diffusion.conditions.network import ENCODER_WEIGHTS
 from fewstain.diffusion.network import ENCODER_CONFIG, WEIGHTS
-from fewstain.diffusion.pool import PoolIndex
+from fewstain.diffusion.pool_index import PoolIndex
 from fewstain.diffusion.record import CONTENTS as PLAIN_CONTENTS
 from fewstain.diffusion.record import RECORD_FILE
 from fewstain.errors import UserError

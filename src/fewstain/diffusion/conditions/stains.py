@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from fewstain.dataset import Dataset
-from fewstain.diffusion.pool import Pool, PoolIndex, open_pool_index, remove_pixels
+from fewstain.diffusion.pool import Pool
+from fewstain.diffusion.pool_index import PoolIndex, open_pool_index, remove_pixels
 from fewstain.errors import UserError
 
 Files = tuple[tuple[str, str], ...]  # (name, SHA-256) of each image

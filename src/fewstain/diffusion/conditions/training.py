@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from accelerate import Accelerator
 from torch import Tensor
 
@@ -31,6 +30,7 @@ from fewstain.diffusion.loop import new_training, run
 from fewstain.diffusion.objective import prediction_loss
 from fewstain.diffusion.pool import Pool
 from fewstain.diffusion.precision import choose_precision, start_accelerator
+from fewstain.diffusion.seeding import seeded
 from fewstain.diffusion.session import REPORT_ONLY
 from fewstain.diffusion.state import SavedState, Training, open_state
 from fewstain.diffusion.training import compiled
@@ -152,8 +152,7 @@ def train_conditional(
 
 def new_conditional(task: Task, settings: ConditionalSettings, image_channels: int, seed: int) -> ConditionalDenoiser:
     """Make an untrained denoiser whose weights are a function of the seed."""
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return build_conditional(settings, image_channels, task.encoder(image_channels))
 
 

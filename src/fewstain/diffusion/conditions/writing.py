@@ -39,8 +39,7 @@ def write_conditional(
         A condition of each stain, as the encoder takes it, to paint samples of.
     """
     start = time.monotonic()
-    denoiser = training.network.eval()
-    training.ema.copy_to(denoiser.parameters())
+    denoiser = training.averaged()
     with replaced_folder(out) as folder:
         denoiser.save(folder)
         write_losses(folder, training.losses.tolist())

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import torch
 from diffusers import ControlNetModel
 from torch import Tensor, nn
 from torch.nn import functional
 
 from fewstain.diffusion.levels import Predict
 from fewstain.diffusion.network import WEIGHTS, Denoiser, Residuals
+from fewstain.diffusion.seeding import seeded
 from fewstain.errors import UserError
 
 FOLDER = "controlnet"
@@ -78,8 +78,7 @@ def build_control(denoiser: Denoiser, condition_channels: int, seed: int) -> Con
     condition_channels
         Planes of the conditions, K.
     """
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(seed)
+    with seeded(seed):
         net = ControlNetModel.from_unet(
             denoiser.unet,
             conditioning_embedding_out_channels=EMBEDDING,

@@ -26,7 +26,7 @@ from fewstain.diffusion.network import WEIGHTS, Denoiser
 from fewstain.diffusion.objective import prediction_loss
 from fewstain.diffusion.paired import Pair, Trained, settings_identity, train_on_pairs
 from fewstain.diffusion.pictures import open_denoiser, read_picture
-from fewstain.diffusion.pool import remove_pixels
+from fewstain.diffusion.pool_index import remove_pixels
 from fewstain.diffusion.record import SAMPLES_FILE, DenoiserRecord, describe, write_losses
 from fewstain.errors import UserError
 from fewstain.images.read import LABEL_EXTENSIONS, read_labels, stem
@@ -163,8 +163,7 @@ def write_control(
     """
     start = time.monotonic()
     training = trained.training
-    control = training.network.eval()
-    training.ema.copy_to(control.parameters())
+    control = training.averaged()
     with replaced_folder(out) as folder:
         control.save(folder)
         write_losses(folder, training.losses.tolist())

@@ -15,7 +15,8 @@ from fewstain.diffusion.folder import check_replaceable
 from fewstain.diffusion.latent.vae import Vae
 from fewstain.diffusion.latent.vae_training import open_vae
 from fewstain.diffusion.loop import run
-from fewstain.diffusion.pool import CropSource, remove_pixels
+from fewstain.diffusion.pool import CropSource
+from fewstain.diffusion.pool_index import remove_pixels
 from fewstain.diffusion.record import CONTENTS, DenoiserRecord, write_denoiser
 from fewstain.diffusion.session import Session, open_session
 from fewstain.diffusion.training import denoising_loss, new_denoiser

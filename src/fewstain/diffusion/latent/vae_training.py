@@ -20,7 +20,8 @@ from fewstain.diffusion.latent.vae import Vae, build_vae, load_vae
 from fewstain.diffusion.loop import run
 from fewstain.diffusion.mosaic import write_mosaic
 from fewstain.diffusion.network import VAE_FOLDER, WEIGHTS
-from fewstain.diffusion.pool import CropSource, remove_pixels
+from fewstain.diffusion.pool import CropSource
+from fewstain.diffusion.pool_index import remove_pixels
 from fewstain.diffusion.record import (
     LOSS_FILE,
     RECORD_FILE,
@@ -30,6 +31,7 @@ from fewstain.diffusion.record import (
     read_record_of,
     write_losses,
 )
+from fewstain.diffusion.seeding import seeded
 from fewstain.diffusion.session import Session, open_session
 from fewstain.diffusion.state import Training
 from fewstain.errors import UserError
@@ -74,28 +76,18 @@ def train_vae(
 
     Parameters
     ----------
-    dataset
-        Only its `images` are read.
+    dataset, state, channels, seed, restart
+        As of `train_diffusion`.
     out
         Folder that takes the VAE: `Vae.save`'s layout, fewstain.json, loss.csv, reconstructions.png. It appears whole,
         at the end.
-    state
-        Folder of the training state, as of `train_diffusion`.
     settings
         The `vae` section.
-    channels
-        Which of the images' channels to model, counted from 0; None for all.
-    seed
-        Of weights, crops and noise; not negative.
-    restart
-        Forget a state that is damaged, or of other settings or another pool, instead of refusing it.
 
     Raises
     ------
-    UserError
-        Settings or images have changed since the state was saved; a damaged state; bad images; a diverging loss.
-    KeyboardInterrupt
-        Ctrl-C, after the state was saved.
+    UserError, KeyboardInterrupt
+        As of `train_diffusion`.
     """
     start = time.monotonic()
     check_replaceable(out, CONTENTS, VaeRecord.holder)
@@ -121,8 +113,7 @@ def _new_vae(settings: VaeSettings, pool: CropSource, seed: int) -> Vae:
     """Make an untrained VAE that is a function of the seed and the pool."""
     crops = pool.crops(CODED, settings.crop, np.random.default_rng((seed, settings.steps + 1)))
     code = fit_code(crops, settings.latent_channels, settings.factor)
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return build_vae(settings, code)
 
 
@@ -161,8 +152,7 @@ def write_vae(
 ) -> None:
     """Write the trained VAE, with averaged weights, and its report in place of the folder `out`."""
     start = time.monotonic()
-    vae = training.network.eval()
-    training.ema.copy_to(vae.parameters())
+    vae = training.averaged()
     images = pool.crops(MEASURED, settings.crop, np.random.default_rng((seed, settings.steps)))
     again = torch.cat([vae.decode(vae.encode(batch)) for batch in images.split(settings.batch_size)]).cpu()
     images = images.cpu()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fewstain.diffusion.levels import trained_levels
 from fewstain.diffusion.network import Denoiser, Residuals, build_denoiser
+from fewstain.diffusion.seeding import seeded
 from fewstain.diffusion.translation.alike import Tables
 from fewstain.diffusion.translation.table import apply_table
 from fewstain.settings import TranslationSettings
@@ -93,8 +94,7 @@ def build_translator(
     settings: TranslationSettings, target_channels: int, source_channels: int, seed: int
 ) -> Translator:
     """Make an untrained one whose weights are a function of the seed; it sees sources as of `Residual.seen`."""
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(seed)
+    with seeded(seed):
         denoiser = build_denoiser(settings, target_channels, source_channels=source_channels + target_channels)
     return as_translator(denoiser)
 

@@ -20,7 +20,7 @@ from fewstain.diffusion.mosaic import write_mosaic
 from fewstain.diffusion.network import WEIGHTS
 from fewstain.diffusion.objective import prediction_loss
 from fewstain.diffusion.paired import Pair, Trained, settings_identity, train_on_pairs
-from fewstain.diffusion.pool import remove_pixels
+from fewstain.diffusion.pool_index import remove_pixels
 from fewstain.diffusion.record import SAMPLES_FILE, describe, write_losses
 from fewstain.diffusion.translation.alike import Tables
 from fewstain.diffusion.translation.network import DEVIATION, Residual, Translator, build_translator
@@ -136,8 +136,7 @@ def write_translation(
     """
     start = time.monotonic()
     training = trained.training
-    translator = training.network.eval()
-    training.ema.copy_to(translator.parameters())
+    translator = training.averaged()
     with replaced_folder(out) as folder:
         translator.save(folder)
         write_losses(folder, training.losses.tolist())

@@ -1,0 +1,231 @@
+"""A review on the screen: the table of objects and the open image, linked both ways and kept in step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Labels
+from qtpy.QtCore import Qt, QTimer
+
+from fewstain.viewer.canvas import FRAMES, add_frames, clicked_label, frame, go_to
+from fewstain.viewer.inspect_form import InspectForm
+from fewstain.viewer.layers import image_of, pixels_of, told
+from fewstain.viewer.reader import first_image
+from fewstain.viewer.review import Review
+from fewstain.viewer.shown_mask import ShownMask
+from fewstain.viewer.stage import bind_keys, clear, faults_told, show, shown_folder
+from fewstain.viewer.study import locate
+
+if TYPE_CHECKING:
+    import napari
+
+_SAVED_AT_ONCE = 2048 * 2048
+"""Pixels up to which a mask is written after each change; larger ones when the hands rest."""
+_REST_MS = 4000
+
+
+class LinkedReview(InspectForm):
+    """Shows the objects of a folder and one of its images; what is done to them is up to `InspectWidget`.
+
+    Parameters
+    ----------
+    viewer
+        Where the images are shown.
+    """
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.review: Review | None = None
+        self.mask: ShownMask | None = None
+        self.image: str | None = None
+        self._dirty = False
+
+    def start(self, actions: Mapping[str, tuple[str, Callable[[], None]]], folder: Path | str | None) -> None:
+        """Make the controls, and open a folder.
+
+        Parameters
+        ----------
+        actions
+            Key -> title and action, as of `build`; the keys work on the canvas too.
+        folder
+            That of the shown layers, if any, when None.
+        """
+        self.build(actions, open_folder=self.open_folder, use_as_labels=self.use_as_labels, discard=self.discard)
+        self.images.textActivated.connect(self.open_image)
+        self.shown.currentTextChanged.connect(self._filter)
+        self.this_image.toggled.connect(self._filter)
+        self.view.selectionModel().selectionChanged.connect(self._rows_chosen)
+        self._rest = QTimer(self, singleShot=True, interval=_REST_MS)
+        self._rest.timeout.connect(self.keep)
+        bind_keys(self.viewer, {key: action for key, (_, action) in actions.items()})
+        self.viewer.mouse_drag_callbacks.append(self._clicked)
+        chosen = folder or shown_folder(self.viewer)
+        if chosen:
+            self.folder.set(chosen)
+
+    @property
+    def layer(self) -> Labels | None:
+        """The mask of the open image."""
+        return self.mask.layer if self.mask is not None else None
+
+    # --- folder and image
+
+    def open_folder(self, folder: Path) -> None:
+        """Show the objects of a results folder, the most uncertain first."""
+        self.keep()
+        with faults_told():
+            study = locate(folder)
+            self.review = Review(study)
+            self.images.clear()
+            self.images.addItems(list(study.images))
+            self.model.set_table(self.review.table)
+            if "uncertainty" in self.model.columns:
+                self.view.fit_columns()
+                self.view.sortByColumn(self.model.columns.index("uncertainty"), Qt.SortOrder.DescendingOrder)
+            if name := first_image(study):
+                self.open_image(name)
+
+    def open_image(self, name: str) -> None:
+        """Show an image with its mask, corrected if it was."""
+        if self.review is None:
+            return
+        self.keep()
+        with faults_told():
+            layers = show(self.viewer, image_of(self.review.study, name))
+            layer = _mask_layer(layers)
+            self.mask = None if layer is None else ShownMask(layer, self._synced)
+            self.image = name
+            self.images.setCurrentText(name)
+            if self.mask is None:
+                self.status.setText("This image was not segmented yet.")
+                return
+            self.review.open(name, pixels_of(layers), self.mask.layer.data)
+            self.mask.watch()
+            add_frames(self.viewer, name)
+            self.viewer.layers.selection.active = self.mask.layer
+            self.viewer.reset_view()
+            self._table_changed()
+
+    def keep(self) -> None:
+        """Write the mask and the decisions, if there are new ones."""
+        if self._dirty and self.review is not None and self.layer is not None:
+            with faults_told():
+                self.review.write(self.layer.data)
+                self._dirty = False
+
+    def use_as_labels(self) -> None:
+        """Let the next run learn from this image's corrected mask."""
+        self.keep()
+        if self.review is not None and self.image is not None:
+            with faults_told():
+                path = self.review.use_as_labels(self.image)
+                self.status.setText(f"Wrote {path}. The next run learns from it.")
+
+    def discard(self) -> None:
+        """Go back to the predicted mask of this image."""
+        if self.review is not None and self.image is not None:
+            self._dirty = False
+            self.review.discard(self.image)
+            self.open_image(self.image)
+
+    # --- what is chosen
+
+    @property
+    def chosen(self) -> list[int]:
+        """Labels of the chosen objects in the open image, the one chosen first in front."""
+        if self.review is None:
+            return []
+        rows = [self.model.order[row] for row in self.view.chosen]
+        table = self.review.table
+        return [int(table.at[row, "label"]) for row in rows if table.at[row, "image"] == self.image]
+
+    def choose(self, labels: list[int]) -> None:
+        """Choose objects of the open image in the table."""
+        if self.review is None:
+            return
+        shown = [self.model.row_of(row) for row in self.review.rows(labels)]
+        self.view.choose([row for row in shown if row is not None])
+
+    def _rows_chosen(self) -> None:
+        """Go to the cell of the row that was chosen."""
+        rows = self.view.chosen
+        if not rows or self.review is None:
+            return
+        row = self.review.table.loc[self.model.order[rows[-1]]]
+        if row["image"] != self.image:
+            label = int(row["label"])
+            self.open_image(row["image"])
+            self.choose([label])
+            return
+        go_to(self.viewer, float(row["centroid_y_px"]), float(row["centroid_x_px"]), float(row["area_px"]))
+        self._mark()
+
+    def _clicked(self, viewer: napari.Viewer, event: Any) -> Iterator[None]:
+        """Show the row of a cell that was clicked; with Shift, choose it besides. Drags and drawing are left alone."""
+        if self.layer is None or self.layer not in viewer.layers or str(self.layer.mode) != "pan_zoom":
+            return
+        label = yield from clicked_label(self.layer, event)
+        if label:
+            others = self.chosen if "Shift" in event.modifiers else []
+            self.choose([*others, label])
+
+    def _mark(self) -> None:
+        if self.layer is not None and FRAMES in self.viewer.layers:
+            frame(self.viewer, self.layer, self.chosen)
+
+    # --- keeping image and table in step
+
+    def _synced(self, among: Sequence[int] | None = None) -> None:
+        if self.review is None or self.layer is None:
+            return
+        before = self.review.left, len(self.review.table)
+        measured = self.review.sync(self.layer.data, among=among)
+        if measured or before != (self.review.left, len(self.review.table)):
+            self.changed()
+
+    def changed(self) -> None:
+        """Keep the mask and the decisions, soon or at once, and show them in the table."""
+        self._dirty = True
+        if self.layer is not None and self.layer.data.size <= _SAVED_AT_ONCE:
+            self.keep()
+        else:
+            self._rest.start()
+        self._table_changed()
+
+    def _table_changed(self) -> None:
+        if self.review is None:
+            return
+        chosen = self.chosen
+        self.view.selectionModel().blockSignals(True)
+        self._filter()
+        self.choose(chosen)
+        self.view.selectionModel().blockSignals(False)
+        self._mark()
+        self.show_left(self.review, self.image)
+
+    def _filter(self) -> None:
+        if self.review is not None:
+            self.filter(self.review, self.image)
+
+    def closeEvent(self, event: Any) -> None:
+        """Keep what was decided."""
+        self.close_review()
+        super().closeEvent(event)
+
+    def close_review(self) -> None:
+        """Keep what was decided, and take the layers away."""
+        self.keep()
+        self._rest.stop()
+        if self._clicked in self.viewer.mouse_drag_callbacks:
+            self.viewer.mouse_drag_callbacks.remove(self._clicked)
+        self.mask = None
+        clear(self.viewer)
+
+
+def _mask_layer(layers: list[Any]) -> Labels | None:
+    """Find the corrected mask, or else the predicted one."""
+    kinds = {told(layer.metadata).get("kind"): layer for layer in layers}
+    return kinds.get("corrected", kinds.get("masks"))
