@@ -56,7 +56,8 @@ def main() -> None:
     text = page.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        shutil.copy(REPOSITORY / "Snakefile", place)
+        for file in ("Snakefile", "environment.yml"):
+            shutil.copy(REPOSITORY / file, place)
         shutil.copytree(REPOSITORY / "workflow", place / "workflow")
         os.chdir(place)
         seconds = {}
