@@ -142,7 +142,8 @@ def speed_lines(rows: list[dict[str, Any]]) -> list[str]:
     """Say how fast the maps of images are made, of every stain."""
     lines = []
     for stain in dict.fromkeys(row["stain"] for row in rows):
-        fastest = max((row for row in rows if row["stain"] == stain), key=speed_up)
+        # other work beside a run only slows it down
+        fastest = max((row for row in rows if row["stain"] == stain), key=megapixels_per_second)
         rate, threads = fastest["megapixels_per_second"], fastest["threads"]
         lines.append(
             f"Maps of {stain}: {rate['segmenter']:.2f} Mpixel/s by the segmenter, {rate['ensemble']:.2f} by the "
@@ -151,9 +152,9 @@ def speed_lines(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def speed_up(row: dict[str, Any]) -> float:
-    """How many times faster the segmenter is."""
-    return float(row["megapixels_per_second"]["segmenter"] / row["megapixels_per_second"]["ensemble"])
+def megapixels_per_second(row: dict[str, Any]) -> float:
+    """Give the segmenter's speed."""
+    return float(row["megapixels_per_second"]["segmenter"])
 
 
 def main() -> None:

@@ -142,7 +142,8 @@ def label(viewer: Any, data: Path, picture: Path) -> None:
         true = window.cut(drawn)
         inside = np.nonzero(true)
         widget.layer.data_setitem(inside, true[inside].tolist())
-        if not picture.exists() or widget.session.done == 0:
+        if widget.session.done == 0:
+            viewer.fit_to_view(layers=[widget.layer], margin=0.1)
             take(viewer, picture)
         widget.session.save(window, widget.layer.data)
     widget.close_session()
