@@ -57,8 +57,7 @@ def test_a_run_is_shown_to_its_end_and_its_results_open(widget, project, viewer)
 
 def test_a_stopped_run_can_be_started_again(widget, project):
     start(widget, project, 600)
-    wait(widget, lambda: "segmenting" in widget.log.toPlainText())
-    assert widget.step.value() == 50
+    wait(widget, lambda: widget.step.value() == 50)
     widget.stop_button.click()
     wait(widget, lambda: widget.status.text().startswith("Stopped"))
     assert not (project.results / "scores.json").exists()
