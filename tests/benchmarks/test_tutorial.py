@@ -1,0 +1,30 @@
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+sys.path.insert(0, str(FOLDER))
+SPEC = importlib.util.spec_from_file_location("benchmark_tutorial", FOLDER / "tutorial.py")
+tutorial = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(tutorial)
+PAGE = (FOLDER.parent / "docs" / "tutorial.md").read_text(encoding="utf-8")
+
+
+def test_every_timed_step_has_its_command_on_the_page():
+    commands = {step: tutorial.command_of(PAGE, step, begins) for step, begins in tutorial.STEPS.items()}
+    assert commands[4] == "fewstain check data/nuclei"
+    assert commands[7] == commands[10] == "snakemake --cores all"
+
+
+def test_a_command_that_is_not_there_ends_the_tutorial():
+    with pytest.raises(SystemExit, match="step 4 of the page has 0 commands"):
+        tutorial.command_of(PAGE, 4, "snakemake")
+
+
+def test_times_stand_behind_the_headings_and_are_replaced():
+    text = "# T\n\n## 4. Check them\n\ntext\n\n## 7. Run · 3 s\n"
+    timed = tutorial.with_times(text, {4: 1.2, 7: 432.0})
+    assert timed == "# T\n\n## 4. Check them · 1 s\n\ntext\n\n## 7. Run · 7 min\n"
+    assert tutorial.with_times(timed, {4: 1.2}) == timed
