@@ -125,6 +125,7 @@ def in_window(act: Callable[[Any], None]) -> None:
 
 def label(viewer: Any, data: Path, picture: Path) -> None:
     """Walk through the suggested windows; those of the labeled image get what people drew there."""
+    from qtpy.QtTest import QTest
     from viewer_figures import take
 
     from fewstain.viewer.label_widget import LabelWidget
@@ -143,6 +144,7 @@ def label(viewer: Any, data: Path, picture: Path) -> None:
         inside = np.nonzero(true)
         widget.layer.data_setitem(inside, true[inside].tolist())
         if widget.session.done == 0:
+            QTest.qWait(500)  # until the canvas has its size beside the widget
             viewer.fit_to_view(layers=[widget.layer], margin=0.1)
             take(viewer, picture)
         widget.session.save(window, widget.layer.data)
@@ -159,6 +161,7 @@ def mend(viewer: Any, results: Path, picture: Path) -> None:
     widget = InspectWidget(viewer, results)
     viewer.window.add_dock_widget(widget, name="Look at objects")
     QTest.qWait(500)
+    widget.view.selectRow(0)
     take(viewer, picture)
     for row in range(ACCEPTED):
         widget.view.selectRow(row)
