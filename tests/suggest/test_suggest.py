@@ -4,6 +4,7 @@ import tifffile
 from fewstain.dataset import open_dataset
 from fewstain.images.write import write_labels
 from fewstain.suggest import Suggestion, labeled_windows, suggest_windows
+from fewstain.suggest.windows import windows_of
 
 
 def test_windows_that_look_different_are_chosen(tmp_path):
@@ -40,3 +41,9 @@ def test_windows_overlap_when_they_share_pixels(tmp_path):
     assert window.overlaps(Suggestion("b", tmp_path / "a.tif", 31, 31, 32))
     assert not window.overlaps(Suggestion("b", tmp_path / "a.tif", 32, 0, 32))
     assert not window.overlaps(Suggestion("b", tmp_path / "b.tif", 0, 0, 32))
+
+
+def test_windows_reach_the_images_edges(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.arange(40 * 72, dtype=np.uint16).reshape(40, 72))
+    ((_, _, windows),) = windows_of([tmp_path / "a.tif"], 9, 32)
+    assert [(window.y, window.x) for window in windows] == [(0, 0), (0, 40)]
