@@ -41,7 +41,7 @@ def of_views(result: dict[str, Any]) -> str:
         "",
         f"{result['n_labels']} labels, seed {result['seed']}; classical filters alone.",
         "",
-        "| windows seen | AP50, decoder by windows | by their views too | seven in agreement | the seven one by one "
+        "| windows seen | AP50, decoder by windows | by their views too | the best together | the same one by one "
         "| best of all | mean of all | merged |",
         "| --- " * 8 + "|",
     ]

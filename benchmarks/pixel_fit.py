@@ -49,7 +49,7 @@ from fewstain.pixels.features import FeatureExtractor
 from fewstain.pixels.table import sample_table, window_projection
 from fewstain.pixels.targets import INTERIOR
 from fewstain.pixels.training import train_ensemble
-from fewstain.pixels.tune import decode_maps, decoder_candidates, try_decoders
+from fewstain.pixels.tune import HeldOutMaps, decode_maps, tune_decoder
 from fewstain.pixels.windows import LabeledWindow
 from fewstain.settings import PixelSettings
 
@@ -180,10 +180,12 @@ def run_way(options: argparse.Namespace) -> dict[str, Any]:
     maps = [predict(window.image) for window in tested]
     seconds, peak = time.perf_counter() - start, peak_bytes()
     tuning = fitted[:TUNING_IMAGES]
-    trials = try_decoders(
-        [predict(window.image) for window in tuning], tuning, decoder_candidates(fitted, options.decoder_trials, SEED)
+    decoder = tune_decoder(
+        HeldOutMaps(tuning, [predict(window.image) for window in tuning]),
+        trials=options.decoder_trials,
+        decoders=settings.decoders,
+        seed=SEED,
     )
-    decoder = trials.consensus(settings.decoders)
     scores = ScoreSum()
     for window, found in zip(tested, maps, strict=True):
         scores.add(window.labels, decode_maps(found, decoder))

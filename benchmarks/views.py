@@ -6,7 +6,7 @@ Ensembles on classical filters alone, which take seconds, learn from the windows
 views of them. They are scored on the windows of the stain's other trials that come from images this one has none of,
 with the decoder chosen in two ways: by the held-out windows alone, and by held-out views of them too. `AP50_best` is
 what the best of the decoders tried would have given, which nobody could have known, and `merged` how many true objects
-that one left together. `AP50_agreed` is what the best decoders of the choice by views give when they vote
+that one left together. `AP50_agreed` is what the best decoders of the choice by views give together
 (`fewstain.pixels.consensus`), `AP50_agreeing` what they give one by one, on average.
 """
 

@@ -175,7 +175,7 @@ class PixelSettings(Strict):
     folds: int = Field(4, ge=2, le=10)
     decoder_trials: int = Field(50, ge=1, description="parameter sets of the decoder tried out-of-fold")
     decoders: int = Field(
-        7, ge=1, le=50, description="the best of the decoder's parameter sets, whose segmentations vote on each object"
+        14, ge=1, le=50, description="the best of the decoder's parameter sets, each of which proposes objects"
     )
     decoder_views: int = Field(
         3, ge=0, description="held-out views of each window that the decoder is chosen by, beside the window itself"
@@ -201,7 +201,7 @@ class SegmenterSettings(TrainingSettings):
     )
     from_scratch: bool = Field(False, description="begin with random weights instead of the denoiser's")
     decoder_trials: int = Field(50, ge=1, description="as of pixels")
-    decoders: int = Field(7, ge=1, le=50, description="as of pixels")
+    decoders: int = Field(14, ge=1, le=50, description="as of pixels, of segmenter and ensemble together")
 
 
 class SegmentSettings(Strict):

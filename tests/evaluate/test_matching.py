@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fewstain.evaluate.matching import label_overlap, match, match_overlap
+from fewstain.evaluate.matching import best_ious, label_overlap, match, match_overlap
 
 TRUTH = np.array(
     [
@@ -176,3 +176,11 @@ def test_thousands_of_objects_need_no_dense_table():
     overlap = label_overlap(labels, labels)
     assert len(overlap.pixels) == 250 * 250
     assert match_overlap(overlap).tp == 250 * 250
+
+
+def test_best_ious_of_both_images():
+    whole, split = np.array([[1, 1, 1, 1, 0, 2]]), np.array([[1, 1, 1, 2, 0, 0]])
+    of_whole, of_split = best_ious(whole, split)
+    assert of_whole.tolist() == [0.75, 0]
+    assert of_split.tolist() == [0.75, 0.25]
+    assert [each.tolist() for each in best_ious(0 * whole, split)] == [[], [0, 0]]

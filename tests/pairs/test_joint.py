@@ -1,7 +1,6 @@
 import torch
 
 from fewstain.pairs.joint import JointPredictor, joint_decoder, joint_maps
-from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.decode import DecoderParameters
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.tune import decode_maps
@@ -40,15 +39,10 @@ def test_each_models_decoders_decode_its_own_maps():
     found = joint_maps(
         *(PixelMaps(probabilities[i : i + 1], foreground[i : i + 1], torch.zeros(1, 12, 12)) for i in (0, 1))
     )
-    sees = Consensus((DecoderParameters(min_area=1),), 0.6)
+    sees = (DecoderParameters(min_area=1),)
     decoder = joint_decoder(sees, sees)
     assert decoder.sources == (0, 1)
     assert not decode_maps(found, decoder).any()  # one voice of two
-    two_to_one = joint_decoder(Consensus(sees.decoders * 2, 0.6), sees)
+    two_to_one = joint_decoder(sees * 2, sees)
+    assert two_to_one.sources == (0, 0, 1)
     assert (decode_maps(found, two_to_one) > 0).sum() == 36
-    assert (
-        Consensus.from_dict(
-            {"decoders": [vars(each) for each in two_to_one.decoders], "least_agreement": 0.6, "sources": [0, 0, 1]}
-        )
-        == two_to_one
-    )

@@ -128,7 +128,9 @@ def test_winners_are_tuned_on_held_out_views_too(features):
     assert objects == 2 * useful.trials.counts[0, :, 0, [0, 2]].sum()
     best = useful.decoder_trials.parameters[useful.decoder_trials.best()]
     assert useful.decoder(1).decoders == (best,)
-    assert useful.decoder(2) == useful.decoder_trials.consensus(2)
+    assert useful.decoder(2).decoders == useful.decoder_trials.best_sets(2)
+    assert useful.seen.views is views
+    assert [each.distance.shape for each in useful.seen.view_maps] == [(1, *each.labels.shape) for each in views]
     assert tune_winners(features, candidates, SETTINGS, 0) == candidates  # no views: nothing more to try
 
 

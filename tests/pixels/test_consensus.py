@@ -1,3 +1,4 @@
+import json
 from dataclasses import asdict
 
 import numpy as np
@@ -7,8 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
 
-from fewstain.pixels.consensus import Consensus, agree, agreements
+from fewstain.pixels.consensus import Consensus, agreements, likeliest
 from fewstain.pixels.decode import DecoderParameters, decode
+from fewstain.pixels.object_score import FEATURES, ObjectScore
 
 WHOLE = np.array([[1, 1, 1, 1, 0, 2, 2, 0]])
 SPLIT = np.array([[1, 1, 2, 2, 0, 3, 3, 0]])
@@ -22,25 +24,25 @@ def test_agreement_is_the_mean_iou_with_the_most_similar_objects():
     assert shifted == pytest.approx([(1 + 3 / 4 + 2 / 3) / 3, 1])
 
 
-def test_the_object_most_agreed_on_is_taken_and_the_others_have_no_place():
-    found = agree([WHOLE, SPLIT, SHIFTED], least_agreement=0.6)
-    assert_array_equal(found.labels, [[0, 2, 2, 2, 0, 1, 1, 0]])
-    assert found.agreement == pytest.approx([1, (1 + 3 / 4 + 2 / 3) / 3])
+def test_the_most_confident_object_is_taken_and_the_others_have_no_place():
+    found = likeliest([WHOLE, SPLIT, SHIFTED], [[0.7, 0.5], [0.8, 0.9, 0.5], [0.6, 0.6]], least=0.5)
+    assert_array_equal(found.labels, [[2, 2, 1, 1, 0, 3, 3, 0]])
+    assert_array_equal(found.confidence, [0.9, 0.8, 0.6])
 
 
-def test_an_object_that_only_one_finds_is_dropped():
-    nothing = np.zeros_like(WHOLE)
-    found = agree([WHOLE, nothing, nothing], least_agreement=0.6)
-    assert not found.labels.any()
-    assert found.agreement.shape == (0,)
-    assert_array_equal(agree([WHOLE, nothing, nothing], least_agreement=0.3).labels, WHOLE)
+def test_an_object_of_little_confidence_is_dropped():
+    found = likeliest([WHOLE], [[0.3, 0.4]], least=0.4)
+    assert_array_equal(found.labels, [[0, 0, 0, 0, 0, 1, 1, 0]])
+    nothing = likeliest([WHOLE], [[0.3, 0.4]], least=0.5)
+    assert not nothing.labels.any()
+    assert nothing.confidence.shape == (0,)
 
 
 def test_an_object_may_lose_some_pixels_to_a_better_one():
-    # the second object of `wide` is as good as agreed on but for one pixel of five, which the first has
+    # one pixel of the five of the second object of `wide` belongs to the first
     narrow = np.array([[1, 1, 1, 0, 0, 0, 0]])
     wide = np.array([[1, 1, 2, 2, 2, 2, 2]])
-    found = agree([narrow, narrow, wide], least_agreement=0.3)
+    found = likeliest([narrow, wide], [[0.9], [0.3, 0.8]], least=0.5)
     assert_array_equal(found.labels, [[1, 1, 1, 2, 2, 2, 2]])
 
 
@@ -48,9 +50,9 @@ def test_an_object_may_lose_some_pixels_to_a_better_one():
 def test_segmentations_that_are_alike_are_kept(labels, n):
     names, compact = np.unique(labels, return_inverse=True)
     compact = (compact + (0 if names[0] == 0 else 1)).reshape(labels.shape).astype(np.int32)
-    found = agree([compact] * n)
+    found = likeliest([compact] * n, agreements([compact] * n), least=0.6)
     assert_array_equal(found.labels, compact)
-    assert_array_equal(found.agreement, np.ones(compact.max()))
+    assert_array_equal(found.confidence, np.ones(compact.max()))
 
 
 def test_one_decoder_decodes_as_it_does_alone():
@@ -69,9 +71,34 @@ def test_one_decoder_decodes_as_it_does_alone():
     assert not Consensus((parameters, strict, strict)).decode([maps]).labels.any()
 
 
+def test_with_a_score_the_likelier_of_two_overlapping_objects_is_taken():
+    """Two discs that touch: one parameter set leaves them together, the other takes them apart."""
+    y, x = np.mgrid[:40, :60]
+    discs = [(y - 20) ** 2 + (x - centre) ** 2 for centre in (20, 38)]
+    foreground = (np.minimum(*discs) < 10**2).astype(float)
+    distance = np.clip(1 - np.sqrt(np.minimum(*discs)) / 10, 0, 1)
+    maps = foreground, 0 * foreground, distance
+    together, apart = DecoderParameters(h=1.0, shape_weight=0), DecoderParameters(h=0.05, shape_weight=0)
+    n = len(FEATURES)
+
+    def found(solidity_weight):
+        weights = [solidity_weight if name == "solidity" else 0.0 for name in FEATURES]
+        score = ObjectScore((0.95,) * n, (0.02,) * n, tuple(weights), 0.0)
+        return Consensus((together, apart), score).decode([maps])
+
+    assert found(-1.0).labels.max() == 1
+    assert found(1.0).labels.max() == 2
+    assert (found(1.0).confidence > 0.5).all()
+
+
 def test_a_consensus_is_read_as_written():
-    consensus = Consensus((DecoderParameters(min_area=3, max_radius=5), DecoderParameters(min_area=2)), 0.5)
-    assert Consensus.from_dict(asdict(consensus)) == consensus
+    n = len(FEATURES)
+    score = ObjectScore((0.5,) * n, (2.0,) * n, tuple(float(each) for each in range(n)), -1.5)
+    consensus = Consensus((DecoderParameters(min_area=3, max_radius=5), DecoderParameters(min_area=2)), score, (0, 1))
+    assert Consensus.from_dict(json.loads(json.dumps(asdict(consensus)))) == consensus
+    assert Consensus.from_dict(asdict(Consensus(consensus.decoders))) == Consensus(consensus.decoders)
     assert (consensus.min_area, consensus.max_radius) == (2, 20)
     with pytest.raises(ValueError, match="no decoders"):
-        Consensus.from_dict({"decoders": [], "least_agreement": 0.5})
+        Consensus.from_dict({"decoders": [], "score": None, "sources": []})
+    with pytest.raises(ValueError, match="not a score of these features"):
+        Consensus.from_dict(asdict(consensus) | {"score": asdict(score) | {"weights": [1.0]}})

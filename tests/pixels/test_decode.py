@@ -11,7 +11,7 @@ from fewstain.images.read import read_labels, stem
 from fewstain.pixels.decode import DecoderParameters, decode
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.targets import BOUNDARY, pixel_targets
-from fewstain.pixels.tune import decode_maps, tune_decoder
+from fewstain.pixels.tune import HeldOutMaps, decode_maps, tune_decoder
 from fewstain.pixels.windows import label_window
 
 PLAIN = DecoderParameters(smoothing=0, min_area=1)
@@ -141,7 +141,9 @@ def test_true_maps_of_real_images_decode_to_their_objects(shared_data, stain):
         label_window(np.zeros((1, *labels.shape), np.float32), labels, (0, 0), name, name, 1)
         for name, labels in cut.items()
     ]
-    decoder = tune_decoder([true_maps(window.labels) for window in windows], windows, trials=40, decoders=7)
+    decoder = tune_decoder(
+        HeldOutMaps(windows, [true_maps(window.labels) for window in windows]), trials=40, decoders=14
+    )
     total = ScoreSum()
     for path in sorted((shared_data / stain / "test" / "labels").iterdir()):
         labels = read_labels(path)

@@ -5,7 +5,7 @@ from fewstain.pixels.decode import DecoderParameters
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.held_out import HeldOut, winner
 from fewstain.pixels.nested import nested_scores
-from fewstain.pixels.tune import try_decoders
+from fewstain.pixels.tune import HeldOutMaps, try_decoders
 from fewstain.pixels.windows import label_window
 
 DECODERS = (DecoderParameters(min_area=1), DecoderParameters(min_area=150))
@@ -37,13 +37,13 @@ def best_of(*candidates):
 
     def choose(windows):
         best = winner(candidates, windows)
-        return best.maps, best.decoder(1, windows)
+        return best.seen.maps, best.decoder(1, windows)
 
     return choose
 
 
 def candidate(maps, windows):
-    return HeldOut(maps, try_decoders(maps, windows, DECODERS))
+    return HeldOut(HeldOutMaps(windows, maps), try_decoders(maps, windows, DECODERS))
 
 
 def test_the_decoder_of_a_fold_is_chosen_on_the_others():

@@ -2,9 +2,17 @@ import numpy as np
 import pytest
 import torch
 
+from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.decode import DecoderParameters
 from fewstain.pixels.ensemble import PixelMaps
-from fewstain.pixels.tune import DecoderTrials, decode_maps, decoder_candidates, try_decoders, tune_decoder
+from fewstain.pixels.tune import (
+    DecoderTrials,
+    HeldOutMaps,
+    decode_maps,
+    decoder_candidates,
+    try_decoders,
+    tune_decoder,
+)
 from fewstain.pixels.windows import label_window
 
 THRESHOLDS = 10
@@ -69,7 +77,7 @@ def test_objects_at_the_edge_count_neither_way():
 
 def test_tuning_finds_what_decodes_the_maps():
     window = square_window((3, 3, 10), (3, 13, 10))
-    decoder = tune_decoder([true_maps(window)], [window], trials=8, decoders=3)
+    decoder = tune_decoder(HeldOutMaps([window], [true_maps(window)]), trials=8, decoders=3)
     assert np.array_equal(decode_maps(true_maps(window), decoder) > 0, window.labels > 0)
     assert decode_maps(true_maps(window), decoder).max() == 2
 
@@ -86,21 +94,46 @@ def test_counts_of_views_are_those_of_their_window():
     assert both.best(np.array([True, False])) == 0
 
 
-def test_the_best_trials_vote_unless_clearly_worse():
-    # of each trial, AP50 + AP on three windows of 10 objects: 2, 1.8, 1.4, 1.8; the best has no standard error
-    counts = [[(10, 0, 0)] * 3, [(9, 0, 1)] * 3, [(7, 0, 3)] * 3, [(9, 0, 1)] * 3]
-    assert trials(counts).consensus(3).decoders == trials(counts).parameters[:1]
-    # the best finds all in two windows and half in one: that is chance enough for the others
+def test_the_best_sets_come_first_and_those_clearly_worse_not_at_all():
+    # of each trial, AP50 + AP on three windows of 10 objects: 2, 1.8, 1, 1.8; the best has no standard error
+    counts = [[(10, 0, 0)] * 3, [(9, 0, 1)] * 3, [(5, 0, 5)] * 3, [(9, 0, 1)] * 3]
+    assert trials(counts).best_sets(3) == trials(counts).parameters[:1]
+    # the best finds all in two windows and not all in one: that is chance enough for the others
     uneven = trials([[(10, 0, 0), (10, 0, 0), (8, 0, 2)], *counts[1:]])
     assert 0.05 < uneven.standard_error() < 0.2
-    assert uneven.consensus(3).decoders == tuple(uneven.parameters[index] for index in (0, 1, 3))
-    assert uneven.consensus(2).decoders == uneven.parameters[:2]
+    assert uneven.best_sets(4) == tuple(uneven.parameters[index] for index in (0, 1, 3))
+    assert uneven.best_sets(2) == uneven.parameters[:2]
     first = np.array([True, False, False])
-    assert uneven.consensus(3, first).decoders == uneven.parameters[:1]
+    assert uneven.best_sets(3, first) == uneven.parameters[:1]
+
+
+def test_some_windows_come_with_their_views():
+    windows = [square_window((8, 8, 9)), square_window((3, 3, 10))]
+    held_out = HeldOutMaps(windows, ["a", "b"], [*windows, *windows], ["a1", "b1", "a2", "b2"])
+    assert [maps for _, maps in held_out.some()] == ["a", "b", "a1", "b1", "a2", "b2"]
+    assert [maps for _, maps in held_out.some(np.array([False, True]))] == ["b", "b1", "b2"]
+
+
+def grid_of_squares(side, gap):
+    return [(row, column, side) for row in range(5, 120, side + gap) for column in range(5, 120, side + gap)]
+
+
+def test_teaching_tells_what_is_right_from_what_is_wrong():
+    """Squares that are labeled, and brighter half as large ones that are not: the maps show both."""
+    window = square_window(*grid_of_squares(9, 9), side=140)
+    shown = square_window(*grid_of_squares(9, 9), *[(y + 9, x + 9, 5) for y, x, _ in grid_of_squares(9, 9)], side=140)
+    held_out = HeldOutMaps([window], [true_maps(shown)])
+    decoder = Consensus((DecoderParameters(min_area=1, max_radius=6), DecoderParameters(min_area=1, smoothing=0.1)))
+    assert decode_maps(true_maps(shown), decoder).max() == shown.labels.max()
+    taught = held_out.teach(decoder)
+    np.testing.assert_array_equal(decode_maps(true_maps(shown), taught) > 0, window.labels > 0)
+    few = square_window((8, 8, 9))
+    assert HeldOutMaps([few], [true_maps(few)]).teach(decoder).score is None
 
 
 def test_the_decoder_is_chosen_by_views_too():
     """Two touching squares whose true maps only some parameters take apart, beside a window that all decode alike."""
     alone, pair = square_window((8, 8, 9)), square_window((3, 3, 10), (3, 13, 10))
-    tuned = tune_decoder([true_maps(alone)], [alone], trials=8, decoders=3, view_maps=[true_maps(pair)], views=[pair])
+    held_out = HeldOutMaps([alone], [true_maps(alone)], [pair], [true_maps(pair)])
+    tuned = tune_decoder(held_out, trials=8, decoders=3)
     assert decode_maps(true_maps(pair), tuned).max() == 2

@@ -82,6 +82,8 @@ class Mae(nn.Module):
             decoder_num_heads=max(1, settings.decoder_hidden // 16) if settings.decoder_hidden % 16 == 0 else 1,
             spatial_dims=2,
         )
+        # MONAI writes what this layer gives in among float32 tokens, which it can't where autocast has made it bfloat16
+        self.network.decoder_embed.register_forward_hook(_as_float32)
         for name, each in self.network.named_parameters():
             if "cross_attn" in name:  # MONAI makes it although nothing attends across
                 each.requires_grad_(False)
@@ -135,6 +137,10 @@ class Mae(nn.Module):
         )
         facts = {"settings": self.settings.model_dump(mode="json"), "image_channels": self.image_channels}
         (folder / CONFIG).write_text(json.dumps(facts) + "\n", encoding="utf-8")
+
+
+def _as_float32(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    return output.float()
 
 
 def load_mae(folder: Path) -> Mae:

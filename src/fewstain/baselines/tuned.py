@@ -10,8 +10,8 @@ from fewstain.baselines.segmenter import PixelSegmenter
 from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.folds import assign_folds
-from fewstain.pixels.tune import tune_decoder
-from fewstain.pixels.views import draw_view
+from fewstain.pixels.tune import HeldOutMaps, tune_decoder
+from fewstain.pixels.views import held_out_views
 from fewstain.pixels.windows import LabeledWindow
 from fewstain.settings import PixelSettings
 
@@ -33,7 +33,7 @@ def tune_fitted(
     """
     held, views, _ = _held(windows, settings, seed)
     maps = [_map_inside(segmenter, window) for window in (*held, *views)]
-    return _tuned(maps[: len(held)], maps[len(held) :], held, views, settings, seed)
+    return _tuned(HeldOutMaps(held, maps[: len(held)], views, maps[len(held) :]), settings, seed)
 
 
 def tune_segmenter(
@@ -55,7 +55,7 @@ def tune_segmenter(
     fold_of = assign_folds(windows, settings.folds, seed)
     held, views, chosen = _held(windows, settings, seed)
     maps, view_maps = out_of_fold_maps(new, windows, fold_of, held, fold_of[chosen], views)
-    return _tuned(maps, view_maps, held, views, settings, seed)
+    return _tuned(HeldOutMaps(held, maps, views, view_maps), settings, seed)
 
 
 def out_of_fold_maps(
@@ -91,10 +91,9 @@ def _held(
     windows: Sequence[LabeledWindow], settings: PixelSettings, seed: int
 ) -> tuple[list[LabeledWindow], list[LabeledWindow], np.ndarray]:
     """Windows to choose the decoder by, their views, and which of all windows they are."""
-    rng = np.random.default_rng(seed)
-    chosen = np.sort(rng.permutation(len(windows))[:MOST_TUNING_WINDOWS])
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(windows))[:MOST_TUNING_WINDOWS])
     held = [windows[index] for index in chosen]
-    return held, [draw_view(window, rng) for _ in range(settings.decoder_views) for window in held], chosen
+    return held, held_out_views(held, settings.decoder_views, seed), chosen
 
 
 def _map_inside(segmenter: PixelSegmenter, window: LabeledWindow) -> PixelMaps:
@@ -105,20 +104,5 @@ def _map_inside(segmenter: PixelSegmenter, window: LabeledWindow) -> PixelMaps:
     return PixelMaps(*(each[..., rows, columns] for each in planes))
 
 
-def _tuned(
-    maps: Sequence[PixelMaps],
-    view_maps: Sequence[PixelMaps],
-    held: Sequence[LabeledWindow],
-    views: Sequence[LabeledWindow],
-    settings: PixelSettings,
-    seed: int,
-) -> Consensus:
-    return tune_decoder(
-        maps,
-        held,
-        trials=settings.decoder_trials,
-        decoders=settings.decoders,
-        seed=seed,
-        view_maps=view_maps,
-        views=views,
-    )
+def _tuned(held_out: HeldOutMaps, settings: PixelSettings, seed: int) -> Consensus:
+    return tune_decoder(held_out, trials=settings.decoder_trials, decoders=settings.decoders, seed=seed)

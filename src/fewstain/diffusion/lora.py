@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import cast
 
+import torch
 from diffusers import UNet2DConditionModel
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
@@ -107,7 +108,9 @@ def adapter_tensors(denoiser: Denoiser) -> dict[str, Tensor]:
         for part, tensor in processor.layers.state_dict().items()
     }
     tensors = replaced or get_peft_model_state_dict(denoiser.unet, adapter_name=NAME)
-    return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+    return {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
 
 
 def set_adapter_tensors(denoiser: Denoiser, tensors: Mapping[str, Tensor]) -> None:

@@ -69,6 +69,27 @@ class Matching:
         return self.tp + self.fp
 
 
+def best_ious(truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """IoU of each object with the object of the other image most like it.
+
+    Returns
+    -------
+    tuple
+        For objects 1..n of `truth`, and for those of `predicted`, in the order of their labels: (n,) float64 in [0, 1].
+    """
+    overlap = label_overlap(truth, predicted)
+    objects, ious = overlap.foreground(), overlap.ious()
+    found = []
+    for labels, index in (
+        (overlap.truth_labels, overlap.truth_index),
+        (overlap.predicted_labels, overlap.predicted_index),
+    ):
+        best = np.zeros(int(labels.max(initial=0)) + 1)
+        np.maximum.at(best, labels[index][objects], ious[objects])
+        found.append(best[1:])
+    return found[0], found[1]
+
+
 def match(
     truth: np.ndarray,
     predicted: np.ndarray,

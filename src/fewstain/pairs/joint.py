@@ -1,7 +1,8 @@
-"""The pixel ensemble and the segmenter side by side: each maps the image, and their decoders vote on its objects."""
+"""The pixel ensemble and the segmenter side by side: each maps the image, and both propose its objects."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import lcm
 
@@ -9,8 +10,10 @@ import torch
 from torch import Tensor
 
 from fewstain.pixels.consensus import Consensus
+from fewstain.pixels.decode import DecoderParameters
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.predict import Predictor
+from fewstain.pixels.tune import HeldOutMaps
 
 
 class JointPredictor:
@@ -37,7 +40,16 @@ def joint_maps(ensemble: PixelMaps, segmenter: PixelMaps) -> PixelMaps:
     )
 
 
-def joint_decoder(ensemble: Consensus, segmenter: Consensus) -> Consensus:
-    """Let the decoders of both vote, each on its own model's maps."""
-    sources = (0,) * len(ensemble.decoders) + (1,) * len(segmenter.decoders)
-    return replace(ensemble, decoders=ensemble.decoders + segmenter.decoders, sources=sources)
+def joint_held_out(ensemble: HeldOutMaps, segmenter: HeldOutMaps) -> HeldOutMaps:
+    """Put both models' maps of the same windows and views together."""
+    together = [
+        [joint_maps(*each) for each in zip(*maps, strict=True)]
+        for maps in ((ensemble.maps, segmenter.maps), (ensemble.view_maps, segmenter.view_maps))
+    ]
+    return replace(ensemble, maps=together[0], view_maps=together[1])
+
+
+def joint_decoder(ensemble: Sequence[DecoderParameters], segmenter: Sequence[DecoderParameters]) -> Consensus:
+    """Let the parameter sets of both propose objects, each on its own model's maps."""
+    sources = (0,) * len(ensemble) + (1,) * len(segmenter)
+    return Consensus((*ensemble, *segmenter), sources=sources)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Method(StrEnum):
-    """The pixel ensemble, the segmenter, or both, whose decoders then vote on each object."""
+    """The pixel ensemble, the segmenter, or both, which then both propose objects."""
 
     ensemble = "ensemble"
     segmenter = "segmenter"

@@ -9,63 +9,62 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fewstain.pairs.joint import joint_decoder, joint_maps
+from fewstain.pairs.joint import joint_decoder, joint_held_out
 from fewstain.pairs.method import Method
 from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.nested import nested_scores
-from fewstain.pixels.tune import DecoderTrials, decoder_candidates, try_decoders
-from fewstain.pixels.windows import LabeledWindow
+from fewstain.pixels.tune import DecoderTrials, HeldOutMaps, decoder_candidates, try_on_all
 from fewstain.settings import SegmenterSettings
 
 
 @dataclass(frozen=True)
 class HeldOutMethod:
-    """One method: its held-out maps of all windows, and what decoders made of each model's.
+    """One method: its held-out maps of all windows and their views, and what decoders made of each model's.
 
     Attributes
     ----------
-    maps
-        Of each window, a batch with each model's maps.
+    seen
+        A batch with each model's maps, of each window and view.
     trials
-        Of each model.
+        Of each model, on windows and views.
     decoders
-        How many of each model's vote.
+        How many propose objects, of all models together.
     """
 
-    maps: Sequence[PixelMaps]
+    seen: HeldOutMaps
     trials: tuple[DecoderTrials, ...]
     decoders: int
 
     def decoder(self, windows: NDArray[np.bool_] | None = None) -> Consensus:
-        """Choose the decoder by (some of) the windows."""
-        chosen = [trials.consensus(self.decoders, windows) for trials in self.trials]
-        return chosen[0] if len(chosen) == 1 else joint_decoder(*chosen)
+        """Choose the parameter sets by (some of) the windows, and teach them."""
+        share = max(self.decoders // len(self.trials), 1)
+        best = [trials.best_sets(share, windows) for trials in self.trials]
+        chosen = Consensus(best[0]) if len(best) == 1 else joint_decoder(*best)
+        return self.seen.teach(chosen, windows)
 
-    def scores(
-        self, windows: Sequence[LabeledWindow], fold: NDArray[np.int64], class_names: Sequence[str] = ()
-    ) -> dict[str, Any]:
+    def scores(self, fold: NDArray[np.int64], class_names: Sequence[str] = ()) -> dict[str, Any]:
         """Score each fold with a decoder chosen on the others; see `nested_scores`."""
-        return nested_scores(windows, fold, lambda chosen_by: (self.maps, self.decoder(chosen_by)), class_names)
+
+        def choose(windows: NDArray[np.bool_]) -> tuple[Sequence[PixelMaps], Consensus]:
+            return self.seen.maps, self.decoder(windows)
+
+        return nested_scores(self.seen.windows, fold, choose, class_names)
 
 
 def held_out_methods(
-    windows: Sequence[LabeledWindow],
-    ensemble: Sequence[PixelMaps],
-    segmenter: Sequence[PixelMaps],
-    settings: SegmenterSettings,
-    seed: int,
+    ensemble: HeldOutMaps, segmenter: HeldOutMaps, settings: SegmenterSettings, seed: int
 ) -> dict[Method, HeldOutMethod]:
-    """Try the same decoders on the held-out maps of the ensemble and of the segmenter.
+    """Try the same parameter sets on the held-out maps of the ensemble and of the segmenter.
 
     Parameters
     ----------
     ensemble, segmenter
-        Maps of each window by a model that has not seen it.
+        Maps of the same windows and views, by a model that has not seen them.
     """
-    candidates = decoder_candidates(windows, settings.decoder_trials, seed)
-    of_ensemble, of_segmenter = (try_decoders(maps, windows, candidates) for maps in (ensemble, segmenter))
-    both = [joint_maps(*each) for each in zip(ensemble, segmenter, strict=True)]
+    candidates = decoder_candidates(ensemble.windows, settings.decoder_trials, seed)
+    of_ensemble, of_segmenter = (try_on_all(each, candidates) for each in (ensemble, segmenter))
+    both = joint_held_out(ensemble, segmenter)
     return {
         Method.both: HeldOutMethod(both, (of_ensemble, of_segmenter), settings.decoders),
         Method.ensemble: HeldOutMethod(ensemble, (of_ensemble,), settings.decoders),

@@ -1,4 +1,4 @@
-"""Windows of the pool, labeled by the ensemble where its decoders agree: self-training (Yarowsky, ACL 1995).
+"""Windows of the pool, labeled by the ensemble where it is sure: self-training (Yarowsky, ACL 1995).
 
 Two dozen labeled windows show few of a stain's images. The pool shows them all, and of most of its objects the ensemble
 is sure.
@@ -19,7 +19,7 @@ from fewstain.pixels.model import Model
 from fewstain.pixels.windows import LabeledWindow, label_window
 
 SIDE = 128  # pixels
-SURE = 0.8  # agreement of the decoders on an object, from which on it is believed
+SURE = 0.8  # chance that an object is right from which on it is believed
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _label(
     maps = model.maps(empty.image, empty.origin)
     objects = model.record.decoder.decode(maps.decodable())
     labels, window_maps = objects.labels[empty.inside], maps.window(*empty.inside)
-    doubtful = np.concatenate([[False], objects.agreement < SURE])[labels]
+    doubtful = np.concatenate([[False], objects.confidence < SURE])[labels]
     labels = np.where(doubtful, 0, labels).astype(np.int32)
     classes = model.object_classes(labels, window_maps) or {}
     index = {label: model.record.classes.index(each) for label, each in classes.items()}

@@ -55,7 +55,7 @@ class Scorer:
         """Label an image by the model, which there has to be, and score the pair."""
         assert self.model is not None, "without a model nothing can be labeled"
         found: Segmentation = self.model.segment(pixels)
-        agreement = float(np.mean(list(found.object_agreement.values()))) if found.object_agreement else None
+        agreement = float(np.mean(list(found.object_confidence.values()))) if found.object_confidence else None
         scores = self._scored(image, found.labels, agreement, mean_uncertainty(found.uncertainty, found.labels))
         return found.labels, scores
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from fewstain.pairs.segmenter_record import CONTENTS, WEIGHTS_FILE, SegmenterRec
 from fewstain.pairs.segmenter_training import labeled_crops, loss_of_step
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.folder import HELD_OUT_FILE, load_pixels
-from fewstain.pixels.held_out import read_maps
+from fewstain.pixels.held_out import read_held_out
 from fewstain.pixels.record import ONE_CLASS, PixelsRecord, read_record
 from fewstain.pixels.windows import LabeledWindow, labeled_windows
 from fewstain.settings import DiffusionSettings, SegmenterSettings
@@ -110,20 +110,20 @@ def train_segmenter(
     """
     check_replaceable(out, CONTENTS, HOLDER)
     sources = read_sources(results, dataset, settings, pairs, seed)
-    ensemble = read_maps(results / "pixels" / HELD_OUT_FILE, [window.name for window in sources.windows])
+    ensemble = read_held_out(results / "pixels" / HELD_OUT_FILE, sources.windows, sources.record.seed)
     held_out: dict[int, PixelMaps] = {}
     for number in np.unique(sources.fold):
         inside = sources.fold == number
         shorter = settings.model_copy(update={"steps": settings.fold_steps})
         trained = train_one(sources, state / f"fold-{number}", shorter, seed, inside, restart=restart)
         predictor = SegmenterPredictor(trained.network)
-        for index in np.flatnonzero(inside).tolist():
-            window = sources.windows[index]
-            held_out[index] = predictor(window.image[None], window.origin).cut(*window.inside)
-    methods = held_out_methods(
-        sources.windows, ensemble, [held_out[index] for index in range(len(ensemble))], settings, seed
-    )
-    final = train_one(sources, state / "all", settings, seed, np.zeros(len(ensemble), np.bool_), restart=restart)
+        for index, window in enumerate((*sources.windows, *ensemble.views)):
+            if inside[index % len(inside)]:
+                held_out[index] = predictor(window.image[None], window.origin).cut(*window.inside)
+    maps = [held_out[index] for index in range(len(held_out))]
+    n = len(sources.windows)
+    methods = held_out_methods(ensemble, replace(ensemble, maps=maps[:n], view_maps=maps[n:]), settings, seed)
+    final = train_one(sources, state / "all", settings, seed, np.zeros(n, np.bool_), restart=restart)
     return write_segmenter(out, final, sources, methods, settings, seed)
 
 
@@ -245,7 +245,7 @@ def write_segmenter(
     """Write the segmenter, the choice and its scores in place of the folder `out`."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in final.network.state_dict().items()}
     names = () if sources.record.classes == ONE_CLASS else sources.record.classes
-    scores = {method: each.scores(sources.windows, sources.fold, names) for method, each in methods.items()}
+    scores = {method: each.scores(sources.fold, names) for method, each in methods.items()}
     with replaced_folder(out) as folder:
         save_file(weights, folder / WEIGHTS_FILE)
         (folder / WEIGHTS_FILE).chmod(0o644)

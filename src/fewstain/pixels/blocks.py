@@ -49,15 +49,15 @@ class BlockObjects:
         (h, w) int32, numbered as in the whole image; other blocks' objects are not in it.
     maps
         The window's maps, float32, in memory.
-    agreement
-        Label -> how far the decoders agree on the object, [0, 1].
+    confidence
+        Label -> chance that the object is right, [0, 1]; see `FoundObjects`.
     """
 
     rows: slice
     columns: slice
     labels: NDArray[np.int32]
     maps: ImageMaps
-    agreement: dict[int, float]
+    confidence: dict[int, float]
 
 
 def blocks(shape: tuple[int, int], core: int, margin: int) -> Iterator[Block]:
@@ -103,9 +103,9 @@ def decode_blocks(maps: ImageMaps, decoder: Consensus, labels: Planes, core: int
         taken = labels.array[block.window]
         own, kept = _own_objects(found.labels, taken, block, maps.shape, decoder.min_area, count)
         np.copyto(taken, own, where=own > 0)
-        agreement = {count + number: float(found.agreement[label - 1]) for number, label in enumerate(kept, start=1)}
+        confidence = {count + number: float(found.confidence[label - 1]) for number, label in enumerate(kept, start=1)}
         count += len(kept)
-        yield BlockObjects(*block.window, own, window, agreement)
+        yield BlockObjects(*block.window, own, window, confidence)
         if block.last_in_row:
             maps.planes.release()
             labels.release()

@@ -16,7 +16,7 @@ from fewstain.pixels.held_out import HeldOut, winner
 from fewstain.pixels.projection import Projection
 from fewstain.pixels.table import PixelTable
 from fewstain.pixels.training import train_ensemble
-from fewstain.pixels.tune import decoder_candidates, try_decoders
+from fewstain.pixels.tune import HeldOutMaps, decoder_candidates, try_decoders
 from fewstain.pixels.windows import LabeledWindow
 from fewstain.settings import PixelSettings
 
@@ -162,7 +162,7 @@ def compare_choices(
     for choice in choices:
         maps = predict_held_out(features, choice, settings, seed)
         trials = try_decoders(maps, features.windows, decoders)
-        candidates.append(Candidate(maps, trials, choice=choice))
+        candidates.append(Candidate(HeldOutMaps(features.windows, maps), trials, choice=choice))
         if advance:
             advance()
     return candidates
@@ -197,8 +197,10 @@ def tune_winners(
             own.append(_map_window(of_fold[fold], view, [maps[each] for each in used]))
     tuned = list(candidates)
     for own, index in zip(found, winning, strict=True):
-        tried = try_decoders(own, features.views, candidates[index].trials.parameters)
-        tuned[index] = replace(candidates[index], on_views=tried.summed(len(features.windows)))
+        candidate = candidates[index]
+        tried = try_decoders(own, features.views, candidate.trials.parameters)
+        seen = replace(candidate.seen, views=features.views, view_maps=own)
+        tuned[index] = replace(candidate, seen=seen, on_views=tried.summed(len(features.windows)))
     return tuned
 
 

@@ -19,7 +19,7 @@ from fewstain.pixels.extractor import build_extractor
 from fewstain.pixels.features import block_names
 from fewstain.pixels.fit_features import FittedPixels, extracted_features, fit_features
 from fewstain.pixels.folder import HELD_OUT_FILE, save_pixels
-from fewstain.pixels.held_out import save_maps
+from fewstain.pixels.held_out import save_held_out
 from fewstain.pixels.record import ONE_CLASS, PixelsRecord
 from fewstain.pixels.targets import INTERIOR
 from fewstain.pixels.windows import LabeledWindow, labeled_windows
@@ -108,7 +108,7 @@ def fit_pixels(
         out_of_fold=fitted.out_of_fold,
         versions={name: version(name) for name in LIBRARIES},
     )
-    save_maps(out / HELD_OUT_FILE, fitted.held_out)
+    save_held_out(out / HELD_OUT_FILE, fitted.held_out)
     return save_pixels(out, fitted.ensemble, record, diffusion_dir)
 
 

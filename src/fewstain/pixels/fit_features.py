@@ -26,7 +26,8 @@ from fewstain.pixels.folds import MARGIN, assign_folds, learnable, spatially_blo
 from fewstain.pixels.held_out import winner
 from fewstain.pixels.nested import nested_scores
 from fewstain.pixels.table import sample_table, window_projection
-from fewstain.pixels.views import draw_view
+from fewstain.pixels.tune import HeldOutMaps
+from fewstain.pixels.views import held_out_views
 from fewstain.pixels.windows import LabeledWindow
 from fewstain.settings import PixelSettings
 
@@ -36,7 +37,7 @@ class FittedPixels:
     """An ensemble on raw features, what was chosen for it, and why.
 
     `choices` has the tables behind the choices: features, decoder, folds. `out_of_fold` are the nested scores, and
-    `held_out` the maps of each window, by its name, of an ensemble on these features that has not seen it.
+    `held_out` the maps of each window, and of views of it, by an ensemble on these features that has not seen it.
     """
 
     ensemble: PixelEnsemble
@@ -44,7 +45,7 @@ class FittedPixels:
     decoder: Consensus
     choices: dict[str, Any]
     out_of_fold: dict[str, Any]
-    held_out: dict[str, PixelMaps]
+    held_out: HeldOutMaps
 
 
 def extracted_features(
@@ -110,7 +111,7 @@ def extracted_features(
         [project(window) for window in windows],
         keys,
         n_classes,
-        [draw_view(window, rng) for _ in range(settings.decoder_views) for window in windows],
+        held_out_views(windows, settings.decoder_views, seed),
         project,
     )
 
@@ -150,7 +151,7 @@ def fit_features(
 
     def choose(windows: NDArray[np.bool_]) -> tuple[Sequence[PixelMaps], Consensus]:
         own = winner(candidates, windows)
-        return own.maps, own.decoder(settings.decoders, windows)
+        return own.seen.maps, own.decoder(settings.decoders, windows)
 
     return FittedPixels(
         ensemble,
@@ -159,7 +160,7 @@ def fit_features(
         _tables(features, candidates, best),
         nested_scores(features.windows, features.fold, choose, class_names)
         | {"spatially_blocked": spatially_blocked(features.windows)},
-        dict(zip((window.name for window in features.windows), best.maps, strict=True)),
+        best.seen,
     )
 
 

@@ -21,7 +21,7 @@ from fewstain.pixels.record import RECORD_FILE, PixelsRecord, read_record
 from fewstain.storage import atomic_path, sha256_file
 
 ENSEMBLE_FILE = "ensemble.safetensors"
-HELD_OUT_FILE = "held-out.safetensors"  # maps of each labeled window by an ensemble that has not seen it
+HELD_OUT_FILE = "held-out.safetensors"  # maps of labeled windows by an ensemble that has not seen them
 DENOISER_WEIGHTS = Path("unet") / "diffusion_pytorch_model.safetensors"
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,8 +16,12 @@ from safetensors.torch import load_file, save_file
 from fewstain.errors import UserError
 from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.ensemble import PixelMaps
-from fewstain.pixels.tune import DecoderTrials
+from fewstain.pixels.tune import DecoderTrials, HeldOutMaps
+from fewstain.pixels.views import held_out_views
+from fewstain.pixels.windows import LabeledWindow
 from fewstain.storage import atomic_path
+
+VIEW = ":view-"  # a view's number follows; no file's name has a colon
 
 
 @dataclass(frozen=True)
@@ -26,13 +30,15 @@ class HeldOut:
 
     Attributes
     ----------
-    maps, trials
-        The maps of each window, and what the decoders made of those: by this, models are compared.
+    seen
+        The maps of each window, and of views of it, if any.
+    trials
+        What the decoders made of the windows: by this, models are compared.
     on_views
-        The same decoders on held-out views of each window, counts summed over its views; the decoder is chosen by both.
+        The same decoders on the views, counts summed over those of each window; the decoder is chosen by both.
     """
 
-    maps: Sequence[PixelMaps]
+    seen: HeldOutMaps
     trials: DecoderTrials
     on_views: DecoderTrials | None = field(default=None, kw_only=True)
 
@@ -42,8 +48,8 @@ class HeldOut:
         return self.trials if self.on_views is None else self.trials.plus(self.on_views)
 
     def decoder(self, n: int, windows: NDArray[np.bool_] | None = None) -> Consensus:
-        """Bring the `n` decoders that are best on (some of) the windows and their views to agreement."""
-        return self.decoder_trials.consensus(n, windows)
+        """Choose the `n` parameter sets that are best on (some of) the windows and their views, and teach them."""
+        return self.seen.teach(Consensus(self.decoder_trials.best_sets(n, windows)), windows)
 
     def score(self, windows: NDArray[np.bool_] | None = None) -> float:
         """AP50 + AP of the best decoder on (some of) the windows."""
@@ -72,15 +78,27 @@ def winner(candidates: Sequence[Candidate], windows: NDArray[np.bool_] | None = 
     return best if best.score(windows) > first.score(windows) + first.trials.standard_error(windows) else first
 
 
-def save_maps(path: Path, maps: Mapping[str, PixelMaps]) -> None:
-    """Write the held-out maps of windows, by their names, as float16."""
-    tensors = {name: torch.from_numpy(each.stacked()).half() for name, each in maps.items()}
+def save_held_out(path: Path, held_out: HeldOutMaps) -> None:
+    """Write the maps of windows and their views, as float16; the windows themselves are not written."""
+    tensors = {
+        _key(held_out, number): torch.from_numpy(maps.stacked()).half()
+        for number, (_, maps) in enumerate(held_out.some())
+    }
     with atomic_path(path) as temporary:
         save_file(tensors, temporary)
 
 
-def read_maps(path: Path, names: Sequence[str]) -> list[PixelMaps]:
-    """Read the held-out maps of the named windows.
+def read_held_out(path: Path, windows: Sequence[LabeledWindow], seed: int) -> HeldOutMaps:
+    """Read the held-out maps of windows, and of as many views of them as were written.
+
+    Parameters
+    ----------
+    path
+        As `save_held_out` wrote it.
+    windows
+        Those that it was written for.
+    seed
+        Of the fit, and so of the views.
 
     Raises
     ------
@@ -93,8 +111,19 @@ def read_maps(path: Path, names: Sequence[str]) -> list[PixelMaps]:
         tensors = load_file(path)
     except (SafetensorError, OSError) as fault:
         raise UserError(f"{path}: damaged ({str(fault).splitlines()[0]}); run fit-pixels again") from fault
-    if set(tensors) != set(names):
-        other = sorted(set(tensors) ^ set(names))[0]
-        raise UserError(f"{path}: the labels have changed since the pixels were fitted ({other}); run fit-pixels again")
-    planes = [tensors[name].float() for name in names]
-    return [PixelMaps(each[None, :-2], each[None, -2], each[None, -1]) for each in planes]
+    other = {window.name for window in windows} ^ {name.split(VIEW)[0] for name in tensors}
+    if other:
+        raise UserError(
+            f"{path}: the labels have changed since the pixels were fitted ({sorted(other)[0]}); run fit-pixels again"
+        )
+    views = held_out_views(windows, len(tensors) // len(windows) - 1, seed)
+    held_out = HeldOutMaps(windows, (), views, ())
+    planes = [tensors[_key(held_out, number)].float() for number in range(len(tensors))]
+    maps = [PixelMaps(each[None, :-2], each[None, -2], each[None, -1]) for each in planes]
+    return replace(held_out, maps=maps[: len(windows)], view_maps=maps[len(windows) :])
+
+
+def _key(held_out: HeldOutMaps, number: int) -> str:
+    """Name of a window, or of a view of it."""
+    view, window = divmod(number, len(held_out.windows))
+    return held_out.windows[window].name + (f"{VIEW}{view}" if view else "")

@@ -37,7 +37,7 @@ def measure(
     image: str,
     pixel_size_um: float | None = None,
     classes: Mapping[int, str] | None = None,
-    agreement: Mapping[int, float] | None = None,
+    confidence: Mapping[int, float] | None = None,
     model_hash: str = "",
     offset: tuple[int, int] = (0, 0),
     shape: tuple[int, int] | None = None,
@@ -57,7 +57,7 @@ def measure(
     pixel_size_um : float, optional
         Side of a pixel in µm; without it the columns in µm are empty.
     classes : mapping of label to class, optional
-    agreement : mapping of label to agreement of the decoders, optional
+    confidence : mapping of label to the chance that the object is right, optional
     model_hash : str
         Which model the objects come from.
     offset : (y, x)
@@ -96,7 +96,7 @@ def measure(
     for channel in range(pixels.shape[2]):
         columns.update(_intensities(compact, pixels[..., channel], channel))
     columns["uncertainty"] = _mean(compact, uncertainty)
-    columns["agreement"] = [np.nan if agreement is None else agreement.get(int(label), np.nan) for label in own]
+    columns["confidence"] = [np.nan if confidence is None else confidence.get(int(label), np.nan) for label in own]
     columns["touches_edge"] = _touches_edge(table, offset, labels.shape if shape is None else shape)
     columns["model_hash"] = model_hash
     frame = pd.DataFrame(columns, index=range(len(own)))
@@ -110,7 +110,7 @@ def measurement_columns(channels: int) -> list[str]:
         *(f"{name}_{unit}" for name in LENGTHS for unit in ("px", "um")),
         *("eccentricity", "solidity"),
         *(f"intensity_{name}_{channel}" for channel in range(channels) for name in INTENSITIES),
-        *("uncertainty", "agreement", "touches_edge", "model_hash"),
+        *("uncertainty", "confidence", "touches_edge", "model_hash"),
     ]
 
 

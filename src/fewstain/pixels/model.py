@@ -37,8 +37,8 @@ class Segmentation:
         Label -> class; None where the labels had no classes.
     object_uncertainty
         Label -> mean uncertainty of the object's pixels, nats.
-    object_agreement
-        Label -> how far the decoders agree on the object, [0, 1]; see `fewstain.pixels.consensus.agreements`.
+    object_confidence
+        Label -> chance that the object is right, [0, 1]; see `fewstain.pixels.consensus.FoundObjects`.
     """
 
     labels: NDArray[np.int32]
@@ -46,7 +46,7 @@ class Segmentation:
     uncertainty: NDArray[np.float32]
     classes: dict[int, str] | None
     object_uncertainty: dict[int, float]
-    object_agreement: dict[int, float]
+    object_confidence: dict[int, float]
 
 
 @dataclass(frozen=True)
@@ -86,14 +86,14 @@ class Model:
         labels = Planes(np.zeros(maps.shape, np.int32))
         classes: dict[int, str] = {}
         uncertainty: dict[int, float] = {}
-        agreement: dict[int, float] = {}
+        confidence: dict[int, float] = {}
         for block in decode_blocks(maps, self.record.decoder, labels):
             classes |= self.object_classes(block.labels, block.maps) or {}
             means = object_means(block.labels, block.maps.uncertainty[None])
-            agreement |= block.agreement
+            confidence |= block.confidence
             uncertainty |= {label: float(mean[0]) for label, mean in means.items()}
         named = None if self.classes is None else classes
-        return Segmentation(labels.array, maps.probabilities, maps.uncertainty, named, uncertainty, agreement)
+        return Segmentation(labels.array, maps.probabilities, maps.uncertainty, named, uncertainty, confidence)
 
     def predict(
         self,

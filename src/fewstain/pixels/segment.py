@@ -120,7 +120,7 @@ def _segment_file(
                 image=name,
                 pixel_size_um=image.pixel_size_um or pixel_size_um,
                 classes=model.object_classes(block.labels, block.maps),
-                agreement=block.agreement,
+                confidence=block.confidence,
                 model_hash=model.record.model_hash,
                 offset=(block.rows.start, block.columns.start),
                 shape=shape,

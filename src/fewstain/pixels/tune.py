@@ -1,4 +1,4 @@
-"""The decoder's parameters, tuned on maps of windows that were held out."""
+"""The decoder, chosen and taught by maps of windows that were held out."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import ParameterSampler
 
-from fewstain.evaluate.matching import label_overlap, left_out, match_overlap
+from fewstain.evaluate.matching import best_ious, label_overlap, left_out, match_overlap
 from fewstain.evaluate.scores import THRESHOLDS
-from fewstain.pixels.consensus import Consensus
+from fewstain.pixels.consensus import Consensus, agreements
 from fewstain.pixels.decode import DecoderParameters, decode
 from fewstain.pixels.ensemble import PixelMaps
+from fewstain.pixels.object_score import RIGHT, Maps, describe_objects, learn_score
 from fewstain.pixels.windows import LabeledWindow
 
 GRID = {
@@ -24,6 +25,42 @@ GRID = {
     "shape_weight": [0.0, 0.2, 0.4, 0.6],
     "min_area": [0.2, 0.5, 0.8],  # times the area that a tenth of the objects do not reach
 }
+
+
+@dataclass(frozen=True)
+class HeldOutMaps:
+    """Labeled windows and views of them, and their maps by models that have not seen them.
+
+    Attributes
+    ----------
+    windows, views
+        View i is of window i % len(windows).
+    maps, view_maps
+        Of each window and view, cut to it: a batch with each model's maps.
+    """
+
+    windows: Sequence[LabeledWindow]
+    maps: Sequence[PixelMaps]
+    views: Sequence[LabeledWindow] = ()
+    view_maps: Sequence[PixelMaps] = ()
+
+    def some(self, windows: NDArray[np.bool_] | None = None) -> list[tuple[LabeledWindow, PixelMaps]]:
+        """List (some of) the windows, and then the views of these, with their maps."""
+        both = zip((*self.windows, *self.views), (*self.maps, *self.view_maps), strict=True)
+        chosen = np.ones(len(self.windows), np.bool_) if windows is None else windows
+        return [each for number, each in enumerate(both) if chosen[number % len(self.windows)]]
+
+    def teach(self, decoder: Consensus, windows: NDArray[np.bool_] | None = None) -> Consensus:
+        """Teach a decoder which of its objects are right, by (some of) the windows and their views."""
+        described, right = [], []
+        for window, maps in self.some(windows):
+            planes = decodable(maps)
+            proposed = decoder.propose(planes)
+            for labels, agreement in zip(proposed, agreements(proposed), strict=True):
+                whole = _whole(labels)
+                described.append(describe_objects(labels, agreement, planes)[whole])
+                right.append(best_ious(window.labels, labels)[1][whole] > RIGHT)
+        return replace(decoder, score=learn_score(np.concatenate(described), np.concatenate(right)))
 
 
 @dataclass(frozen=True)
@@ -52,13 +89,13 @@ class DecoderTrials:
         precision = self.average_precision(windows)
         return int(np.argmax(precision[:, 0] + precision.mean(1)))
 
-    def consensus(self, n: int, windows: NDArray[np.bool_] | None = None) -> Consensus:
-        """Bring the best trials by AP50 + AP to agreement: `n` at most, none worse by more than a standard error."""
+    def best_sets(self, n: int, windows: NDArray[np.bool_] | None = None) -> tuple[DecoderParameters, ...]:
+        """List the sets with the highest AP50 + AP, the best first: `n` at most, none worse by two standard errors."""
         precision = self.average_precision(windows)
         score = precision[:, 0] + precision.mean(1)
         order = np.argsort(-score, kind="stable")[:n]
-        good = order[score[order] >= score[order[0]] - self.standard_error(windows)]
-        return Consensus(tuple(self.parameters[index] for index in good))
+        good = order[score[order] >= score[order[0]] - 2 * self.standard_error(windows)]
+        return tuple(self.parameters[index] for index in good)
 
     def standard_error(self, windows: NDArray[np.bool_] | None = None, draws: int = 200) -> float:
         """Estimate the standard error of the best trial's AP50 + AP, by bootstrap over (some of) the windows."""
@@ -118,35 +155,43 @@ def try_decoders(
     return DecoderTrials(tuple(candidates), np.array(counts))
 
 
-def tune_decoder(
-    maps: Sequence[PixelMaps],
-    windows: Sequence[LabeledWindow],
-    *,
-    trials: int,
-    decoders: int,
-    seed: int = 0,
-    view_maps: Sequence[PixelMaps] = (),
-    views: Sequence[LabeledWindow] = (),
-) -> Consensus:
-    """Find the parameter sets with the highest AP50 + AP on held-out maps of windows, and of their views, if any.
+def try_on_all(held_out: HeldOutMaps, candidates: Sequence[DecoderParameters]) -> DecoderTrials:
+    """Try parameter sets on windows and views; the counts of views are added to their windows'."""
+    tried = try_decoders(held_out.maps, held_out.windows, candidates)
+    if not held_out.views:
+        return tried
+    on_views = try_decoders(held_out.view_maps, held_out.views, candidates)
+    return tried.plus(on_views.summed(len(held_out.windows)))
 
-    See `try_decoders`, and `DecoderTrials.summed` for the order of the views.
-    """
-    tried = try_decoders(maps, windows, decoder_candidates(windows, trials, seed))
-    if views:
-        tried = tried.plus(try_decoders(view_maps, views, tried.parameters).summed(len(windows)))
-    return tried.consensus(decoders)
+
+def tune_decoder(held_out: HeldOutMaps, *, trials: int, decoders: int, seed: int = 0) -> Consensus:
+    """Find the `decoders` best of `trials` parameter sets by AP50 + AP, and teach them which objects are right."""
+    tried = try_on_all(held_out, decoder_candidates(held_out.windows, trials, seed))
+    return held_out.teach(Consensus(tried.best_sets(decoders)))
 
 
 def decode_maps(maps: PixelMaps, decoder: DecoderParameters | Consensus) -> NDArray[np.int32]:
     """Decode the maps of one image: a batch with one model's maps or, for a consensus of several, each model's."""
-    planes = [
+    planes = decodable(maps)
+    return decoder.decode(planes).labels if isinstance(decoder, Consensus) else decode(*planes[0], decoder)
+
+
+def decodable(maps: PixelMaps) -> list[Maps]:
+    """Of each model's maps of one image, what `decode` takes: foreground, boundary and distance."""
+    return [
         (1 - probabilities[0], probabilities[1], distance)
         for probabilities, distance in zip(
             maps.probabilities.float().cpu().numpy(), maps.distance.float().cpu().numpy(), strict=True
         )
     ]
-    return decoder.decode(planes).labels if isinstance(decoder, Consensus) else decode(*planes[0], decoder)
+
+
+def _whole(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which of the objects 1..n touch no edge, (n,)."""
+    whole = np.ones(int(labels.max(initial=0)) + 1, np.bool_)
+    for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        whole[edge] = False
+    return whole[1:]
 
 
 def _whole_areas(windows: Sequence[LabeledWindow]) -> NDArray[np.int64]:

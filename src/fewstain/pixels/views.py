@@ -5,6 +5,7 @@ Two dozen windows seldom show every background and every way in which cells touc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -55,6 +56,12 @@ def draw_view(window: LabeledWindow, rng: np.random.Generator) -> LabeledWindow:
     if rng.random() < COPIES_CHANCE:
         seen = with_copies(seen, 1 + int(rng.integers(MOST_COPIES)), rng)
     return replace(seen, image=other_light(seen.image, rng))
+
+
+def held_out_views(windows: Sequence[LabeledWindow], n: int, seed: int) -> list[LabeledWindow]:
+    """Draw `n` views of each window, to choose a decoder by: view i is of window i % len(windows)."""
+    rng = np.random.default_rng((seed, *b"held-out views"))
+    return [draw_view(window, rng) for _ in range(n) for window in windows]
 
 
 def turned_view(window: LabeledWindow, rng: np.random.Generator) -> LabeledWindow:

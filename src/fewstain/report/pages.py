@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from fewstain.errors import UserError
+from fewstain.pixels.consensus import LEAST_AGREEMENT, LEAST_CHANCE
 from fewstain.report.tables import cell, count_table, page, score_table, time_table
 from fewstain.storage import atomic_path, read_json
 
@@ -26,8 +27,8 @@ BLOCKED_NOTE = (
 )
 METHOD_SCORES = ("AP50", "AP50_standard_error", "AP", "PQ", "F1", "count_bias")
 METHODS_NOTE = (
-    "Out-of-fold scores of the pixel ensemble, of the segmenter, and of both, whose decoders then vote on each "
-    "object. That with the highest AP50 segments: "
+    "Out-of-fold scores of the pixel ensemble, of the segmenter, and of both, which then both propose objects. "
+    "That with the highest AP50 segments: "
 )
 TABLE_NOTES = {
     "features": "Noise levels and layers of the denoiser that were tried, with their out-of-fold scores.",
@@ -90,16 +91,23 @@ def _choices(record: Mapping[str, Any]) -> Iterator[tuple[str, str, pd.DataFrame
     chosen = {key: record.get(key) for key in ("timesteps", "blocks", "noise_draws", "members", "n_labels", "classes")}
     yield "Chosen", "All choices were made out-of-fold, on the labels.", _pairs(chosen)
     decoder = record.get("decoder") or {}
-    voting = (
-        f"How maps become objects: by these parameter sets, which vote. Objects whose agreement is below "
-        f"{cell(decoder.get('least_agreement'))} are dropped: their mean IoU with the most similar object of each set."
-    )
-    yield "Decoder", voting, pd.DataFrame(decoder.get("decoders") or [], dtype=object)
+    yield "Decoder", _how_objects_are_chosen(decoder), pd.DataFrame(decoder.get("decoders") or [], dtype=object)
     for name, rows in (record.get("choices") or {}).items():
         if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
             yield name, TABLE_NOTES.get(name, ""), pd.DataFrame(rows, dtype=object).head(MOST_ROWS)
         else:
             yield name, "", _pairs(rows if isinstance(rows, dict) else {name: rows})
+
+
+def _how_objects_are_chosen(decoder: Mapping[str, Any]) -> str:
+    """Tell what becomes of the objects that several parameter sets propose."""
+    proposed = "How maps become objects: each of these parameter sets proposes its own. "
+    if decoder.get("score") is None:
+        return proposed + f"Those that they agree on are kept, from a mean IoU of {LEAST_AGREEMENT} on."
+    return proposed + (
+        f"Of those that overlap the likeliest is kept, if the chance that it is right is {LEAST_CHANCE} or more. What "
+        "makes an object likely was learned on windows that were held out."
+    )
 
 
 def _image_rows(scores: Mapping[str, Any]) -> pd.DataFrame:

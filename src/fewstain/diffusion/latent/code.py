@@ -66,7 +66,10 @@ class BlockCode(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write `folder`/code.safetensors."""
-        save_file(self.state_dict(), folder / CODE_FILE, {"format": "pt"})
+        # a network that is trained in bfloat16 lies in memory with its channels last
+        save_file(
+            {name: each.contiguous() for name, each in self.state_dict().items()}, folder / CODE_FILE, {"format": "pt"}
+        )
 
     @classmethod
     def read(cls, folder: Path) -> BlockCode:

@@ -1,0 +1,144 @@
+"""How likely a proposed object is right: learned from what was proposed on held-out windows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.special import expit
+from skimage.measure import regionprops_table
+from sklearn.linear_model import LogisticRegression
+
+Maps = tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]
+
+FEATURES = (
+    "agreement",
+    "log area",
+    "solidity",
+    "eccentricity",
+    "circularity",
+    "foreground",
+    "boundary",
+    "distance",
+    "highest distance",
+    "boundary at its rim",
+    "foreground at its rim",
+    "boundary in its core",
+    "foreground in its core",
+)
+RIGHT = 0.5  # IoU with a true object from which on a proposed one is right
+LEAST_OF_EACH = 25  # right and wrong proposals, to learn from
+STRENGTH = 0.1  # inverse of the penalty on weights, `LogisticRegression`'s C; proposals repeat each other
+
+
+@dataclass(frozen=True)
+class ObjectScore:
+    """Chance that an object is right: a logistic regression.
+
+    Attributes
+    ----------
+    mean, scale
+        Of each of `FEATURES`.
+    weights
+        Of the standardised features.
+    bias
+        Added to the weighted sum.
+    """
+
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    weights: tuple[float, ...]
+    bias: float
+
+    def __call__(self, described: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Estimate it of objects (n, F) -> (n,), [0, 1]."""
+        standardised = (described - np.array(self.mean)) / np.array(self.scale)
+        return np.asarray(expit(standardised @ np.array(self.weights) + self.bias))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ObjectScore:
+        """Read what `dataclasses.asdict` gave."""
+        mean, scale, weights = (tuple(float(each) for each in values[key]) for key in ("mean", "scale", "weights"))
+        if not len(mean) == len(scale) == len(weights) == len(FEATURES):
+            raise ValueError("not a score of these features")
+        return cls(mean, scale, weights, float(values["bias"]))
+
+
+def learn_score(described: NDArray[np.float64], right: NDArray[np.bool_]) -> ObjectScore | None:
+    """Learn from proposed objects, of which it is known whether they are right.
+
+    Parameters
+    ----------
+    described
+        (n, F), see `describe_objects`.
+    right
+        (n,) whether a true object is met at an IoU of `RIGHT`.
+
+    Returns
+    -------
+    ObjectScore or None
+        None where too few are right, or too few wrong.
+    """
+    if min(np.count_nonzero(right), np.count_nonzero(~right)) < LEAST_OF_EACH:
+        return None
+    mean, scale = described.mean(0), described.std(0)
+    scale[scale < 1e-9] = 1.0
+    fitted = LogisticRegression(C=STRENGTH, max_iter=1000).fit((described - mean) / scale, right)
+    return ObjectScore(
+        tuple(mean.tolist()), tuple(scale.tolist()), tuple(fitted.coef_[0].tolist()), float(fitted.intercept_[0])
+    )
+
+
+def describe_objects(
+    labels: NDArray[np.int32], agreement: NDArray[np.float64], maps: Sequence[Maps]
+) -> NDArray[np.float64]:
+    """Describe objects by their shape and by what the maps say at their rim and in their core.
+
+    Parameters
+    ----------
+    labels
+        (H, W) 1..n, 0 = background.
+    agreement
+        (n,) of each object with those of the other decoders.
+    maps
+        Of each model: foreground, boundary and distance, (H, W) each; their means are looked at.
+
+    Returns
+    -------
+    ndarray
+        (n, len(FEATURES)).
+    """
+    n = len(agreement)
+    if n == 0:
+        return np.zeros((0, len(FEATURES)))
+    foreground, boundary, distance = (np.mean(planes, axis=0) for planes in zip(*maps, strict=True))
+    measured = regionprops_table(
+        labels,
+        np.stack([foreground, boundary, distance], axis=-1),
+        properties=("area", "solidity", "eccentricity", "perimeter", "mean_intensity", "max_intensity"),
+    )
+    number = np.arange(1, n + 1)
+    rim = (ndimage.minimum_filter(labels, 3) != labels) & (labels > 0)
+    at_rim, in_core = np.where(rim, labels, 0), np.where(rim, 0, labels)
+    columns = (
+        agreement,
+        np.log(measured["area"]),
+        measured["solidity"],
+        measured["eccentricity"],
+        4 * np.pi * measured["area"] / np.maximum(measured["perimeter"], 1) ** 2,
+        *(measured[f"mean_intensity-{plane}"] for plane in range(3)),
+        measured["max_intensity-2"],
+        *(_means(plane, at_rim, number) for plane in (boundary, foreground)),
+        *(_means(plane, in_core, number) for plane in (boundary, foreground)),
+    )
+    return np.nan_to_num(np.stack(columns, axis=-1).astype(np.float64), posinf=0.0, neginf=0.0)
+
+
+def _means(plane: NDArray, labels: NDArray, number: NDArray) -> NDArray[np.float64]:
+    """Mean of a plane over each object, 0 for those without pixels in `labels`."""
+    pixels = np.bincount(labels.ravel(), minlength=len(number) + 1)[1:]
+    return np.where(pixels > 0, ndimage.sum_labels(plane, labels, number) / np.maximum(pixels, 1), 0.0)

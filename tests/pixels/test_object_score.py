@@ -1,0 +1,67 @@
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from fewstain.pixels.object_score import FEATURES, LEAST_OF_EACH, ObjectScore, describe_objects, learn_score
+
+DISC_AND_BAR = np.zeros((30, 40), np.int32)
+Y, X = np.mgrid[:30, :40]
+DISC_AND_BAR[(Y - 14) ** 2 + (X - 12) ** 2 <= 8**2] = 1
+DISC_AND_BAR[4:26, 30:34] = 2
+
+
+def described(labels, agreement, *maps):
+    return [dict(zip(FEATURES, row, strict=True)) for row in describe_objects(labels, np.array(agreement), maps)]
+
+
+def test_objects_are_described_by_shape_and_maps():
+    foreground = np.where(DISC_AND_BAR == 1, 0.9, 0.6)
+    boundary = np.where(DISC_AND_BAR == 2, 0.2, 0.0)
+    boundary[4:26, [30, 33]] = 0.8  # the long sides of the bar
+    distance = np.where((Y == 14) & (X == 12), 1.0, 0.0)
+    disc, bar = described(DISC_AND_BAR, [0.7, 0.4], (foreground, boundary, distance))
+    assert (disc["agreement"], bar["agreement"]) == (0.7, 0.4)
+    assert bar["log area"] == pytest.approx(np.log(4 * 22))
+    assert bar["solidity"] == 1 > disc["solidity"] > 0.9
+    assert disc["eccentricity"] < 0.1 < 0.9 < bar["eccentricity"]
+    assert disc["circularity"] > 0.9 > bar["circularity"]
+    assert (disc["foreground"], bar["foreground in its core"]) == pytest.approx((0.9, 0.6))
+    assert bar["boundary in its core"] == pytest.approx(0.2)
+    assert bar["boundary at its rim"] == pytest.approx((2 * 22 * 0.8 + 4 * 0.2) / 48)
+    assert (disc["highest distance"], bar["highest distance"]) == (1, 0)
+    assert disc["distance"] == pytest.approx(1 / (DISC_AND_BAR == 1).sum())
+
+
+def test_what_several_models_say_is_averaged():
+    flat = np.zeros(DISC_AND_BAR.shape)
+    disc, _ = described(DISC_AND_BAR, [1, 1], (flat + 0.2, flat, flat), (flat + 0.6, flat, flat + 1))
+    assert (disc["foreground"], disc["distance"]) == pytest.approx((0.4, 0.5))
+
+
+def test_a_single_pixel_and_no_object_can_be_described():
+    speck = np.zeros((5, 5), np.int32)
+    speck[2, 2] = 1
+    flat = np.ones((5, 5))
+    assert np.isfinite(describe_objects(speck, np.array([1.0]), [(flat, flat, flat)])).all()
+    assert describe_objects(0 * speck, np.zeros(0), [(flat, flat, flat)]).shape == (0, len(FEATURES))
+
+
+def test_the_learned_chances_are_those_of_what_was_seen():
+    rng = np.random.default_rng(0)
+    seen = rng.normal(size=(2000, len(FEATURES)))
+    seen[:, 3] = 7.0  # the same everywhere, tells nothing
+    chance = 1 / (1 + np.exp(-(1.5 * seen[:, 0] - seen[:, 2])))
+    score = learn_score(seen, rng.random(2000) < chance)
+    assert np.abs(score(seen) - chance).mean() < 0.03
+    assert ObjectScore.from_dict(asdict(score)) == score
+
+
+@pytest.mark.parametrize("right", [0, LEAST_OF_EACH - 1, 101 - LEAST_OF_EACH, 100])
+def test_nothing_is_learned_from_too_few_of_a_kind(right):
+    assert learn_score(np.zeros((100, len(FEATURES))), np.arange(100) < right) is None
+
+
+def test_a_score_of_other_features_is_refused():
+    with pytest.raises(ValueError, match="not a score of these features"):
+        ObjectScore.from_dict({"mean": [0.0], "scale": [1.0], "weights": [1.0], "bias": 0})
