@@ -5,8 +5,9 @@
 The windows are those of the stain's other trials that come from images which the trial of `--labels` and `--seed` has
 none of (`views.py`). Ensemble, segmenter and both are scored, where a results folder has them, each with its own
 decoder; the nested out-of-fold score is told beside. Errors are standard errors of a bootstrap over windows; the
-difference to the first model is bootstrapped window by window. With `--page` the table goes between that page's markers
-of the stain.
+difference to the first model is bootstrapped window by window. Below it stands how often objects of some `confidence`
+are right: a chance learned on held-out windows of a few images says too much of others. With `--page` the tables go
+between that page's markers of the stain.
 """
 
 from __future__ import annotations
@@ -20,18 +21,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from page import replace_tables
+from skimage.segmentation import clear_border
 from views import windows_of
 
 import fewstain
 from fewstain.diffusion.record import read_record
-from fewstain.evaluate.matching import match
+from fewstain.evaluate.matching import best_ious, match
 from fewstain.pairs.method import Method
 from fewstain.pairs.segmenter_record import read_segmenter_record
+from fewstain.pixels.consensus import FoundObjects
 from fewstain.pixels.record import read_record as read_pixels_record
-from fewstain.pixels.tune import decode_maps
+from fewstain.pixels.tune import decodable
 from fewstain.pixels.windows import LabeledWindow
 
 DRAWS = 2000
+CONFIDENCES = (0, 0.6, 0.8, 0.9, 0.95, 1)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -44,8 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     further = windows_of(options.stain_dir, options.labels, options.seed)[1]
     models = [(folder, method) for folder in options.results for method in methods_of(folder)]
-    found = [counts(folder, method, further) for folder, method in models]
-    rows = [{**about(*model), **compared(each, found[0])} for model, each in zip(models, found, strict=True)]
+    segmented = [segment(folder, method, further) for folder, method in models]
+    found = [counts(each, further) for each in segmented]
+    rows = [
+        {**about(*model), **compared(each, found[0]), "reliability": reliability(objects, further)}
+        for model, each, objects in zip(models, found, segmented, strict=True)
+    ]
     result = {"stain": options.stain_dir.name, "n_labels": options.labels, "seed": options.seed}
     result |= {"further_windows": len(further), "models": rows}
     print(json.dumps(result, indent=2))
@@ -75,16 +83,34 @@ def about(results: Path, method: Method) -> dict[str, Any]:
     }
 
 
-def counts(results: Path, method: Method, windows: Sequence[LabeledWindow]) -> NDArray[np.int64]:
-    """(windows, 3) true positives, false positives and false negatives at an IoU of 0.5."""
+def segment(results: Path, method: Method, windows: Sequence[LabeledWindow]) -> list[FoundObjects]:
+    """Find the objects of each window."""
     model = fewstain.load(results, method=method)
-    found = []
-    for window in windows:
-        maps = model.predictor(window.image[None], window.origin)
-        inside = maps.cut(*window.inside)
-        matching = match(window.labels, decode_maps(inside, model.record.decoder), ignore_edge=True)
-        found.append((matching.tp, matching.fp, matching.fn))
-    return np.array(found, dtype=np.int64)
+    maps = (model.predictor(window.image[None], window.origin).cut(*window.inside) for window in windows)
+    return [model.record.decoder.decode(decodable(each)) for each in maps]
+
+
+def counts(found: Sequence[FoundObjects], windows: Sequence[LabeledWindow]) -> NDArray[np.int64]:
+    """(windows, 3) true positives, false positives and false negatives at an IoU of 0.5."""
+    matchings = [
+        match(window.labels, each.labels, ignore_edge=True) for window, each in zip(windows, found, strict=True)
+    ]
+    return np.array([(each.tp, each.fp, each.fn) for each in matchings], dtype=np.int64)
+
+
+def reliability(found: Sequence[FoundObjects], windows: Sequence[LabeledWindow]) -> list[dict[str, float]]:
+    """Share of objects that are right (IoU above 0.5), by confidence; those that an edge cuts are left out."""
+    whole = [clear_border(each.labels) for each in found]
+    kept = [np.isin(np.arange(1, len(each.confidence) + 1), inside) for each, inside in zip(found, whole, strict=True)]
+    confidence = np.concatenate([each.confidence[some] for each, some in zip(found, kept, strict=True)])
+    best = (best_ious(window.labels, each.labels)[1] for window, each in zip(windows, found, strict=True))
+    right = np.concatenate([ious[some] > 0.5 for ious, some in zip(best, kept, strict=True)])
+    bins = np.digitize(confidence, CONFIDENCES[1:-1])
+    return [
+        {"from": low, "objects": int((bins == number).sum()), "right": float(right[bins == number].mean())}
+        for number, low in enumerate(CONFIDENCES[:-1])
+        if (bins == number).any()
+    ]
 
 
 def compared(own: NDArray[np.int64], first: NDArray[np.int64]) -> dict[str, float]:
@@ -120,6 +146,12 @@ def table(result: dict[str, Any]) -> str:
         score = f"{row['AP50']:.3f} ({row['AP50_standard_error']:.3f})"
         facts = f"{row['prediction']} | {row['steps']} | {row['method']} | {row['AP50_out_of_fold']:.3f}"
         lines.append(f"| {facts} | {score} | {apart} |")
+    lines += ["", "| what segments | confidence from | objects | of them right |", "| --- | --- | --- | --- |"]
+    for row in result["models"]:
+        lines += [
+            f"| {row['method']} | {each['from']} | {each['objects']} | {each['right']:.2f} |"
+            for each in row["reliability"]
+        ]
     return "\n".join(lines)
 
 

@@ -5,6 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fewstain.pixels.consensus import FoundObjects
+from fewstain.pixels.windows import label_window
+
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -39,7 +42,26 @@ def test_a_model_is_no_nearer_to_itself_than_0_and_pairs_tell_more_than_each_alo
 def test_the_table_has_a_line_a_model(further):
     scores = {"AP50": 0.5, "AP50_standard_error": 0.04, "difference": -0.02, "difference_standard_error": 0.03}
     about = {"prediction": "epsilon", "steps": 1500, "method": "both", "AP50_out_of_fold": 0.6, "AP_out_of_fold": 0.3}
-    result = {"stain": "histology", "n_labels": 24, "seed": 0, "further_windows": 54, "models": [about | scores] * 2}
-    *_, first, second = further.table(result).splitlines()
+    result = {
+        "stain": "histology",
+        "n_labels": 24,
+        "seed": 0,
+        "further_windows": 54,
+        "models": [about | scores | {"reliability": []} for _ in range(2)],
+    }
+    result["models"][0]["reliability"] = [{"from": 0.9, "objects": 12, "right": 0.75}]
+    lines = further.table(result).splitlines()
+    first, second = lines[4:6]
     assert first == "| epsilon | 1500 | both | 0.600 | 0.500 (0.040) | – |"
     assert second == "| epsilon | 1500 | both | 0.600 | 0.500 (0.040) | -0.020 (0.030) |"
+    assert lines[-1] == "| both | 0.9 | 12 | 0.75 |"
+
+
+def test_objects_are_right_as_often_as_they_meet_a_true_one(further):
+    truth = np.zeros((20, 20), np.int32)
+    truth[2:6, 2:6], truth[2:6, 10:14], truth[12:18, 0:6] = 1, 2, 3
+    found = np.zeros_like(truth)
+    found[2:6, 2:6], found[3:7, 11:16], found[12:18, 0:6] = 1, 2, 3  # right, IoU 9 / 27, and at the edge
+    window = label_window(np.zeros((1, 20, 20), np.float32), truth, (0, 0), "w", "g", 1)
+    rows = further.reliability([FoundObjects(found, np.array([0.97, 0.85, 0.5]))], [window])
+    assert rows == [{"from": 0.8, "objects": 1, "right": 0.0}, {"from": 0.95, "objects": 1, "right": 1.0}]
