@@ -3,7 +3,14 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from fewstain.pixels.object_score import FEATURES, LEAST_OF_EACH, ObjectScore, describe_objects, learn_score
+from fewstain.pixels.object_score import (
+    FEATURES,
+    LEAST_OF_EACH,
+    SHAPE_AND_MAPS,
+    ObjectScore,
+    describe_objects,
+    learn_score,
+)
 
 DISC_AND_BAR = np.zeros((30, 40), np.int32)
 Y, X = np.mgrid[:30, :40]
@@ -11,8 +18,8 @@ DISC_AND_BAR[(Y - 14) ** 2 + (X - 12) ** 2 <= 8**2] = 1
 DISC_AND_BAR[4:26, 30:34] = 2
 
 
-def described(labels, agreement, *maps):
-    return [dict(zip(FEATURES, row, strict=True)) for row in describe_objects(labels, np.array(agreement), maps)]
+def described(*maps):
+    return [dict(zip(SHAPE_AND_MAPS, row, strict=True)) for row in describe_objects(DISC_AND_BAR, maps)]
 
 
 def test_objects_are_described_by_shape_and_maps():
@@ -20,8 +27,7 @@ def test_objects_are_described_by_shape_and_maps():
     boundary = np.where(DISC_AND_BAR == 2, 0.2, 0.0)
     boundary[4:26, [30, 33]] = 0.8  # the long sides of the bar
     distance = np.where((Y == 14) & (X == 12), 1.0, 0.0)
-    disc, bar = described(DISC_AND_BAR, [0.7, 0.4], (foreground, boundary, distance))
-    assert (disc["agreement"], bar["agreement"]) == (0.7, 0.4)
+    disc, bar = described((foreground, boundary, distance))
     assert bar["log area"] == pytest.approx(np.log(4 * 22))
     assert bar["solidity"] == 1 > disc["solidity"] > 0.9
     assert disc["eccentricity"] < 0.1 < 0.9 < bar["eccentricity"]
@@ -35,7 +41,7 @@ def test_objects_are_described_by_shape_and_maps():
 
 def test_what_several_models_say_is_averaged():
     flat = np.zeros(DISC_AND_BAR.shape)
-    disc, _ = described(DISC_AND_BAR, [1, 1], (flat + 0.2, flat, flat), (flat + 0.6, flat, flat + 1))
+    disc, _ = described((flat + 0.2, flat, flat), (flat + 0.6, flat, flat + 1))
     assert (disc["foreground"], disc["distance"]) == pytest.approx((0.4, 0.5))
 
 
@@ -43,8 +49,8 @@ def test_a_single_pixel_and_no_object_can_be_described():
     speck = np.zeros((5, 5), np.int32)
     speck[2, 2] = 1
     flat = np.ones((5, 5))
-    assert np.isfinite(describe_objects(speck, np.array([1.0]), [(flat, flat, flat)])).all()
-    assert describe_objects(0 * speck, np.zeros(0), [(flat, flat, flat)]).shape == (0, len(FEATURES))
+    assert np.isfinite(describe_objects(speck, [(flat, flat, flat)])).all()
+    assert describe_objects(0 * speck, [(flat, flat, flat)]).shape == (0, len(SHAPE_AND_MAPS))
 
 
 def test_the_learned_chances_are_those_of_what_was_seen():

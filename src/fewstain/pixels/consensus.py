@@ -20,8 +20,8 @@ LEAST_FREE = 0.7  # share of an object's pixels that better ones must have left 
 # Of 0.5, 0.6 and 0.7, with 5, 7 and 10 decoders, the AP50 on further windows differed by less than 0.02.
 LEAST_AGREEMENT = 0.6
 
-# An object that is right with a chance of p raises an AP50 of J if p > J / (1 + J): 0.33 for 0.5, 0.44 for 0.8. On images
-# of two pools AP50 is flat from 0.2 to 0.4 (within 0.006); below, fewer objects are missing from the counts.
+# An object that is right with a chance of p raises an AP50 of J if p > J / (1 + J): 0.33 for 0.5, 0.44 for 0.8. On
+# images of two pools AP50 is flat from 0.2 to 0.4 (within 0.006); the lower, the fewer are missing from the counts.
 LEAST_CHANCE = 0.3
 
 
@@ -84,7 +84,8 @@ class Consensus:
         if self.score is None:
             return likeliest(proposed, agreement, LEAST_AGREEMENT)
         chances = [
-            self.score(describe_objects(labels, own, maps)) for labels, own in zip(proposed, agreement, strict=True)
+            self.score(np.column_stack([own, describe_objects(labels, maps)]))
+            for labels, own in zip(proposed, agreement, strict=True)
         ]
         return likeliest(proposed, chances, LEAST_CHANCE)
 
@@ -141,7 +142,7 @@ def likeliest(
     return FoundObjects(taken, np.array(kept))
 
 
-def agreements(segmentations: Sequence[NDArray[np.int32]]) -> list[NDArray[np.float64]]:
+def agreements(segmentations: Sequence[NDArray[np.integer]]) -> list[NDArray[np.float64]]:
     """Say how far the segmentations agree on each object.
 
     Parameters

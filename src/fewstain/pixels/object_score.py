@@ -15,8 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 Maps = tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]
 
-FEATURES = (
-    "agreement",
+SHAPE_AND_MAPS = (
     "log area",
     "solidity",
     "eccentricity",
@@ -30,6 +29,7 @@ FEATURES = (
     "boundary in its core",
     "foreground in its core",
 )
+FEATURES = ("agreement", *SHAPE_AND_MAPS)  # "agreement": how far the decoders agree on the object
 RIGHT = 0.5  # IoU with a true object from which on a proposed one is right
 LEAST_OF_EACH = 25  # right and wrong proposals, to learn from
 STRENGTH = 0.1  # inverse of the penalty on weights, `LogisticRegression`'s C; proposals repeat each other
@@ -74,7 +74,7 @@ def learn_score(described: NDArray[np.float64], right: NDArray[np.bool_]) -> Obj
     Parameters
     ----------
     described
-        (n, F), see `describe_objects`.
+        (n, F) of `FEATURES`, see `describe_objects`.
     right
         (n,) whether a true object is met at an IoU of `RIGHT`.
 
@@ -93,28 +93,24 @@ def learn_score(described: NDArray[np.float64], right: NDArray[np.bool_]) -> Obj
     )
 
 
-def describe_objects(
-    labels: NDArray[np.int32], agreement: NDArray[np.float64], maps: Sequence[Maps]
-) -> NDArray[np.float64]:
+def describe_objects(labels: NDArray[np.int32], maps: Sequence[Maps]) -> NDArray[np.float64]:
     """Describe objects by their shape and by what the maps say at their rim and in their core.
 
     Parameters
     ----------
     labels
         (H, W) 1..n, 0 = background.
-    agreement
-        (n,) of each object with those of the other decoders.
     maps
         Of each model: foreground, boundary and distance, (H, W) each; their means are looked at.
 
     Returns
     -------
     ndarray
-        (n, len(FEATURES)).
+        (n, len(SHAPE_AND_MAPS)): all features but the agreement.
     """
-    n = len(agreement)
+    n = int(labels.max(initial=0))
     if n == 0:
-        return np.zeros((0, len(FEATURES)))
+        return np.zeros((0, len(SHAPE_AND_MAPS)))
     foreground, boundary, distance = (np.mean(planes, axis=0) for planes in zip(*maps, strict=True))
     measured = regionprops_table(
         labels,
@@ -125,7 +121,6 @@ def describe_objects(
     rim = (ndimage.minimum_filter(labels, 3) != labels) & (labels > 0)
     at_rim, in_core = np.where(rim, labels, 0), np.where(rim, 0, labels)
     columns = (
-        agreement,
         np.log(measured["area"]),
         measured["solidity"],
         measured["eccentricity"],

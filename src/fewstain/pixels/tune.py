@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,19 @@ GRID = {
 
 
 @dataclass(frozen=True)
+class ProposedObjects:
+    """What one decoder makes of a window: (H, W) labels 1..n, and of each object its features, without the agreement.
+
+    `right` (n,) says whether it meets a labeled one, `whole` (n,) whether no edge cuts it.
+    """
+
+    labels: NDArray[np.integer]
+    described: NDArray[np.float64]
+    right: NDArray[np.bool_]
+    whole: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class HeldOutMaps:
     """Labeled windows and views of them, and their maps by models that have not seen them.
 
@@ -43,6 +56,9 @@ class HeldOutMaps:
     maps: Sequence[PixelMaps]
     views: Sequence[LabeledWindow] = ()
     view_maps: Sequence[PixelMaps] = ()
+    _proposed: dict[tuple[int, DecoderParameters, int], ProposedObjects] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def some(self, windows: NDArray[np.bool_] | None = None) -> list[tuple[LabeledWindow, PixelMaps]]:
         """List (some of) the windows, and then the views of these, with their maps."""
@@ -53,14 +69,29 @@ class HeldOutMaps:
     def teach(self, decoder: Consensus, windows: NDArray[np.bool_] | None = None) -> Consensus:
         """Teach a decoder which of its objects are right, by (some of) the windows and their views."""
         described, right = [], []
+        sources = decoder.sources or (0,) * len(decoder.decoders)
         for window, maps in self.some(windows):
-            planes = decodable(maps)
-            proposed = decoder.propose(planes)
-            for labels, agreement in zip(proposed, agreements(proposed), strict=True):
-                whole = _whole(labels)
-                described.append(describe_objects(labels, agreement, planes)[whole])
-                right.append(best_ious(window.labels, labels)[1][whole] > RIGHT)
+            proposed = [self._propose(window, maps, *each) for each in zip(decoder.decoders, sources, strict=True)]
+            for each, agreement in zip(proposed, agreements([each.labels for each in proposed]), strict=True):
+                described.append(np.column_stack([agreement, each.described])[each.whole])
+                right.append(each.right[each.whole])
         return replace(decoder, score=learn_score(np.concatenate(described), np.concatenate(right)))
+
+    def _propose(
+        self, window: LabeledWindow, maps: PixelMaps, parameters: DecoderParameters, source: int
+    ) -> ProposedObjects:
+        """Decode one model's maps of a window, once: the folds of nested scores mostly ask for the same."""
+        key = id(maps), parameters, source
+        if key not in self._proposed:
+            planes = decodable(maps)
+            labels = decode(*planes[source], parameters)
+            self._proposed[key] = ProposedObjects(
+                labels.astype(np.min_scalar_type(int(labels.max(initial=0)))),  # many are held at once
+                describe_objects(labels, planes),
+                best_ious(window.labels, labels)[1] > RIGHT,
+                _whole(labels),
+            )
+        return self._proposed[key]
 
 
 @dataclass(frozen=True)
