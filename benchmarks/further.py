@@ -30,8 +30,8 @@ from fewstain.evaluate.matching import best_ious, match
 from fewstain.pairs.method import Method
 from fewstain.pairs.segmenter_record import read_segmenter_record
 from fewstain.pixels.consensus import FoundObjects
+from fewstain.pixels.proposals import decodable
 from fewstain.pixels.record import read_record as read_pixels_record
-from fewstain.pixels.tune import decodable
 from fewstain.pixels.windows import LabeledWindow
 
 DRAWS = 2000

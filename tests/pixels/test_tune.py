@@ -1,19 +1,11 @@
 import numpy as np
 import pytest
-import torch
 
-from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.decode import DecoderParameters
-from fewstain.pixels.ensemble import PixelMaps
-from fewstain.pixels.tune import (
-    DecoderTrials,
-    HeldOutMaps,
-    decode_maps,
-    decoder_candidates,
-    try_decoders,
-    tune_decoder,
-)
-from fewstain.pixels.windows import label_window
+from fewstain.pixels.proposals import HeldOutMaps
+from fewstain.pixels.tune import DecoderTrials, decode_maps, decoder_candidates, try_decoders, tune_decoder
+
+from .squares import square_window, true_maps
 
 THRESHOLDS = 10
 
@@ -39,19 +31,6 @@ def test_without_objects_there_is_no_division_by_zero():
     tried = trials([[(0, 0, 0)], [(0, 0, 0)]])
     assert tried.best() == 0
     assert tried.average_precision().max() == 0
-
-
-def square_window(*boxes, side=30):
-    labels = np.zeros((side, side), np.int32)
-    for index, (top, left, length) in enumerate(boxes):
-        labels[top : top + length, left : left + length] = index + 1
-    return label_window(np.zeros((1, side, side), np.float32), labels, (0, 0), "w", "g", 1)
-
-
-def true_maps(window):
-    probabilities = torch.from_numpy(np.stack([window.targets.classes == each for each in range(3)])).float()
-    distance = torch.from_numpy(window.targets.distance)
-    return PixelMaps(probabilities[None], distance[None], torch.zeros_like(distance)[None])
 
 
 def test_sizes_come_from_objects_that_no_edge_cuts():
@@ -105,30 +84,6 @@ def test_the_best_sets_come_first_and_those_clearly_worse_not_at_all():
     assert uneven.best_sets(2) == uneven.parameters[:2]
     first = np.array([True, False, False])
     assert uneven.best_sets(3, first) == uneven.parameters[:1]
-
-
-def test_some_windows_come_with_their_views():
-    windows = [square_window((8, 8, 9)), square_window((3, 3, 10))]
-    held_out = HeldOutMaps(windows, ["a", "b"], [*windows, *windows], ["a1", "b1", "a2", "b2"])
-    assert [maps for _, maps in held_out.some()] == ["a", "b", "a1", "b1", "a2", "b2"]
-    assert [maps for _, maps in held_out.some(np.array([False, True]))] == ["b", "b1", "b2"]
-
-
-def grid_of_squares(side, gap):
-    return [(row, column, side) for row in range(5, 120, side + gap) for column in range(5, 120, side + gap)]
-
-
-def test_teaching_tells_what_is_right_from_what_is_wrong():
-    """Squares that are labeled, and brighter half as large ones that are not: the maps show both."""
-    window = square_window(*grid_of_squares(9, 9), side=140)
-    shown = square_window(*grid_of_squares(9, 9), *[(y + 9, x + 9, 5) for y, x, _ in grid_of_squares(9, 9)], side=140)
-    held_out = HeldOutMaps([window], [true_maps(shown)])
-    decoder = Consensus((DecoderParameters(min_area=1, max_radius=6), DecoderParameters(min_area=1, smoothing=0.1)))
-    assert decode_maps(true_maps(shown), decoder).max() == shown.labels.max()
-    taught = held_out.teach(decoder)
-    np.testing.assert_array_equal(decode_maps(true_maps(shown), taught) > 0, window.labels > 0)
-    few = square_window((8, 8, 9))
-    assert HeldOutMaps([few], [true_maps(few)]).teach(decoder).score is None
 
 
 def test_the_decoder_is_chosen_by_views_too():

@@ -13,7 +13,7 @@ from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.decode import DecoderParameters
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.predict import Predictor
-from fewstain.pixels.tune import HeldOutMaps
+from fewstain.pixels.proposals import HeldOutMaps
 
 
 class JointPredictor:

@@ -14,7 +14,8 @@ from fewstain.pairs.method import Method
 from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.nested import nested_scores
-from fewstain.pixels.tune import DecoderTrials, HeldOutMaps, decoder_candidates, try_on_all
+from fewstain.pixels.proposals import HeldOutMaps
+from fewstain.pixels.tune import DecoderTrials, decoder_candidates, try_on_all
 from fewstain.settings import SegmenterSettings
 
 

@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from fewstain.errors import UserError
 from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.ensemble import PixelMaps
-from fewstain.pixels.tune import DecoderTrials, HeldOutMaps
+from fewstain.pixels.proposals import HeldOutMaps
+from fewstain.pixels.tune import DecoderTrials
 from fewstain.pixels.views import held_out_views
 from fewstain.pixels.windows import LabeledWindow
 from fewstain.storage import atomic_path

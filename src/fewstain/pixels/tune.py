@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import ParameterSampler
 
-from fewstain.evaluate.matching import best_ious, label_overlap, left_out, match_overlap
+from fewstain.evaluate.matching import label_overlap, left_out, match_overlap
 from fewstain.evaluate.scores import THRESHOLDS
-from fewstain.pixels.consensus import Consensus, agreements
+from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.decode import DecoderParameters, decode
 from fewstain.pixels.ensemble import PixelMaps
-from fewstain.pixels.object_score import RIGHT, Maps, describe_objects, learn_score
+from fewstain.pixels.proposals import HeldOutMaps, decodable
 from fewstain.pixels.windows import LabeledWindow
 
 GRID = {
@@ -25,73 +25,6 @@ GRID = {
     "shape_weight": [0.0, 0.2, 0.4, 0.6],
     "min_area": [0.2, 0.5, 0.8],  # times the area that a tenth of the objects do not reach
 }
-
-
-@dataclass(frozen=True)
-class ProposedObjects:
-    """What one decoder makes of a window: (H, W) labels 1..n, and of each object its features, without the agreement.
-
-    `right` (n,) says whether it meets a labeled one, `whole` (n,) whether no edge cuts it.
-    """
-
-    labels: NDArray[np.integer]
-    described: NDArray[np.float64]
-    right: NDArray[np.bool_]
-    whole: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class HeldOutMaps:
-    """Labeled windows and views of them, and their maps by models that have not seen them.
-
-    Attributes
-    ----------
-    windows, views
-        View i is of window i % len(windows).
-    maps, view_maps
-        Of each window and view, cut to it: a batch with each model's maps.
-    """
-
-    windows: Sequence[LabeledWindow]
-    maps: Sequence[PixelMaps]
-    views: Sequence[LabeledWindow] = ()
-    view_maps: Sequence[PixelMaps] = ()
-    _proposed: dict[tuple[int, DecoderParameters, int], ProposedObjects] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
-
-    def some(self, windows: NDArray[np.bool_] | None = None) -> list[tuple[LabeledWindow, PixelMaps]]:
-        """List (some of) the windows, and then the views of these, with their maps."""
-        both = zip((*self.windows, *self.views), (*self.maps, *self.view_maps), strict=True)
-        chosen = np.ones(len(self.windows), np.bool_) if windows is None else windows
-        return [each for number, each in enumerate(both) if chosen[number % len(self.windows)]]
-
-    def teach(self, decoder: Consensus, windows: NDArray[np.bool_] | None = None) -> Consensus:
-        """Teach a decoder which of its objects are right, by (some of) the windows and their views."""
-        described, right = [], []
-        sources = decoder.sources or (0,) * len(decoder.decoders)
-        for window, maps in self.some(windows):
-            proposed = [self._propose(window, maps, *each) for each in zip(decoder.decoders, sources, strict=True)]
-            for each, agreement in zip(proposed, agreements([each.labels for each in proposed]), strict=True):
-                described.append(np.column_stack([agreement, each.described])[each.whole])
-                right.append(each.right[each.whole])
-        return replace(decoder, score=learn_score(np.concatenate(described), np.concatenate(right)))
-
-    def _propose(
-        self, window: LabeledWindow, maps: PixelMaps, parameters: DecoderParameters, source: int
-    ) -> ProposedObjects:
-        """Decode one model's maps of a window, once: the folds of nested scores mostly ask for the same."""
-        key = id(maps), parameters, source
-        if key not in self._proposed:
-            planes = decodable(maps)
-            labels = decode(*planes[source], parameters)
-            self._proposed[key] = ProposedObjects(
-                labels.astype(np.min_scalar_type(int(labels.max(initial=0)))),  # many are held at once
-                describe_objects(labels, planes),
-                best_ious(window.labels, labels)[1] > RIGHT,
-                _whole(labels),
-            )
-        return self._proposed[key]
 
 
 @dataclass(frozen=True)
@@ -205,24 +138,6 @@ def decode_maps(maps: PixelMaps, decoder: DecoderParameters | Consensus) -> NDAr
     """Decode the maps of one image: a batch with one model's maps or, for a consensus of several, each model's."""
     planes = decodable(maps)
     return decoder.decode(planes).labels if isinstance(decoder, Consensus) else decode(*planes[0], decoder)
-
-
-def decodable(maps: PixelMaps) -> list[Maps]:
-    """Of each model's maps of one image, what `decode` takes: foreground, boundary and distance."""
-    return [
-        (1 - probabilities[0], probabilities[1], distance)
-        for probabilities, distance in zip(
-            maps.probabilities.float().cpu().numpy(), maps.distance.float().cpu().numpy(), strict=True
-        )
-    ]
-
-
-def _whole(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Which of the objects 1..n touch no edge, (n,)."""
-    whole = np.ones(int(labels.max(initial=0)) + 1, np.bool_)
-    for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
-        whole[edge] = False
-    return whole[1:]
 
 
 def _whole_areas(windows: Sequence[LabeledWindow]) -> NDArray[np.int64]:
