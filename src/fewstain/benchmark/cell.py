@@ -163,7 +163,7 @@ def _scored(run: CellRun, dataset: Dataset, work: Path) -> dict[str, Any]:
     return {
         "scores": scores,
         "images": images,
-        "seconds": {name: round(value, 1) for name, value in seconds.items()},
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "parameters": fitted.parameters,
         "notes": fitted.notes,
     }
