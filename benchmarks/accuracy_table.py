@@ -8,11 +8,10 @@ What stands between the page's two markers is replaced.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
-from page import replace_tables
+from page import write_tables
 
 
 def main() -> None:
@@ -20,9 +19,7 @@ def main() -> None:
     parser.add_argument("results", type=Path, nargs="+", help="JSON files of ablation.py and views.py")
     parser.add_argument("--page", type=Path, default=Path("docs/accuracy.md"))
     options = parser.parse_args()
-    results = [json.loads(path.read_text(encoding="utf-8")) for path in options.results]
-    text = replace_tables(options.page.read_text(encoding="utf-8"), content(results), "accuracy")
-    options.page.write_text(text, encoding="utf-8")
+    write_tables(options.page, options.results, content, "accuracy")
 
 
 def content(results: list[dict[str, Any]]) -> str:

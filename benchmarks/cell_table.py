@@ -8,12 +8,11 @@ What stands between the page's two markers is replaced. Cells that failed are le
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from page import replace_tables
+from page import write_tables
 
 from fewstain.benchmark_settings import DONE, TITLES, MethodName
 
@@ -28,9 +27,7 @@ def main() -> None:
     parser.add_argument("cells", type=Path, nargs="+", help="JSON files in benchmarks/results")
     parser.add_argument("--page", type=Path, default=Path("docs/accuracy.md"))
     options = parser.parse_args()
-    cells = [json.loads(path.read_text(encoding="utf-8")) for path in options.cells]
-    text = replace_tables(options.page.read_text(encoding="utf-8"), content(cells), "cells")
-    options.page.write_text(text, encoding="utf-8")
+    write_tables(options.page, options.cells, content, "cells")
 
 
 def content(cells: Sequence[Mapping[str, Any]]) -> str:
