@@ -14,7 +14,7 @@ CODE_VERSIONS = {
     "painter": 1,
     "pairs": 1,
     "gather": 1,
-    "segmenter": 4,
+    "segmenter": 5,
     "segment": 6,
     "corrections": 1,
     "evaluate": 1,

@@ -125,3 +125,17 @@ def test_scores_lie_between_zero_and_one_and_a_perfect_result_has_all_ones(truth
     found, perfect = scores((truth, predicted)), scores((truth, truth))
     assert all(found[key] is None or 0 <= found[key] <= 1 for key in keys)
     assert all(perfect[key] in (1, None) for key in keys)
+
+
+def test_a_lead_and_its_error_are_of_the_same_images():
+    ahead, behind = ScoreSum(), ScoreSum()
+    for number in range(4):
+        ahead.add(TRUTH, TRUTH, name=str(number))
+        behind.add(TRUTH, PREDICTED, name=str(number))
+    assert ahead.lead(behind) == (pytest.approx(2 / 3), pytest.approx(0))  # every image tells the same
+    assert behind.lead(behind) == (0, 0)
+    ahead.add(TRUTH, EMPTY, name="4")
+    behind.add(TRUTH, EMPTY, name="4")
+    lead, error = ahead.lead(behind)
+    assert lead == pytest.approx(8 / 10 - 4 / 14)
+    assert 0 < error < 0.2

@@ -1,20 +1,37 @@
+import numpy as np
 import pytest
 
+from fewstain.evaluate.scores import ScoreSum
 from fewstain.pairs.method import Method
 from fewstain.pairs.methods import best_method
 
 
+def scored(*found: int) -> ScoreSum:
+    """Ten objects of 2 × 2 pixels in each window, of which so many are found."""
+    truth = np.zeros((3, 30), np.int32)
+    for number in range(10):
+        truth[:2, 3 * number : 3 * number + 2] = number + 1
+    total = ScoreSum()
+    for window, count in enumerate(found):
+        total.add(truth, np.where(truth <= count, truth, 0), name=str(window))
+    return total
+
+
 @pytest.mark.parametrize(
-    ("both", "ensemble", "segmenter", "expected"),
+    ("both", "segmenter", "expected"),
     [
-        (0.80, 0.79, 0.70, Method.both),
-        (0.80, 0.80, 0.80, Method.both),  # of equals
-        (0.80, 0.81, 0.70, Method.ensemble),
-        (0.80, 0.84, 0.85, Method.segmenter),
-        (None, None, None, Method.both),  # nothing to find, and nothing found
+        ((7, 7, 7, 7), (7, 7, 7, 7), Method.ensemble),  # of equals
+        ((7, 7, 7, 6), (6, 7, 7, 7), Method.ensemble),  # behind
+        ((10, 5, 7, 7), (7, 7, 7, 7), Method.ensemble),  # ahead by one object, as it happens: 7.25 against 7
+        ((8, 8, 8, 7), (7, 7, 7, 7), Method.both),  # ahead in most windows
+        ((8, 8, 8, 7), (9, 9, 8, 9), Method.segmenter),  # both lead, this one more
+        ((0, 0, 0, 0), (0, 0, 0, 0), Method.ensemble),
     ],
 )
-def test_what_scores_best_segments(both, ensemble, segmenter, expected):
-    values = {Method.both: both, Method.ensemble: ensemble, Method.segmenter: segmenter}
-    scores = {method: {"AP50": value, "AP50_standard_error": 0.03} for method, value in values.items()}
+def test_the_ensemble_segments_unless_another_leads_by_more_than_chance(both, segmenter, expected):
+    scores = {
+        Method.both: scored(*both),
+        Method.ensemble: scored(7, 7, 7, 7),
+        Method.segmenter: scored(*segmenter),
+    }
     assert best_method(scores) is expected

@@ -4,7 +4,7 @@ import torch
 from fewstain.pixels.decode import DecoderParameters
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.held_out import HeldOut, winner
-from fewstain.pixels.nested import nested_scores
+from fewstain.pixels.nested import nested_sum, scores_of
 from fewstain.pixels.proposals import HeldOutMaps
 from fewstain.pixels.tune import try_decoders
 from fewstain.pixels.windows import label_window
@@ -56,7 +56,7 @@ def test_the_decoder_of_a_fold_is_chosen_on_the_others():
     only = candidate(maps, windows)
     assert only.trials.best(np.array([True, False, False])) == 0
     assert only.trials.best(np.array([False, True, True])) == 1
-    scores = nested_scores(windows, np.array([0, 1, 2]), best_of(only))
+    scores = scores_of(nested_sum(windows, np.array([0, 1, 2]), best_of(only)))
     # a loses both its objects to the large min_area that b and c ask for, b and c keep the specks that a asks for;
     # chosen on all three windows, the first decoder would find all 4
     assert (scores["TP"], scores["FP"], scores["FN"]) == (2, 2, 2)
@@ -68,7 +68,7 @@ def test_the_candidate_of_a_fold_are_chosen_on_the_others():
     nothing = np.zeros((40, 40), bool)
     sees_a = candidate([maps_of(windows[0]), maps_of(windows[1], nothing)], windows)
     sees_b = candidate([maps_of(windows[0], nothing), maps_of(windows[1])], windows)
-    scores = nested_scores(windows, np.array([0, 1]), best_of(sees_a, sees_b))
+    scores = scores_of(nested_sum(windows, np.array([0, 1]), best_of(sees_a, sees_b)))
     # with the held-out fold in the choice this would be 2 of 2
     assert (scores["TP"], scores["FN"], scores["AP50"]) == (0, 2, 0)
 
@@ -76,7 +76,7 @@ def test_the_candidate_of_a_fold_are_chosen_on_the_others():
 def test_classes_are_scored_where_there_are_some():
     windows = [window(name, 8, 8, classes={1: 0, 2: 1}) for name in "ab"]
     maps = [maps_of(each, classes=2) for each in windows]
-    scores = nested_scores(windows, np.array([0, 1]), best_of(candidate(maps, windows)), ("round", "long"))
+    scores = scores_of(nested_sum(windows, np.array([0, 1]), best_of(candidate(maps, windows)), ("round", "long")))
     assert set(scores["IoU"]) == {"background", "round", "long"}
     assert scores["mIoU"] > 0.9
     assert scores["AP50"] == 1

@@ -118,9 +118,25 @@ class ScoreSum:
 
     def standard_error(self, draws: int = 200) -> float:
         """Estimate AP50's standard error by bootstrap over the images that were added by name."""
+        return float(self._drawn_ap50(draws).std())
+
+    def lead(self, other: ScoreSum, draws: int = 200) -> tuple[float, float]:
+        """How far AP50 is above another's on the same images, and that difference's standard error.
+
+        Parameters
+        ----------
+        other
+            The same images were added to it by name, in the same order: both are drawn alike (paired bootstrap).
+        draws
+            Of the bootstrap.
+        """
+        apart = self._drawn_ap50(draws) - other._drawn_ap50(draws)
+        return (self.scores()["AP50"] or 0.0) - (other.scores()["AP50"] or 0.0), float(apart.std())
+
+    def _drawn_ap50(self, draws: int) -> np.ndarray:
         counts = np.array([[row["TP"], row["FP"], row["FN"]] for row in self.rows])
         drawn = counts[np.random.default_rng(0).integers(len(counts), size=(draws, len(counts)))].sum(1)
-        return float((drawn[:, 0] / np.maximum(drawn.sum(1), 1)).std())
+        return drawn[:, 0] / np.maximum(drawn.sum(1), 1)
 
     def image_scores(self) -> Scores:
         """Score what a single image can be scored by: `scores` without count_bias, count_limits_95 and n_images."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fewstain.evaluate.scores import ScoreSum
 from fewstain.pairs.joint import joint_decoder, joint_held_out
 from fewstain.pairs.method import Method
 from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.ensemble import PixelMaps
-from fewstain.pixels.nested import nested_scores
+from fewstain.pixels.nested import nested_sum
 from fewstain.pixels.proposals import HeldOutMaps
 from fewstain.pixels.tune import DecoderTrials, decoder_candidates, try_on_all
 from fewstain.settings import SegmenterSettings
@@ -44,13 +44,13 @@ class HeldOutMethod:
         chosen = Consensus(best[0]) if len(best) == 1 else joint_decoder(*best)
         return self.seen.teach(chosen, windows)
 
-    def scores(self, fold: NDArray[np.int64], class_names: Sequence[str] = ()) -> dict[str, Any]:
-        """Score each fold with a decoder chosen on the others; see `nested_scores`."""
+    def scores(self, fold: NDArray[np.int64], class_names: Sequence[str] = ()) -> ScoreSum:
+        """Score each fold with a decoder chosen on the others; see `nested_sum`."""
 
         def choose(windows: NDArray[np.bool_]) -> tuple[Sequence[PixelMaps], Consensus]:
             return self.seen.maps, self.decoder(windows)
 
-        return nested_scores(self.seen.windows, fold, choose, class_names)
+        return nested_sum(self.seen.windows, fold, choose, class_names)
 
 
 def held_out_methods(
@@ -73,6 +73,12 @@ def held_out_methods(
     }
 
 
-def best_method(scores: Mapping[Method, Mapping[str, Any]]) -> Method:
-    """Choose by out-of-fold AP50; of equals both together, which depend less on the luck of one training."""
-    return max((Method.both, Method.ensemble, Method.segmenter), key=lambda method: scores[method]["AP50"] or 0.0)
+def best_method(scores: Mapping[Method, ScoreSum]) -> Method:
+    """Choose the ensemble, unless another's out-of-fold AP50 leads by more than the lead's standard error.
+
+    The ensemble's score is the one that nothing flatters: what the segmenter learns of the pool was labeled by an
+    ensemble that has seen the held-out windows. Of those that lead by enough the one that leads most is chosen.
+    """
+    leads = {method: each.lead(scores[Method.ensemble]) for method, each in scores.items()}
+    ahead = {method: lead for method, (lead, error) in leads.items() if lead > error}
+    return max(ahead, key=ahead.__getitem__, default=Method.ensemble)

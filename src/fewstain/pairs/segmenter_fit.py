@@ -33,6 +33,7 @@ from fewstain.pairs.segmenter_training import labeled_crops, loss_of_step
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.folder import HELD_OUT_FILE, load_pixels
 from fewstain.pixels.held_out import read_held_out
+from fewstain.pixels.nested import scores_of
 from fewstain.pixels.record import ONE_CLASS, PixelsRecord, read_record
 from fewstain.pixels.windows import LabeledWindow, labeled_windows
 from fewstain.settings import DiffusionSettings, SegmenterSettings
@@ -253,7 +254,7 @@ def write_segmenter(
         record = SegmenterRecord(
             method=best_method(scores),
             decoders={method: each.decoder() for method, each in methods.items()},
-            out_of_fold={str(method): each for method, each in scores.items()},
+            out_of_fold={str(method): scores_of(each) for method, each in scores.items()},
             settings=settings.model_dump(mode="json"),
             seed=seed,
             n_labels=sources.record.n_labels,

@@ -24,7 +24,7 @@ from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps
 from fewstain.pixels.features import FeatureExtractor
 from fewstain.pixels.folds import MARGIN, assign_folds, learnable, spatially_blocked
 from fewstain.pixels.held_out import winner
-from fewstain.pixels.nested import nested_scores
+from fewstain.pixels.nested import nested_sum, scores_of
 from fewstain.pixels.proposals import HeldOutMaps
 from fewstain.pixels.table import sample_table, window_projection
 from fewstain.pixels.views import held_out_views
@@ -158,7 +158,7 @@ def fit_features(
         best.choice,
         best.decoder(settings.decoders),
         _tables(features, candidates, best),
-        nested_scores(features.windows, features.fold, choose, class_names)
+        scores_of(nested_sum(features.windows, features.fold, choose, class_names))
         | {"spatially_blocked": spatially_blocked(features.windows)},
         best.seen,
     )

@@ -19,12 +19,12 @@ from fewstain.pixels.windows import LabeledWindow
 Choose = Callable[[NDArray[np.bool_]], tuple[Sequence[PixelMaps], Consensus]]
 
 
-def nested_scores(
+def nested_sum(
     windows: Sequence[LabeledWindow],
     fold: NDArray[np.int64],
     choose: Choose,
     class_names: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> ScoreSum:
     """Score each fold with maps and decoder chosen on the other folds (Varma & Simon, BMC Bioinformatics 2006).
 
     Parameters
@@ -38,8 +38,8 @@ def nested_scores(
 
     Returns
     -------
-    dict
-        `ScoreSum.scores`, and AP50_standard_error; objects cut by a window's edge are left out.
+    ScoreSum
+        Of all windows, in the order of the folds; objects cut by a window's edge are left out.
     """
     total = ScoreSum()
     for number in range(int(fold.max()) + 1):
@@ -60,4 +60,9 @@ def nested_scores(
                 predicted_classes=found if true else None,
                 ignore_edge=True,
             )
+    return total
+
+
+def scores_of(total: ScoreSum) -> dict[str, Any]:
+    """Write `ScoreSum.scores` and AP50_standard_error, as the records of models hold them."""
     return {**total.scores(), "AP50_standard_error": total.standard_error()}
