@@ -25,8 +25,9 @@ from fewstain.diffusion.record import read_record
 from fewstain.pixels.choose import FeatureChoice, predict_held_out
 from fewstain.pixels.features import block_names
 from fewstain.pixels.fit import labeled_features
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.tune import DecoderTrials, decoder_candidates, try_decoders
-from fewstain.pixels.windows import LabeledWindow, read_windows
+from fewstain.pixels.windows import read_windows
 from fewstain.settings import PixelSettings
 
 VARIANTS: dict[str, Mapping[str, Any]] = {

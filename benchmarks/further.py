@@ -30,9 +30,9 @@ from fewstain.evaluate.matching import best_ious, match
 from fewstain.pairs.method import Method
 from fewstain.pairs.segmenter_record import read_segmenter_record
 from fewstain.pixels.consensus import FoundObjects
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.proposals import decodable
 from fewstain.pixels.record import read_record as read_pixels_record
-from fewstain.pixels.windows import LabeledWindow
 
 DRAWS = 2000
 CONFIDENCES = (0, 0.6, 0.8, 0.9, 0.95, 1)

@@ -11,7 +11,7 @@ import numpy as np
 from fewstain.dataset import open_dataset
 from fewstain.demo import packaged
 from fewstain.images.read import IMAGE_EXTENSIONS, extension, read_image, read_labels, stem
-from fewstain.pixels.windows import LabeledWindow, label_window
+from fewstain.pixels.labeled_window import LabeledWindow, label_window
 
 SYMMETRIES = 8  # four turns, mirrored or not
 

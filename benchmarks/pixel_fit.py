@@ -46,12 +46,12 @@ from fewstain.evaluate.scores import ScoreSum
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.extractor import build_extractor
 from fewstain.pixels.features import FeatureExtractor
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.proposals import HeldOutMaps
 from fewstain.pixels.table import sample_table, window_projection
 from fewstain.pixels.targets import INTERIOR
 from fewstain.pixels.training import train_ensemble
 from fewstain.pixels.tune import decode_maps, tune_decoder
-from fewstain.pixels.windows import LabeledWindow
 from fewstain.settings import PixelSettings
 
 SEED = 0

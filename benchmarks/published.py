@@ -36,8 +36,8 @@ from fewstain.baselines.ddpm_seg import (
 )
 from fewstain.pixels.ensemble import PixelMaps, jensen_shannon
 from fewstain.pixels.features import FeatureExtractor
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.training import DISTANCE_WEIGHT
-from fewstain.pixels.windows import LabeledWindow
 
 COPIES = 2  # of the features, at the peak
 

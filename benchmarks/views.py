@@ -40,10 +40,11 @@ from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps
 from fewstain.pixels.filters import FilterFeatures
 from fewstain.pixels.folds import assign_folds
+from fewstain.pixels.labeled_window import LabeledWindow, label_window
 from fewstain.pixels.table import sample_table, window_projection
 from fewstain.pixels.tune import decode_maps, try_decoders
 from fewstain.pixels.views import draw_view, other_light, turned_view, with_copies
-from fewstain.pixels.windows import LabeledWindow, label_window, read_windows
+from fewstain.pixels.windows import read_windows
 from fewstain.settings import PixelSettings
 
 ViewOf = Callable[[LabeledWindow, np.random.Generator], LabeledWindow]

@@ -6,7 +6,7 @@ import pytest
 
 from fewstain.baselines.cellpose import Cellpose
 from fewstain.errors import UserError
-from fewstain.pixels.windows import label_window
+from fewstain.pixels.labeled_window import label_window
 
 FAKE = {
     "torch.py": "from types import SimpleNamespace\nmanual_seed = int\ncuda = SimpleNamespace(is_available=bool)\n",

@@ -11,7 +11,7 @@ from fewstain.baselines.ddpm_seg import (
 )
 from fewstain.diffusion.network import build_denoiser
 from fewstain.pixels.features import block_names
-from fewstain.pixels.windows import label_window
+from fewstain.pixels.labeled_window import label_window
 from fewstain.settings import DiffusionSettings, SegmentSettings
 
 

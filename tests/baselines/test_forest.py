@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fewstain.baselines.forest import ForestSegmenter
-from fewstain.pixels.windows import label_window
+from fewstain.pixels.labeled_window import label_window
 
 
 def window(image, labels, margin=4):

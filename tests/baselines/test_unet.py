@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from fewstain.baselines.unet import UNetSegmenter, cosine_with_warmup
-from fewstain.pixels.windows import label_window
+from fewstain.pixels.labeled_window import label_window
 
 SMALL = {"features": (8, 8, 8, 8, 8, 8), "crop": 32, "batch_size": 2, "window": 32}
 

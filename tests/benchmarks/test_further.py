@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fewstain.pixels.consensus import FoundObjects
-from fewstain.pixels.windows import label_window
+from fewstain.pixels.labeled_window import label_window
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import TensorDataset
 
 from fewstain.images.normalise import Normaliser
-from fewstain.pixels.windows import label_window
+from fewstain.pixels.labeled_window import label_window
 from fewstain.settings import PixelSettings
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"

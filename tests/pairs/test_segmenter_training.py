@@ -16,7 +16,7 @@ from fewstain.pairs.segmenter_training import (
     near,
     segmentation_loss,
 )
-from fewstain.pixels.windows import label_window
+from fewstain.pixels.labeled_window import label_window
 from fewstain.settings import SegmenterSettings
 
 SETTINGS = SegmenterSettings(crop=32, views=2)

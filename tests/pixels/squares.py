@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from fewstain.pixels.ensemble import PixelMaps
-from fewstain.pixels.windows import label_window
+from fewstain.pixels.labeled_window import label_window
 
 
 def square_window(*boxes, side=30):

@@ -14,8 +14,8 @@ from fewstain.pixels.choose import (
     tune_winners,
 )
 from fewstain.pixels.folds import assign_folds
+from fewstain.pixels.labeled_window import label_window
 from fewstain.pixels.table import sample_table, window_projection
-from fewstain.pixels.windows import label_window
 from fewstain.settings import PixelSettings
 
 SETTINGS = PixelSettings(

@@ -10,10 +10,10 @@ from fewstain.evaluate.scores import ScoreSum
 from fewstain.images.read import read_labels, stem
 from fewstain.pixels.decode import DecoderParameters, decode
 from fewstain.pixels.ensemble import PixelMaps
+from fewstain.pixels.labeled_window import label_window
 from fewstain.pixels.proposals import HeldOutMaps
 from fewstain.pixels.targets import BOUNDARY, pixel_targets
 from fewstain.pixels.tune import decode_maps, tune_decoder
-from fewstain.pixels.windows import label_window
 
 PLAIN = DecoderParameters(smoothing=0, min_area=1)
 

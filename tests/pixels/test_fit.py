@@ -8,7 +8,7 @@ from fewstain.diffusion.network import build_denoiser
 from fewstain.errors import UserError
 from fewstain.pixels.fit import count_steps, fit_pixels, fit_windows
 from fewstain.pixels.folder import load_pixels
-from fewstain.pixels.windows import label_window
+from fewstain.pixels.labeled_window import label_window
 from fewstain.settings import DiffusionSettings, PixelSettings
 
 SETTINGS = PixelSettings(

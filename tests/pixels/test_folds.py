@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from fewstain.pixels.folds import MARGIN, assign_folds, learnable, spatially_blocked
+from fewstain.pixels.labeled_window import label_window
 from fewstain.pixels.table import PixelTable
-from fewstain.pixels.windows import label_window
 
 SIDE = 48
 

@@ -6,9 +6,9 @@ from numpy.testing import assert_array_equal
 from fewstain.errors import UserError
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.held_out import read_held_out, save_held_out
+from fewstain.pixels.labeled_window import label_window
 from fewstain.pixels.proposals import HeldOutMaps
 from fewstain.pixels.views import held_out_views
-from fewstain.pixels.windows import label_window
 
 
 def window(name):

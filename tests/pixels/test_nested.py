@@ -4,10 +4,10 @@ import torch
 from fewstain.pixels.decode import DecoderParameters
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.held_out import HeldOut, winner
+from fewstain.pixels.labeled_window import label_window
 from fewstain.pixels.nested import nested_sum, scores_of
 from fewstain.pixels.proposals import HeldOutMaps
 from fewstain.pixels.tune import try_decoders
-from fewstain.pixels.windows import label_window
 
 DECODERS = (DecoderParameters(min_area=1), DecoderParameters(min_area=150))
 

@@ -1,8 +1,8 @@
 import numpy as np
 import torch
 
+from fewstain.pixels.labeled_window import label_window
 from fewstain.pixels.table import sample_table, window_projection
-from fewstain.pixels.windows import label_window
 
 
 class PlaceAndBlur:

@@ -2,9 +2,9 @@ import numpy as np
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+from fewstain.pixels.labeled_window import CONTEXT, label_window
 from fewstain.pixels.targets import pixel_targets
-from fewstain.pixels.views import draw_view, haze, other_light
-from fewstain.pixels.windows import label_window
+from fewstain.pixels.views import VIEW_SIDE, draw_view, haze, other_light
 
 
 def window(classes=None):
@@ -26,6 +26,19 @@ def test_a_view_is_a_window_of_the_same_size_with_targets_of_its_own_labels():
         expected = pixel_targets(view.labels)
         assert_array_equal(view.targets.classes, expected.classes)
         assert_array_equal(view.targets.distance, expected.distance)
+
+
+def test_a_view_of_a_large_window_shows_a_part_of_it():
+    labels = np.kron(np.arange(1, 17).reshape(4, 4), np.ones((64, 64), np.int32)).astype(np.int32)
+    large = label_window(np.zeros((1, 256, 200), np.float32), labels[:, :200], (0, 0), "w", "image", 8)
+    rng = np.random.default_rng(0)
+    places = set()
+    for _ in range(10):
+        view = draw_view(large, rng)
+        assert view.image.shape == (1, VIEW_SIDE, VIEW_SIDE)
+        assert min(view.labels.shape) >= VIEW_SIDE - 2 * CONTEXT
+        places.add(tuple(view.origin))
+    assert len(places) > 5
 
 
 def test_views_show_copies_now_and_then_which_have_the_class_of_their_original():

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewstain.errors import UserError
-from fewstain.pixels.windows import LabeledWindow
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.storage import read_json, write_json
 
 WORKER = Path(__file__).with_name("cellpose_worker.py")

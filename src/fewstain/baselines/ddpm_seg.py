@@ -23,9 +23,9 @@ from fewstain.diffusion.progress import StepProgress
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.features import DiffusionFeatures, block_names
 from fewstain.pixels.gather import gather
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.predict import ImageMaps, predict_maps
 from fewstain.pixels.targets import BACKGROUND, INTERIOR
-from fewstain.pixels.windows import LabeledWindow
 from fewstain.settings import SegmentSettings
 
 TIMESTEPS = (50, 150, 250)  # of a schedule of 1000, as are the next two lines (their table of best configurations)

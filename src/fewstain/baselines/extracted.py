@@ -10,11 +10,11 @@ from fewstain.pixels.choose import FeatureChoice, candidate_choices
 from fewstain.pixels.features import FeatureExtractor
 from fewstain.pixels.filters import ChosenFeatures, FilterFeatures, StackedFeatures
 from fewstain.pixels.fit_features import extracted_features, fit_features
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.model import Model
 from fewstain.pixels.predict import EnsemblePredictor
 from fewstain.pixels.record import ONE_CLASS, PixelsRecord
 from fewstain.pixels.targets import INTERIOR
-from fewstain.pixels.windows import LabeledWindow
 from fewstain.settings import PixelSettings
 
 NO_TIMESTEP = 0  # stands for the timestep of features that have none

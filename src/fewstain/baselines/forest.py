@@ -12,8 +12,8 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from fewstain.baselines.segmenter import single_maps
 from fewstain.pixels.ensemble import PixelMaps
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.targets import INTERIOR
-from fewstain.pixels.windows import LabeledWindow
 
 ROWS_AT_ONCE = 65536
 """Pixels that are predicted together: bounds the memory of the trees' outputs."""

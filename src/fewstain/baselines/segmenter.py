@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from fewstain.pixels.ensemble import PixelMaps
-from fewstain.pixels.windows import LabeledWindow
+from fewstain.pixels.labeled_window import LabeledWindow
 
 
 class PixelSegmenter(Protocol):

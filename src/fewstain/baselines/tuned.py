@@ -10,10 +10,10 @@ from fewstain.baselines.segmenter import PixelSegmenter
 from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.folds import assign_folds
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.proposals import HeldOutMaps
 from fewstain.pixels.tune import tune_decoder
 from fewstain.pixels.views import held_out_views
-from fewstain.pixels.windows import LabeledWindow
 from fewstain.settings import PixelSettings
 
 MOST_TUNING_WINDOWS = 100

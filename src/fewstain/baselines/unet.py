@@ -17,8 +17,8 @@ from torch import nn
 from fewstain.baselines.segmenter import single_maps
 from fewstain.pairs.segmenter_training import labeled_crops, segmentation_loss
 from fewstain.pixels.ensemble import PixelMaps
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.targets import INTERIOR
-from fewstain.pixels.windows import LabeledWindow
 from fewstain.settings import SegmenterSettings
 
 CLASSES = INTERIOR + 1

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from fewstain.dataset import Dataset, Window
 from fewstain.images.normalise import Normaliser, fit_normaliser
 from fewstain.images.read import read_header, read_image
-from fewstain.pixels.windows import LabeledWindow, read_windows
+from fewstain.pixels.labeled_window import LabeledWindow
+from fewstain.pixels.windows import read_windows
 from fewstain.settings import Settings
 
 Find = Callable[[NDArray], NDArray[np.integer]]

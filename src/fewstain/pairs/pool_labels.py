@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from fewstain.diffusion.progress import StepProgress
 from fewstain.images.read import read_image, stem
+from fewstain.pixels.labeled_window import LabeledWindow, label_window
 from fewstain.pixels.model import Model
-from fewstain.pixels.windows import LabeledWindow, label_window
 
 SIDE = 128  # pixels
 SURE = 0.8  # chance that an object is right from which on it is believed

@@ -9,7 +9,7 @@ from fewstain.dataset import list_files
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser
 from fewstain.images.read import LABEL_EXTENSIONS, read_image, read_labels, stem
-from fewstain.pixels.windows import LabeledWindow, label_window
+from fewstain.pixels.labeled_window import LabeledWindow, label_window
 
 IMAGES, LABELS = "images", "labels"
 

@@ -33,9 +33,10 @@ from fewstain.pairs.segmenter_training import labeled_crops, loss_of_step
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.folder import HELD_OUT_FILE, load_pixels
 from fewstain.pixels.held_out import read_held_out
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.nested import scores_of
 from fewstain.pixels.record import ONE_CLASS, PixelsRecord, read_record
-from fewstain.pixels.windows import LabeledWindow, labeled_windows
+from fewstain.pixels.windows import labeled_windows
 from fewstain.settings import DiffusionSettings, SegmenterSettings
 from fewstain.storage import sha256_file
 

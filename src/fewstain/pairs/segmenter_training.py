@@ -21,9 +21,9 @@ from torch.nn import functional
 
 from fewstain.pairs.pool_labels import PoolWindow
 from fewstain.pixels.folds import within_margin
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.targets import INTERIOR, pixel_classes
 from fewstain.pixels.views import MOST_COPIES, other_light, with_copies
-from fewstain.pixels.windows import LabeledWindow
 from fewstain.settings import SegmenterSettings
 
 SMOOTH, SHARP = "smooth", "sharp"  # planes that may be interpolated, and planes that may not

@@ -13,12 +13,12 @@ from torch import Tensor
 from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps
 from fewstain.pixels.folds import learnable
 from fewstain.pixels.held_out import HeldOut, winner
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.projection import Projection
 from fewstain.pixels.proposals import HeldOutMaps
 from fewstain.pixels.table import PixelTable
 from fewstain.pixels.training import train_ensemble
 from fewstain.pixels.tune import decoder_candidates, try_decoders
-from fewstain.pixels.windows import LabeledWindow
 from fewstain.settings import PixelSettings
 
 MEMBERS_PER_FOLD = 2

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import clear_border
 
-from fewstain.pixels.windows import turn_planes
+from fewstain.pixels.labeled_window import turn_planes
 
 RING = 3  # pixels around an object that are copied with it and blended in
 BLEND_SIGMA = 1.0  # pixels

@@ -20,9 +20,10 @@ from fewstain.pixels.features import block_names
 from fewstain.pixels.fit_features import FittedPixels, extracted_features, fit_features
 from fewstain.pixels.folder import HELD_OUT_FILE, save_pixels
 from fewstain.pixels.held_out import save_held_out
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.record import ONE_CLASS, PixelsRecord
 from fewstain.pixels.targets import INTERIOR
-from fewstain.pixels.windows import LabeledWindow, labeled_windows
+from fewstain.pixels.windows import labeled_windows
 from fewstain.settings import PixelSettings
 from fewstain.storage import check_writable
 

@@ -24,11 +24,11 @@ from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps
 from fewstain.pixels.features import FeatureExtractor
 from fewstain.pixels.folds import MARGIN, assign_folds, learnable, spatially_blocked
 from fewstain.pixels.held_out import winner
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.nested import nested_sum, scores_of
 from fewstain.pixels.proposals import HeldOutMaps
 from fewstain.pixels.table import sample_table, window_projection
 from fewstain.pixels.views import held_out_views
-from fewstain.pixels.windows import LabeledWindow
 from fewstain.settings import PixelSettings
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 from torch import Tensor
 
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.table import PixelTable
-from fewstain.pixels.windows import LabeledWindow
 
 LEAST_GROUPS = 3
 Places = TypeVar("Places", Tensor, NDArray)

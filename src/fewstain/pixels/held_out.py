@@ -16,10 +16,10 @@ from safetensors.torch import load_file, save_file
 from fewstain.errors import UserError
 from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.ensemble import PixelMaps
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.proposals import HeldOutMaps
 from fewstain.pixels.tune import DecoderTrials
 from fewstain.pixels.views import held_out_views
-from fewstain.pixels.windows import LabeledWindow
 from fewstain.storage import atomic_path
 
 VIEW = ":view-"  # a view's number follows; no file's name has a colon

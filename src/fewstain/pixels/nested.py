@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from fewstain.evaluate.scores import ScoreSum
 from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.ensemble import PixelMaps
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.objects import object_classes
 from fewstain.pixels.targets import INTERIOR
 from fewstain.pixels.tune import decode_maps
-from fewstain.pixels.windows import LabeledWindow
 
 Choose = Callable[[NDArray[np.bool_]], tuple[Sequence[PixelMaps], Consensus]]
 

@@ -12,8 +12,8 @@ from fewstain.evaluate.matching import best_ious
 from fewstain.pixels.consensus import Consensus, agreements
 from fewstain.pixels.decode import DecoderParameters, decode
 from fewstain.pixels.ensemble import PixelMaps
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.object_score import RIGHT, Maps, describe_objects, learn_score
-from fewstain.pixels.windows import LabeledWindow
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from fewstain.pixels.features import FeatureExtractor
 from fewstain.pixels.gather import gather, stratified_pixels
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.projection import Projection, fit_projection
-from fewstain.pixels.views import draw_view
-from fewstain.pixels.windows import LabeledWindow
+from fewstain.pixels.views import draw_view, part_view
 
 PROJECTION_PIXELS = 256  # of each window, for finding the components
 
@@ -56,10 +56,13 @@ class PixelTable:
 def window_projection(
     extractor: FeatureExtractor, windows: Sequence[LabeledWindow], components: int, rng: np.random.Generator
 ) -> Projection:
-    """Find the components of each map on a sample of the windows' pixels; full-resolution maps are kept whole."""
+    """Find the components of each map on a sample of the windows' pixels; full-resolution maps are kept whole.
+
+    Of a large window they are sampled from a part.
+    """
     samples: list[list[NDArray[np.float32]]] = []
     whole: list[bool] = []
-    for window in windows:
+    for window in (part_view(each, rng) for each in windows):
         maps = extractor.maps(window.image[None], window.origin)
         size = (window.image.shape[1], window.image.shape[2])
         whole = [(each.shape[2], each.shape[3]) == size for each in maps]

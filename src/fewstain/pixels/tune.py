@@ -14,8 +14,8 @@ from fewstain.evaluate.scores import THRESHOLDS
 from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.decode import DecoderParameters, decode
 from fewstain.pixels.ensemble import PixelMaps
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.proposals import HeldOutMaps, decodable
-from fewstain.pixels.windows import LabeledWindow
 
 GRID = {
     "foreground_threshold": [0.4, 0.5, 0.6, 0.7, 0.8, 0.9],

@@ -23,13 +23,14 @@ from skimage.transform import resize
 from torch import Tensor
 
 from fewstain.pixels.copies import touching_copies
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.targets import pixel_targets
-from fewstain.pixels.windows import LabeledWindow
 
 COPIES_CHANCE = 0.7  # of a view to show copies, and how many at most
 MOST_COPIES = 3
 HAZE_CHANCE, MOST_HAZE = 0.7, 0.6
 STRETCH_CHANCE = 0.5  # of a hazy view to be normalised anew, as an image with that haze would have been
+VIEW_SIDE = 192  # pixels; of a larger window a view shows a part, since few of its pixels are learned from
 HAZE_CELLS = 3  # the haze varies over thirds of a window
 SEED_LIMIT = 2**32
 
@@ -37,7 +38,8 @@ SEED_LIMIT = 2**32
 def draw_view(window: LabeledWindow, rng: np.random.Generator) -> LabeledWindow:
     """Draw a view of a window with its labels and targets.
 
-    Turned and mirrored; in most views some of its objects are copied to where they touch others; under other light.
+    A part of it where it is large; turned and mirrored; in most views some of its objects are copied to where they
+    touch others; under other light.
     What is copied comes from the window itself, so that nothing of a held-out window gets into another's views.
 
     Parameters
@@ -52,7 +54,7 @@ def draw_view(window: LabeledWindow, rng: np.random.Generator) -> LabeledWindow:
     LabeledWindow
         `source_rows` and `source_columns` tell of a copied pixel where it was copied from.
     """
-    seen = turned_view(window, rng)
+    seen = turned_view(part_view(window, rng), rng)
     if rng.random() < COPIES_CHANCE:
         seen = with_copies(seen, 1 + int(rng.integers(MOST_COPIES)), rng)
     return replace(seen, image=other_light(seen.image, rng))
@@ -62,6 +64,14 @@ def held_out_views(windows: Sequence[LabeledWindow], n: int, seed: int) -> list[
     """Draw `n` views of each window, to choose a decoder by: view i is of window i % len(windows)."""
     rng = np.random.default_rng((seed, *b"held-out views"))
     return [draw_view(window, rng) for _ in range(n) for window in windows]
+
+
+def part_view(window: LabeledWindow, rng: np.random.Generator) -> LabeledWindow:
+    """Draw a square of `VIEW_SIDE` pixels of a window and its surroundings; all of it where it is no larger."""
+    spare = [max(side - VIEW_SIDE, 0) for side in window.image.shape[1:]]
+    if not any(spare):
+        return window
+    return window.part((int(rng.integers(spare[0] + 1)), int(rng.integers(spare[1] + 1))), VIEW_SIDE)
 
 
 def turned_view(window: LabeledWindow, rng: np.random.Generator) -> LabeledWindow:

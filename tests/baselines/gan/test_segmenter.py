@@ -5,7 +5,7 @@ import torch
 from fewstain.baselines.gan import segmenter as module
 from fewstain.baselines.gan.projection import cut_crops, project
 from fewstain.baselines.gan.segmenter import DatasetGanSegmenter
-from fewstain.pixels.windows import label_window
+from fewstain.pixels.labeled_window import label_window
 from fewstain.settings import PixelSettings
 
 FEW = PixelSettings(steps=5, members=2, pixels_per_window=64, batch_pixels=64, components=2)

@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from fewstain.baselines.gan.training import Gan
 from fewstain.diffusion.progress import StepProgress
+from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.targets import Targets
-from fewstain.pixels.windows import LabeledWindow
 
 STEPS = 150
 RATE = 0.05

@@ -22,11 +22,11 @@ from fewstain.diffusion.progress import StepProgress
 from fewstain.pixels.decode import DecoderParameters
 from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps
 from fewstain.pixels.gather import gather
+from fewstain.pixels.labeled_window import LabeledWindow, label_window
 from fewstain.pixels.projection import Projection, fit_projection
 from fewstain.pixels.table import PROJECTION_PIXELS, PixelTable, gather_pixels
 from fewstain.pixels.training import train_ensemble
 from fewstain.pixels.tune import decode_maps, decoder_candidates
-from fewstain.pixels.windows import LabeledWindow, label_window
 from fewstain.settings import PixelSettings
 
 KEPT = 0.9  # of the generated images; the most uncertain tenth is dropped, as in the paper
