@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 from page import replace_tables
 
 import fewstain
-from fewstain.config import parse_set
 from fewstain.dataset import Dataset, Window, open_dataset
 from fewstain.diffusion.control.painting import file_pixels, paint_conditions
 from fewstain.diffusion.control.record import open_control
@@ -39,6 +38,7 @@ from fewstain.evaluate.realism import realism
 from fewstain.evaluate.scores import ScoreSum
 from fewstain.images.read import read_labels
 from fewstain.layout import layout_planes
+from fewstain.overrides import parse_set
 from fewstain.settings import ControlSettings
 from fewstain.validation import validate
 

@@ -38,11 +38,11 @@ import published
 import torch
 from labeled_squares import squares, test_images, training_images
 
-from fewstain.config import resolve
 from fewstain.demo import write_demo
 from fewstain.diffusion.network import load_denoiser
 from fewstain.diffusion.record import read_record
 from fewstain.evaluate.scores import ScoreSum
+from fewstain.overrides import resolve
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.extractor import build_extractor
 from fewstain.pixels.features import FeatureExtractor

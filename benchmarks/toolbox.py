@@ -34,7 +34,6 @@ from skimage.draw import ellipse
 from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor
 
-from fewstain.config import Preset
 from fewstain.dataset import open_dataset
 from fewstain.diffusion.adaptation import adapt
 from fewstain.diffusion.draws import starting_noise
@@ -48,6 +47,7 @@ from fewstain.diffusion.pictures import open_denoiser
 from fewstain.diffusion.sampling import sample
 from fewstain.evaluate.realism import realism
 from fewstain.presets import PRESETS
+from fewstain.settings import Preset
 from fewstain.storage import read_json, sha256_file, write_json
 from fewstain.toolbox import Target
 

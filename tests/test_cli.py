@@ -14,9 +14,9 @@ import pytest
 
 from fewstain.cli import run as cli
 from fewstain.cli.options import channels_of, section_settings
-from fewstain.config import DiffusionSettings, Preset
 from fewstain.errors import UserError
 from fewstain.images.write import write_image, write_labels
+from fewstain.settings import DiffusionSettings, Preset
 
 VERBS = (
     *("init", "import", "demo-data", "check", "evaluate", "train-diffusion", "adapt", "fit-pixels", "segment"),

@@ -6,19 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewstain.config import (
-    Preset,
-    across_options,
-    cli_options,
-    config_schema,
-    dataset_settings,
-    load_config,
-    parse_config,
-    parse_set,
-    resolve,
-)
+from fewstain.config import across_options, dataset_settings, load_config, parse_config
+from fewstain.config_schema import config_schema
 from fewstain.errors import UserError
+from fewstain.overrides import cli_options, parse_set, resolve
 from fewstain.presets import PRESETS
+from fewstain.settings import Preset
 
 ROOT = Path(__file__).parents[1]
 
@@ -46,7 +39,7 @@ def test_every_commented_out_example_of_the_projects_config_is_valid(tmp_path):
 
 def test_schema_file_is_the_generated_one():
     text = (ROOT / "workflow/schemas/config.schema.json").read_text()
-    assert text == json.dumps(config_schema(), indent=2) + "\n", "run `python -m fewstain.config`"
+    assert text == json.dumps(config_schema(), indent=2) + "\n", "run `python -m fewstain.config_schema`"
 
 
 def test_schema_forbids_unknown_keys_at_every_depth_and_fills_in_no_presets_number():

@@ -1,12 +1,11 @@
 """The one definition of config.yaml: which datasets, which preset, and the numbers that differ from it.
 
-`workflow/schemas/config.schema.json` is generated from these models (`python -m fewstain.config`).
+`workflow/schemas/config.schema.json` is generated from these models (`python -m fewstain.config_schema`).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +14,8 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
 from fewstain.benchmark_settings import BenchmarkSettings, read_benchmark
 from fewstain.errors import UserError
+from fewstain.overrides import resolve
 from fewstain.pair_settings import PAIR_SECTIONS, LayoutSettings, PainterSettings, PairSettings
-from fewstain.presets import PRESETS
 from fewstain.settings import (
     ConditionalSettings,
     DiffusionSettings,
@@ -29,28 +28,6 @@ from fewstain.settings import (
 )
 from fewstain.toolbox import ToolboxSettings, training_options
 from fewstain.validation import nearest, validate
-
-__all__ = [
-    "Across",
-    "Config",
-    "DatasetSettings",
-    "DiffusionSettings",
-    "PixelSettings",
-    "Preset",
-    "SegmentSettings",
-    "SegmenterSettings",
-    "Settings",
-    "across_options",
-    "cli_options",
-    "config_schema",
-    "dataset_settings",
-    "load_config",
-    "painter_options",
-    "pair_settings",
-    "parse_config",
-    "parse_set",
-    "resolve",
-]
 
 SECTIONS = tuple(Settings.model_fields)
 ACROSS = "across"  # folder of results that belong to no one dataset
@@ -201,99 +178,9 @@ def painter_options(config: Config, name: str) -> list[str]:
     return layouts + training_options(preset, "painter", own.painter)[len(["--preset", preset]) :]
 
 
-def resolve(
-    preset: Preset | str, overrides: Mapping[str, Mapping[str, Any]] | None = None, source: str = "settings"
-) -> Settings:
-    """Return a preset's numbers with some of them replaced.
-
-    Parameters
-    ----------
-    preset
-        One of `Preset`.
-    overrides
-        For each section ("diffusion", "pixels", …) the keys to replace.
-    source
-        Named in messages.
-
-    Raises
-    ------
-    UserError
-        For an unknown preset, an unknown key, or a value out of range.
-    """
-    if preset not in PRESETS:
-        raise UserError(f"{source}: no preset {str(preset)!r}; {nearest(str(preset), list(PRESETS))}")
-    numbers: dict[str, Any] = PRESETS[Preset(preset)].model_dump(mode="json")
-    for section, changed in (overrides or {}).items():
-        known = numbers.get(section)
-        numbers[section] = {**known, **changed} if known and isinstance(changed, Mapping) else changed
-    return validate(Settings, numbers, source)
-
-
-def cli_options(settings: Settings, preset: Preset | str) -> list[str]:
-    """Return the command line options that give `settings` again: the preset and only what differs from it."""
-    options = ["--preset", str(Preset(preset))]
-    base = PRESETS[Preset(preset)].model_dump(mode="json")
-    for section, numbers in settings.model_dump(mode="json").items():
-        for key, value in numbers.items():
-            if value != base[section][key]:
-                options += ["--set", f"{section}.{key}={json.dumps(value, separators=(',', ':'))}"]
-    return options
-
-
 def across_options(config: Config) -> list[str]:
     """Return the command line options of train-words and train-few-shot: the preset, and what was written."""
     return training_options(config.preset, "conditions", config.across.conditions)
-
-
-def parse_set(items: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Read `--set` options: "diffusion.steps=200" becomes {"diffusion": {"steps": 200}}; the last one counts.
-
-    Values are JSON; a bare word (`diffusion.betas=cosine`) is taken as text.
-    """
-    overrides: dict[str, dict[str, Any]] = {}
-    for item in items:
-        name, equals, text = item.partition("=")
-        section, dot, key = name.strip().partition(".")
-        if not (equals and dot and key):
-            raise UserError(f"--set {item}: cannot be read; write it as section.key=value, as in diffusion.steps=200")
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError as error:
-            if not text.isidentifier():
-                raise UserError(f"--set {item}: {text!r} is no JSON value; lists are written [16,32]") from error
-            value = text
-        overrides.setdefault(section, {})[key] = value
-    return overrides
-
-
-def config_schema() -> dict[str, Any]:
-    """Return the JSON schema of config.yaml."""
-    schema = Config.model_json_schema()
-    dataset = schema["$defs"]["DatasetSettings"]["properties"]
-    for section in SECTIONS:
-        # what stands here when nothing is written is the preset's number, which a schema cannot tell
-        dataset[section].pop("default", None)
-        for key in schema["$defs"][Settings.model_fields[section].annotation.__name__]["properties"].values():  # type: ignore[union-attr]
-            key.pop("default", None)
-    for section in PAIR_SECTIONS:
-        dataset[section].pop("default", None)
-    for pair_model in (LayoutSettings, PainterSettings, PairSettings):
-        for key in schema["$defs"][pair_model.__name__]["properties"].values():
-            key.pop("default", None)
-    for section in SECTIONS:
-        schema["$defs"]["BenchmarkSettings"]["properties"][section].pop("default", None)
-    written_only = {
-        "Across": {"conditions": "ConditionalSettings"},
-        "LatentWish": {"vae": "VaeSettings", "diffusion": "DiffusionSettings"},
-        "ControlWish": {"numbers": "ControlSettings"},
-        "TranslationWish": {"numbers": "TranslationSettings"},
-    }
-    for holder, keys in written_only.items():
-        for key, name in keys.items():
-            schema["$defs"][holder]["properties"][key].pop("default", None)
-            for number in schema["$defs"][name]["properties"].values():
-                number.pop("default", None)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -307,8 +194,3 @@ class _UniqueKeyLoader(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
-
-
-if __name__ == "__main__":
-    target = Path("workflow/schemas/config.schema.json")
-    target.write_text(json.dumps(config_schema(), indent=2) + "\n", encoding="utf-8")

@@ -12,12 +12,12 @@ from fewstain.benchmark.cell import CellRun, run_cell
 from fewstain.benchmark.feature_methods import components_of
 from fewstain.benchmark.methods import METHODS
 from fewstain.benchmark_settings import TITLES, MethodName
-from fewstain.config import Preset
 from fewstain.dataset import open_dataset
 from fewstain.errors import UserError
 from fewstain.settings import (
     DiffusionSettings,
     PixelSettings,
+    Preset,
     SegmenterSettings,
     SegmentSettings,
     Settings,

@@ -14,7 +14,6 @@ from snakemake.utils import min_version, validate
 from fewstain.config import (
     ACROSS,
     across_options,
-    cli_options,
     dataset_settings,
     load_config,
     pair_settings,
@@ -25,6 +24,7 @@ from fewstain.dataset import list_files, parse_window
 from fewstain.description import split_words
 from fewstain.errors import UserError
 from fewstain.images.read import LABEL_EXTENSIONS, stem
+from fewstain.overrides import cli_options
 from fewstain.pair_settings import PAIR_SECTIONS
 from fewstain.presets import PRESETS
 from fewstain.stages import CODE_VERSIONS

@@ -12,8 +12,8 @@ from typing import Any
 
 from fewstain.benchmark.trial import available_labels, fingerprint
 from fewstain.benchmark_settings import ALL_LABELS, BenchmarkSettings, MethodName
-from fewstain.config import cli_options, resolve
 from fewstain.errors import UserError
+from fewstain.overrides import cli_options, resolve
 from fewstain.settings import Settings
 from fewstain.stages import CODE_VERSIONS
 

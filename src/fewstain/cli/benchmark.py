@@ -9,8 +9,9 @@ import typer
 
 from fewstain.benchmark_settings import BenchmarkSettings, MethodName, read_benchmark
 from fewstain.cli.options import ChannelsOption, PresetOption, SeedOption, SetOption, channels_of, print_json, say
-from fewstain.config import Preset, parse_set, resolve
 from fewstain.errors import UserError
+from fewstain.overrides import parse_set, resolve
+from fewstain.settings import Preset
 from fewstain.validation import validate
 
 StainDir = Annotated[

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from fewstain.cli.options import PresetOption, SeedOption, SetOption, say, section_settings, settings_help
-from fewstain.config import Preset
 from fewstain.presets import CONDITIONAL_PRESETS
-from fewstain.settings import ConditionalSettings
+from fewstain.settings import ConditionalSettings, Preset
 
 SECTION = "conditions"
 

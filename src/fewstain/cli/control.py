@@ -9,9 +9,8 @@ import typer
 
 from fewstain.cli.options import DatasetDir, PresetOption, SeedOption, SetOption, say, section_settings, settings_help
 from fewstain.cli.painting import DiffusionDir, MethodOption, OutOption, StepsOption
-from fewstain.config import Preset
 from fewstain.presets import CONTROL_PRESETS
-from fewstain.settings import ControlSettings
+from fewstain.settings import ControlSettings, Preset
 from fewstain.toolbox import SAMPLER, STEPS, Condition
 
 SECTION = "control"

@@ -18,9 +18,8 @@ from fewstain.cli.options import (
     section_settings,
     settings_help,
 )
-from fewstain.config import DiffusionSettings, Preset
 from fewstain.presets import LATENT_PRESETS, VAE_PRESETS
-from fewstain.settings import VaeSettings
+from fewstain.settings import DiffusionSettings, Preset, VaeSettings
 from fewstain.toolbox import AdapterSettings, Target
 
 ADAPTER = AdapterSettings()  # defaults

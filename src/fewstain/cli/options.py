@@ -9,9 +9,10 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel
 
-from fewstain.config import Preset, parse_set
 from fewstain.errors import UserError
+from fewstain.overrides import parse_set
 from fewstain.presets import PRESETS
+from fewstain.settings import Preset
 from fewstain.validation import validate
 
 Section = TypeVar("Section", bound=BaseModel)

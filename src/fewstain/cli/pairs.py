@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fewstain.cli.options import PresetOption, SeedOption, SetOption, say, settings_help
-from fewstain.config import Preset, parse_set
 from fewstain.errors import UserError
+from fewstain.overrides import parse_set
 from fewstain.pair_settings import LAYOUT_PRESETS, PAINTER_PRESETS, LayoutSettings, PainterSettings, PairKind
+from fewstain.settings import Preset
 from fewstain.validation import validate
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from fewstain.cli.options import (
     section_settings,
     settings_help,
 )
-from fewstain.config import PixelSettings, Preset, SegmentSettings
 from fewstain.errors import UserError
 from fewstain.pairs.method import Method
+from fewstain.settings import PixelSettings, Preset, SegmentSettings
 
 
 def add_to(app: typer.Typer) -> None:

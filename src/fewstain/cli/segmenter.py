@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fewstain.cli.options import PresetOption, ResultsDir, SeedOption, SetOption, say, section_settings, settings_help
-from fewstain.config import Preset, SegmenterSettings
+from fewstain.settings import Preset, SegmenterSettings
 
 SECTION = "segmenter"
 

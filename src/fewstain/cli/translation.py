@@ -9,9 +9,8 @@ import typer
 
 from fewstain.cli.options import DatasetDir, PresetOption, SeedOption, SetOption, say, section_settings, settings_help
 from fewstain.cli.painting import Method, MethodOption, OutOption, StepsOption
-from fewstain.config import Preset
 from fewstain.presets import TRANSLATION_PRESETS
-from fewstain.settings import TranslationSettings
+from fewstain.settings import Preset, TranslationSettings
 
 SECTION = "translation"
 SHOWN = 4  # samples in a picture, at most

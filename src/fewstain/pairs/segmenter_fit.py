@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -15,60 +15,29 @@ from safetensors.torch import save_file
 from fewstain.dataset import Dataset
 from fewstain.diffusion.folder import check_replaceable, replaced_folder
 from fewstain.diffusion.loop import new_training, run
-from fewstain.diffusion.network import Denoiser, build_denoiser, load_denoiser
+from fewstain.diffusion.network import build_denoiser
 from fewstain.diffusion.paired import settings_identity
 from fewstain.diffusion.precision import choose_precision, start_accelerator
-from fewstain.diffusion.record import read_record as read_denoiser_record
 from fewstain.diffusion.record import write_losses
 from fewstain.diffusion.seeding import seeded
 from fewstain.diffusion.state import open_state
-from fewstain.errors import UserError
 from fewstain.pairs.method import Method
 from fewstain.pairs.methods import HeldOutMethod, best_method, held_out_methods
-from fewstain.pairs.pool_labels import PoolWindow, label_pool
-from fewstain.pairs.reading import read_pairs
 from fewstain.pairs.segmenter import Segmenter, SegmenterPredictor
 from fewstain.pairs.segmenter_record import CONTENTS, WEIGHTS_FILE, SegmenterRecord
+from fewstain.pairs.segmenter_sources import Sources, read_sources
 from fewstain.pairs.segmenter_training import labeled_crops, loss_of_step
 from fewstain.pixels.ensemble import PixelMaps
-from fewstain.pixels.folder import HELD_OUT_FILE, load_pixels
+from fewstain.pixels.folder import HELD_OUT_FILE
 from fewstain.pixels.held_out import read_held_out
 from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.nested import scores_of
-from fewstain.pixels.record import ONE_CLASS, PixelsRecord, read_record
-from fewstain.pixels.windows import labeled_windows
-from fewstain.settings import DiffusionSettings, SegmenterSettings
+from fewstain.pixels.record import ONE_CLASS
+from fewstain.settings import SegmenterSettings
 from fewstain.storage import sha256_file
 
 LIBRARIES = ("fewstain", "torch", "diffusers", "monai")
 HOLDER = "a segmenter"
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What a segmenter is made from: a results folder's models, and what there is to learn from.
-
-    Attributes
-    ----------
-    denoiser, settings
-        Of the results folder, and how the denoiser was built.
-    record
-        Of the ensemble.
-    windows, fold
-        Its labeled windows, and the fold of each.
-    pairs
-        Synthetic pairs as windows.
-    pool
-        Windows of other images, labeled by the ensemble.
-    """
-
-    denoiser: Denoiser
-    settings: DiffusionSettings
-    record: PixelsRecord
-    windows: Sequence[LabeledWindow]
-    fold: NDArray[np.int64]
-    pairs: Sequence[LabeledWindow] = ()
-    pool: Sequence[PoolWindow] = ()
 
 
 def train_segmenter(
@@ -127,42 +96,6 @@ def train_segmenter(
     methods = held_out_methods(ensemble, replace(ensemble, maps=maps[:n], view_maps=maps[n:]), settings, seed)
     final = train_one(sources, state / "all", settings, seed, np.zeros(n, np.bool_), restart=restart)
     return write_segmenter(out, final, sources, methods, settings, seed)
-
-
-def read_sources(
-    results: Path, dataset: Dataset, settings: SegmenterSettings, pairs: Path | None, seed: int
-) -> Sources:
-    """Read what a segmenter is made from, and let the ensemble label windows of images that have no labels.
-
-    Raises
-    ------
-    UserError
-        Other labels than the ensemble was fitted to; else as of `labeled_windows`, `read_record`, `load_denoiser`.
-    """
-    record, denoiser = read_record(results / "pixels"), load_denoiser(results / "diffusion")
-    names = () if record.classes == ONE_CLASS else record.classes
-    windows = labeled_windows(dataset, record.normaliser, record.channels, denoiser.multiple, names, record.n_labels)
-    fold_of = {row["window"]: int(row["fold"]) for row in record.choices["folds"]}
-    missing = sorted({window.name for window in windows} ^ fold_of.keys())
-    if missing:
-        raise UserError(
-            f"{dataset.root / 'labels'}: {missing[0]} was added or removed since the pixels were fitted; "
-            "run fit-pixels again"
-        )
-    fold = np.array([fold_of[window.name] for window in windows], np.int64)
-    built = DiffusionSettings(**read_denoiser_record(results / "diffusion").settings)
-    labeled = {window.image for window in dataset.windows}
-    pool = label_pool(
-        load_pixels(results),
-        [path for path in dataset.images if path not in labeled],
-        settings.pool_windows,
-        denoiser.multiple,
-        np.random.default_rng((seed, settings.pool_windows)),
-    )
-    made = (
-        read_pairs(pairs, record.normaliser, record.channels, record.file_channels, denoiser.multiple) if pairs else ()
-    )
-    return Sources(denoiser, built, record, windows, fold, made, pool)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,85 @@
+"""What a segmenter is made from: a results folder's models, its labels, synthetic pairs, windows of the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewstain.dataset import Dataset
+from fewstain.diffusion.network import Denoiser, load_denoiser
+from fewstain.diffusion.record import read_record as read_denoiser_record
+from fewstain.errors import UserError
+from fewstain.pairs.pool_labels import PoolWindow, label_pool
+from fewstain.pairs.reading import read_pairs
+from fewstain.pixels.folder import load_pixels
+from fewstain.pixels.labeled_window import LabeledWindow
+from fewstain.pixels.record import ONE_CLASS, PixelsRecord, read_record
+from fewstain.pixels.windows import labeled_windows
+from fewstain.settings import DiffusionSettings, SegmenterSettings
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a segmenter is made from: a results folder's models, and what there is to learn from.
+
+    Attributes
+    ----------
+    denoiser, settings
+        Of the results folder, and how the denoiser was built.
+    record
+        Of the ensemble.
+    windows, fold
+        Its labeled windows, and the fold of each.
+    pairs
+        Synthetic pairs as windows.
+    pool
+        Windows of other images, labeled by the ensemble.
+    """
+
+    denoiser: Denoiser
+    settings: DiffusionSettings
+    record: PixelsRecord
+    windows: Sequence[LabeledWindow]
+    fold: NDArray[np.int64]
+    pairs: Sequence[LabeledWindow] = ()
+    pool: Sequence[PoolWindow] = ()
+
+
+def read_sources(
+    results: Path, dataset: Dataset, settings: SegmenterSettings, pairs: Path | None, seed: int
+) -> Sources:
+    """Read what a segmenter is made from, and let the ensemble label windows of images that have no labels.
+
+    Raises
+    ------
+    UserError
+        Other labels than the ensemble was fitted to; else as of `labeled_windows`, `read_record`, `load_denoiser`.
+    """
+    record, denoiser = read_record(results / "pixels"), load_denoiser(results / "diffusion")
+    names = () if record.classes == ONE_CLASS else record.classes
+    windows = labeled_windows(dataset, record.normaliser, record.channels, denoiser.multiple, names, record.n_labels)
+    fold_of = {row["window"]: int(row["fold"]) for row in record.choices["folds"]}
+    missing = sorted({window.name for window in windows} ^ fold_of.keys())
+    if missing:
+        raise UserError(
+            f"{dataset.root / 'labels'}: {missing[0]} was added or removed since the pixels were fitted; "
+            "run fit-pixels again"
+        )
+    fold = np.array([fold_of[window.name] for window in windows], np.int64)
+    built = DiffusionSettings(**read_denoiser_record(results / "diffusion").settings)
+    labeled = {window.image for window in dataset.windows}
+    pool = label_pool(
+        load_pixels(results),
+        [path for path in dataset.images if path not in labeled],
+        settings.pool_windows,
+        denoiser.multiple,
+        np.random.default_rng((seed, settings.pool_windows)),
+    )
+    made = (
+        read_pairs(pairs, record.normaliser, record.channels, record.file_channels, denoiser.multiple) if pairs else ()
+    )
+    return Sources(denoiser, built, record, windows, fold, made, pool)
