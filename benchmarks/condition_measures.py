@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -94,24 +95,24 @@ def measure_words(folder: Path, stains: dict[str, list[Path]], options: argparse
     }
 
 
-def measure_few_shot(
-    folder: Path, paths: list[Path], options: argparse.Namespace, picture: str
-) -> list[dict[str, Any]]:
+def measure_few_shot(folder: Path, stains: dict[str, list[Path]], options: argparse.Namespace) -> list[dict[str, Any]]:
     """Compare what is painted after each image with that image and with others, at several guidance scales."""
     denoiser, record = open_conditional(folder)
     side = int(record.settings["crop"])
-    cut = [windows_of(path, record) for path in paths]
-    cut = [windows for windows in cut if len(windows) >= 2 * SHOWN]
-    shown, others = [windows[:SHOWN] for windows in cut], [windows[SHOWN : SHOWN + 12] for windows in cut]
-    random = np.random.default_rng(0)
-    other = [int((number + random.integers(1, len(cut))) % len(cut)) for number in range(len(cut))]
-    rows = [verdict("real", [distances(windows, others) for windows in shown], other)]
+    cut = {name: [windows_of(path, record) for path in paths] for name, paths in stains.items()}
+    cut = {name: [windows for windows in each if len(windows) >= 2 * SHOWN] for name, each in cut.items()}
+    stain_of = np.repeat(list(cut), [len(each) for each in cut.values()])
+    windows = [each for of_stain in cut.values() for each in of_stain]
+    shown, others = [each[:SHOWN] for each in windows], [each[SHOWN : SHOWN + 12] for each in windows]
+    rows = verdicts("real", [distances(each, others) for each in shown], stain_of)
     for scale in options.scales:
-        painted = [paint_like(denoiser, windows, scale, side, options) for windows in shown]
-        rows.append(verdict(scale, [distances(images, others) for images in painted], other))
+        painted = [paint_like(denoiser, each, scale, side, options) for each in shown]
+        rows += verdicts(scale, [distances(images, others) for images in painted], stain_of)
         if scale == options.pictured:
-            parts = [part for k in range(min(PICTURED, len(cut))) for part in (shown[k], painted[k][:PICTURED])]
-            write_mosaic(options.out / picture, torch.cat(parts), SHOWN + PICTURED)
+            for name in cut:
+                some = np.flatnonzero(stain_of == name)[:PICTURED]
+                parts = [part for k in some for part in (shown[k], painted[k][:PICTURED])]
+                write_mosaic(options.out / f"few-shot-{name}.png", torch.cat(parts), SHOWN + PICTURED)
     return rows
 
 
@@ -124,19 +125,46 @@ def paint_like(
     return sample(Guided(denoiser, tokens, scale), options.n_like, (side, side), steps=options.sample_steps, seed=0)
 
 
-def verdict(scale: float | str, found: list[list[float]], other: list[int]) -> dict[str, Any]:
-    """Say how often an image's own windows are nearer than another's; `found` is (images, images) of distances."""
-    table = np.array(found)
+def verdicts(scale: float | str, found: list[list[float]], stain_of: NDArray[np.str_]) -> list[dict[str, Any]]:
+    """Say how often an image's own windows are nearer than another's: of any stain, and of the same stain.
+
+    Parameters
+    ----------
+    scale
+        Guidance scale, or "real".
+    found
+        (images, images): distance of what was painted after each image to the windows of each.
+    stain_of
+        Stain of each image.
+    """
+    table, random = np.array(found), np.random.default_rng(0)
     own = np.diag(table)
-    rivals = ~np.eye(len(own), dtype=bool)
-    return {
-        "guidance_scale": scale,
-        "images": len(own),
-        "nearer": float((own < table[np.arange(len(own)), other]).mean()),
-        "nearer_all": float((own[:, None] < table)[rivals].mean()),
-        "mmd_own": float(np.median(own)),
-        "mmd_other": float(np.median(table[rivals])),
-    }
+    rows = []
+    for name in dict.fromkeys(stain_of.tolist()):
+        of_stain = stain_of == name
+        for among, rivals in (("all stains", np.ones_like(of_stain)), ("its stain", of_stain)):
+            pairs = np.argwhere(of_stain[:, None] & rivals[None] & ~np.eye(len(own), dtype=bool))
+            if not len(pairs):
+                continue
+            drawn = np.array([random.choice(pairs[pairs[:, 0] == k]) for k in np.flatnonzero(of_stain)])
+            rows.append(
+                {
+                    "guidance_scale": scale,
+                    "stain": name,
+                    "among": among,
+                    "images": int(of_stain.sum()),
+                    "nearer": share_nearer(own, table, drawn),
+                    "nearer_all": share_nearer(own, table, pairs),
+                    "mmd_own": float(np.median(own[of_stain])),
+                    "mmd_other": float(np.median(table[*pairs.T])),
+                }
+            )
+    return rows
+
+
+def share_nearer(own: NDArray[np.float64], table: NDArray[np.float64], pairs: NDArray[np.int64]) -> float:
+    """Share of pairs (n, 2) of images of which the first is nearer to what was painted after it."""
+    return float((own[pairs[:, 0]] < table[*pairs.T]).mean())
 
 
 def facts(denoiser: ConditionalDenoiser, record: ConditionalRecord) -> dict[str, Any]:

@@ -31,26 +31,31 @@ def tables(result: dict[str, Any]) -> str:
     if "few_shot" in result:
         few = result["few_shot"]
         lines += [
-            f"Few-shot: {training_line(few['training'])}, on three quarters of the images of {few['stain']}. Share of "
-            f"images never trained on whose own windows are nearer (MMD) to the {few['n_like']} samples after "
-            f"{SHOWN} other windows of it than those of another image are, one at random and every other in turn:",
+            f"Few-shot: {training_line(few['training'])}, on three quarters of the images of "
+            f"{', '.join(few['stains'])}. Share of images never trained on whose own windows are nearer (MMD) to the "
+            f"{few['n_like']} samples after {SHOWN} other windows of it than those of another image are, one at random "
+            "and every other in turn; the others are of all stains, or of the same. No image of "
+            f"{', '.join(few['held_out'])} was trained on:",
             "",
-            "| held out | images | guidance | nearer than one at random | than others | MMD to its own | to others |",
-            "| --- " * 7 + "|",
+            "| stain | images | guidance | others | nearer than one drawn | than each | MMD to its own | to others |",
+            "| --- " * 8 + "|",
         ]
-        for stain, rows in few["held_out"].items():
-            for row in rows:
-                scale = row["guidance_scale"]
-                shown = "the shown windows themselves" if scale == "real" else f"{scale:g}"
-                lines.append(
-                    f"| {stain} | {row['images']} | {shown} | {percent(row['nearer'])} | {percent(row['nearer_all'])} "
-                    f"| {row['mmd_own']:.2f} | {row['mmd_other']:.2f} |"
-                )
+        for row in sorted(few["rows"], key=lambda row: (row["among"], order_of(few, row["stain"]))):
+            scale = row["guidance_scale"]
+            shown = "the shown windows themselves" if scale == "real" else f"{scale:g}"
+            lines.append(
+                f"| {row['stain']} | {row['images']} | {shown} | of {row['among']} | {percent(row['nearer'])} "
+                f"| {percent(row['nearer_all'])} | {row['mmd_own']:.2f} | {row['mmd_other']:.2f} |"
+            )
     return "\n".join(lines)
 
 
 def scales_of(rows: list[dict[str, Any]]) -> list[float]:
     return list(dict.fromkeys(row["guidance_scale"] for row in rows))
+
+
+def order_of(few: dict[str, Any], stain: str) -> int:
+    return [*few["stains"], *few["held_out"]].index(stain)
 
 
 def percent(share: float) -> str:

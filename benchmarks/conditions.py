@@ -8,11 +8,12 @@ Words: one denoiser is trained on all of `DESCRIPTIONS`. A classifier of pixel s
 of each stain's images and tried on the other half, is asked which stain the painted images show, at several guidance
 scales. Without words it says how often each stain is painted.
 
-Few-shot: a denoiser is trained on three quarters of the images of `--few-shot`. Of each image of the last quarter,
-four windows are shown to it, and what it paints is compared, by MMD in the features of a fixed random network, with the
-other windows of that image and with those of one other image, drawn at random: `nearer` is the share of images whose
-own windows are nearer, `nearer_all` that over all other images in turn. `real` is what the shown windows themselves get
-in place of painted ones. The same is done with the images of `--held-out`, stains the denoiser has never seen.
+Few-shot: a denoiser is trained on three quarters of the images of each stain of `--few-shot`. Four windows of each
+image of the last quarters are shown to it, and what it paints is compared, by MMD in the features of a fixed random
+network, with the other windows of that image and with those of one other image, drawn at random: `nearer` is the
+share of images whose own windows are nearer, `nearer_all` that over all other images in turn. Other images are first
+those of all stains, then those of the same stain alone, which is harder. `real` is what the shown windows themselves
+get in place of painted ones. The same is done with the images of `--held-out`, stains the denoiser has never seen.
 
 Trainings keep their state in DIR, so that the same command goes on where it was stopped; of the two parts, one that is
 not asked for stays as it was measured. Writes DIR/conditions.json and
@@ -72,28 +73,26 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         result["words"] = measure_words(work / "words", stains, options)
         write_json(work / "conditions.json", result)
     if options.few_shot:
-        paths = list_files(options.stains / options.few_shot / "images")
-        order = np.random.default_rng(0).permutation(len(paths))
-        held = round(HELD_SHARE * len(paths))
-        seen = make_dataset(work / "few-shot-data", [paths[k] for k in order[held:]])
+        unseen, datasets = {}, []
+        for name in options.few_shot:
+            paths = list_files(options.stains / name / "images")
+            order = np.random.default_rng(0).permutation(len(paths))
+            held = round(HELD_SHARE * len(paths))
+            seen = make_dataset(work / "few-shot-data" / name, [paths[k] for k in order[held:]])
+            datasets.append(open_dataset(seen))
+            unseen[name] = [paths[k] for k in order[:held]][:MOST_IMAGES]
         if not (work / "few-shot").exists():
-            train_few_shot([open_dataset(seen)], work / "few-shot", work / "few-shot-state", settings)
-        unseen = [paths[k] for k in order[:held]][:MOST_IMAGES]
+            train_few_shot(datasets, work / "few-shot", work / "few-shot-state", settings)
+        unseen |= {name: list_files(options.stains / name / "images")[:MOST_IMAGES] for name in options.held_out}
         denoiser, record = open_conditional(work / "few-shot")
         result["few_shot"] = {
-            "stain": options.few_shot,
+            "stains": options.few_shot,
+            "held_out": options.held_out,
             "n_like": options.n_like,
             "sample_steps": options.sample_steps,
             "training": facts(denoiser, record),
-            "held_out": {},
+            "rows": measure_few_shot(work / "few-shot", unseen, options),
         }
-        for name, images in {
-            options.few_shot: unseen,
-            **{name: list_files(options.stains / name / "images")[:MOST_IMAGES] for name in options.held_out},
-        }.items():
-            rows = measure_few_shot(work / "few-shot", images, options, f"few-shot-{name}.png")
-            result["few_shot"]["held_out"][name] = rows
-            write_json(work / "conditions.json", result)
     write_json(work / "conditions.json", result)
     return result
 
@@ -103,8 +102,10 @@ def main() -> None:
     parser.add_argument("stains", type=Path, help="folder of stains' folders")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/conditions"))
     parser.add_argument("--words", type=names, default=list(DESCRIPTIONS), help="stains, as in a,b; empty for none")
-    parser.add_argument("--few-shot", default="fluorescence", help="stain; empty for none")
-    parser.add_argument("--held-out", type=names, default=["tissue-dapi", "phase-contrast"], help="stains never shown")
+    parser.add_argument(
+        "--few-shot", type=names, default=["fluorescence", "histology", "tissue-dapi"], help="stains; empty for none"
+    )
+    parser.add_argument("--held-out", type=names, default=["phase-contrast"], help="stains never shown")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of preset cpu; repeatable")
     parser.add_argument("--scales", type=lambda text: [float(part) for part in names(text)], default=[1.0, 2.0, 4.0])
     parser.add_argument("--pictured", type=float, default=2.0, help="guidance scale of the pictures")

@@ -22,17 +22,17 @@ def conditions():
         sys.path.pop(0)
 
 
-def test_the_verdict_counts_images_that_are_nearer_to_their_own_windows(conditions):
+def test_verdicts_count_images_that_are_nearer_to_their_own_windows(conditions):
+    measures = importlib.import_module("condition_measures")
     found = [[1.0, 2.0, 3.0], [4.0, 1.0, 0.5], [9.0, 9.0, 8.0]]
-    verdict = importlib.import_module("condition_measures").verdict(2.0, found, other=[1, 2, 0])
-    assert verdict == {
-        "guidance_scale": 2.0,
-        "images": 3,
-        "nearer": 2 / 3,  # 1 < 2, 1 > 0.5, 8 < 9
-        "nearer_all": 5 / 6,
-        "mmd_own": 1.0,
-        "mmd_other": 3.5,
-    }
+    rows = measures.verdicts(2.0, found, np.array(["a", "a", "b"]))
+    assert [(row["stain"], row["among"], row["images"], row["nearer_all"]) for row in rows[:3]] == [
+        ("a", "all stains", 2, 3 / 4),  # 1 < 2, 1 < 3, 1 < 4, but 1 > 0.5
+        ("a", "its stain", 2, 1.0),
+        ("b", "all stains", 1, 1.0),
+    ]
+    assert rows[0]["nearer"] in (0.5, 1.0)  # one of the others, drawn for each
+    assert (rows[0]["mmd_own"], rows[0]["mmd_other"]) == (1.0, 2.5)
 
 
 def test_all_is_measured_and_written_on_the_page(conditions, tmp_path, monkeypatch):
@@ -46,7 +46,7 @@ def test_all_is_measured_and_written_on_the_page(conditions, tmp_path, monkeypat
         stains=tmp_path / "stains",
         out=tmp_path / "out",
         words=["fluorescence", "histology"],
-        few_shot="fluorescence",
+        few_shot=["fluorescence", "histology"],
         held_out=["tissue-dapi"],
         set=TINY,
         scales=[1.0, 2.0],
@@ -64,19 +64,21 @@ def test_all_is_measured_and_written_on_the_page(conditions, tmp_path, monkeypat
         ("histology", 2.0),
     ]
     assert sum(result["words"]["without_words"].values()) == pytest.approx(1)
-    held = result["few_shot"]["held_out"]
-    assert {stain: [row["images"] for row in rows] for stain, rows in held.items()} == {
-        "fluorescence": [2, 2, 2],
-        "tissue-dapi": [8, 8, 8],
+    images = {(row["stain"], row["among"]): row["images"] for row in result["few_shot"]["rows"]}
+    assert images == {
+        (stain, among): count
+        for stain, count in (("fluorescence", 2), ("histology", 2), ("tissue-dapi", 8))
+        for among in ("all stains", "its stain")
     }
-    seen = {path.name for path in (tmp_path / "out" / "few-shot-data" / "images").iterdir()}
+    seen = {path.name for path in (tmp_path / "out" / "few-shot-data" / "histology" / "images").iterdir()}
     assert len(seen) == 6
     assert {path.name for path in (tmp_path / "out").glob("*.png")} == {
         "words.png",
         "few-shot-fluorescence.png",
+        "few-shot-histology.png",
         "few-shot-tissue-dapi.png",
     }
     tables = conditions.tables(result)
     assert "| Hoechst, cultured cells, nuclei | " in tables
-    assert "| tissue-dapi | 8 | the shown windows themselves | " in tables
+    assert "| tissue-dapi | 8 | the shown windows themselves | of its stain | " in tables
     assert conditions.run(options) == result  # nothing is trained again
