@@ -4,51 +4,43 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from diffusers import DDPMScheduler
-from diffusers.training_utils import EMAModel
 from numpy.typing import NDArray
 from torch import Tensor
 
 import fewstain
 from fewstain.dataset import Dataset, Window
-from fewstain.diffusion.control.conditions import Condition
 from fewstain.diffusion.control.network import build_control
-from fewstain.diffusion.control.training import find_layouts, layout_pair, write_control
+from fewstain.diffusion.control.training import find_layouts, layout_pair
 from fewstain.diffusion.folder import check_replaceable, replaced_folder
 from fewstain.diffusion.network import WEIGHTS, Denoiser
 from fewstain.diffusion.objective import prediction_loss
 from fewstain.diffusion.paired import Pair, Trained, settings_identity, train_on_pairs
 from fewstain.diffusion.pictures import open_denoiser
 from fewstain.diffusion.pool_index import remove_pixels
-from fewstain.diffusion.record import DenoiserRecord, write_denoiser
-from fewstain.diffusion.state import Network, Training
 from fewstain.diffusion.training import new_denoiser
 from fewstain.errors import UserError
 from fewstain.images.read import read_labels
 from fewstain.layout import LAYOUT_CHANNELS
 from fewstain.pair_settings import LayoutSettings, PainterSettings
-from fewstain.pairs.layouts import LayoutFacts, layout_facts, learned_planes
+from fewstain.pairs.layouts import layout_facts, learned_planes
 from fewstain.pairs.painter import (
     CONTENTS,
-    CONTROL,
     DIFFUSION,
     FOLDER,
     LAYOUTS,
     PainterNetwork,
     PainterRecord,
 )
-from fewstain.settings import ControlSettings, DiffusionSettings
+from fewstain.pairs.painter_writing import VELOCITY, write_images, write_layouts
 from fewstain.storage import sha256_file
 
 MASKS = "masks"
-VELOCITY = "v_prediction"
 LAYOUT_SECTION, PAINTER_SECTION = "layouts", "painter"
 
 
@@ -200,60 +192,6 @@ def painter_loss(
     return prediction_loss(
         predict, network.denoiser.scheduler, clean, settings.small_timestep_share, accelerator, random
     )
-
-
-def write_layouts(
-    folder: Path, trained: Trained[Denoiser], facts: LayoutFacts, settings: LayoutSettings, seed: int
-) -> None:
-    """Write the denoiser of layouts as one of images, and the facts beside it."""
-    write_denoiser(folder, trained.training, trained.index, settings, seed, session_seconds=0.0)
-    facts.write(folder)
-
-
-def write_images(
-    folder: Path,
-    out: Path,
-    trained: Trained[PainterNetwork],
-    base: DenoiserRecord,
-    settings: PainterSettings,
-    seed: int,
-) -> None:
-    """Write `folder`/diffusion and `folder`/control, which will have their place in `out`."""
-    network = trained.training.network
-    trained.training.ema.copy_to(network.parameters())
-    index = replace(
-        trained.index,
-        channels=base.channels,
-        dtype=base.dtype,
-        normaliser=base.normaliser,
-        file_channels=base.file_channels,
-    )
-    painter = settings.model_dump(include=set(ControlSettings.model_fields))
-    own = DiffusionSettings.model_validate(base.settings | painter | {"prediction": VELOCITY})
-    denoiser = part(trained, network.denoiser)
-    write_denoiser(folder / DIFFUSION, denoiser.training, index, own, seed, session_seconds=0.0)
-    origin: dict[str, Any] = {
-        "base": str(out / DIFFUSION),
-        "base_sha256": sha256_file(folder / DIFFUSION / "unet" / WEIGHTS),
-        "condition": Condition.layout.value,
-    }
-    write_control(
-        folder / CONTROL,
-        network.denoiser,
-        base,
-        part(trained, network.control),
-        ControlSettings.model_validate(painter),
-        seed,
-        origin,
-        session_seconds=0.0,
-    )
-
-
-def part(trained: Trained[PainterNetwork], network: Network) -> Trained[Network]:
-    """Tell of a part of a network, whose weights are averaged already, as of a training of its own."""
-    ema = EMAModel(network.parameters())
-    training: Training[Network] = replace(trained.training, network=network, ema=ema)  # type: ignore[arg-type, assignment]
-    return Trained(training, trained.index, trained.pool)
 
 
 def _planes_of(window: Window) -> Pair:
