@@ -123,7 +123,7 @@ PAINTER_PRESETS: dict[Preset, PainterSettings] = {
 }
 
 PAIR_PRESETS: dict[Preset, PairSettings] = {
-    Preset.demo: PairSettings(n=8, steps=15, shards=2, min_agreement=0.1),
+    Preset.demo: PairSettings(steps=15, shards=2, min_agreement=0.1),
     Preset.cpu: PairSettings(),
     Preset.gpu: PairSettings(steps=50, batch_size=32, side=256, shards=4),
 }

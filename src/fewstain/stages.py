@@ -16,7 +16,7 @@ CODE_VERSIONS = {
     "gather": 1,
     "segmenter": 5,
     "segment": 6,
-    "corrections": 1,
+    "corrections": 2,
     "evaluate": 1,
     "report": 1,
     "samples": 1,

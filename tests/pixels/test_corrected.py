@@ -47,6 +47,17 @@ def test_corrected_images_are_measured_anew_and_the_others_kept(folders):
     assert len(pd.read_csv(results / "measurements.csv")) == 4
 
 
+def test_class_and_confidence_of_corrected_objects_are_those_of_the_table_beside(folders):
+    data, results = folders
+    write_labels(results / "corrected" / "a.tif", LABELS)
+    beside = pd.DataFrame({"label": [1, 2, 9], "class": ["round", None, "gone"], "confidence": [0.75, None, 0.5]})
+    beside.to_csv(results / "corrected" / "a.csv", index=False)
+    write_corrected(results, data)
+    table = pd.read_csv(results / "corrected_measurements.csv")
+    assert table["class"].fillna("").tolist() == ["round", "", "", ""]
+    assert table["confidence"].fillna(-1).tolist() == [0.75, -1, -1, -1]
+
+
 def test_without_corrections_the_tables_are_those_predicted(folders):
     data, results = folders
     assert write_corrected(results, data) == 0

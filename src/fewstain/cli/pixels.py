@@ -72,7 +72,9 @@ def segment(
     masks: Annotated[Path | None, typer.Option(help="Folder for the masks, instead of masks/ in --out.")] = None,
     method: Annotated[
         Method | None,
-        typer.Option("--with", help="What segments; by default what was best out-of-fold, see train-segmenter."),
+        typer.Option(
+            "--with", help="What segments; by default the ensemble, unless train-segmenter found another clearly ahead."
+        ),
     ] = None,
 ) -> None:
     """Find and measure the objects of images. Images done before by the same model are not computed again."""

@@ -68,7 +68,8 @@ def suggest(
 def view(
     folder: Folder,
     widget: Annotated[
-        Widget | None, typer.Option("--with", help="Which widget to open; it depends by default.")
+        Widget | None,
+        typer.Option("--with", help="Which to open; by default inspect where there are measurements, else label."),
     ] = None,
 ) -> None:
     """Open a dataset or its results in napari, to label, to look at objects and mend them, or to run the workflow."""

@@ -1,4 +1,4 @@
-"""The model of a results folder: the pixel ensemble, the segmenter, or both, whichever is asked for or is best."""
+"""The model of a results folder: the pixel ensemble, the segmenter, or both, whichever is asked for or was chosen."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def load(
     device
         Where to compute; a GPU where there is one, when None.
     method
-        "ensemble", "segmenter" or "both"; None for what was best out-of-fold, which is the ensemble where there is no
-        segmenter.
+        "ensemble", "segmenter" or "both"; None for what `train-segmenter` chose (see `best_method`), the ensemble where
+        there is no segmenter.
 
     Raises
     ------

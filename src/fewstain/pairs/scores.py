@@ -31,7 +31,7 @@ class PairScores:
         Share of the objects that are in one piece and no larger than objects seen, nor, off the edge, smaller.
     agreement
         Panoptic quality of the model's objects in the image against the labels; of pairs whose labels are the model's
-        own, how far its decoders agree on them, mean over objects.
+        own, the mean chance that its objects are right (`confidence`).
     uncertainty
         Of the model in and around the objects, mean, nats.
     distance

@@ -30,7 +30,8 @@ class SegmenterRecord:
     decoders
         Of each method, tuned out-of-fold. The ensemble alone takes that of pixels.json.
     out_of_fold
-        Nested scores of each method, see `nested_sum`. That of the best of three methods flatters a little.
+        Nested scores of each method, see `nested_sum`. The segmenter's, and that of both, may flatter a little; see
+        `best_method`.
     settings, seed, n_labels, n_pairs
         What it was trained with, and on.
     wall_seconds, steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,8 @@ def write_corrected(results: Path, data: Path) -> int:
     """Write results/corrected_measurements.csv and results/corrected_counts.csv.
 
     Both are measurements.csv and counts.csv with the rows of corrected images made anew from corrected/<image>.tif;
-    the column `corrected` tells which those are. Predictions stay as they are.
+    the column `corrected` tells which those are. Class and confidence of an object are those of corrected/<image>.csv,
+    and empty where that has none: nobody knows how likely a drawn object is right. Predictions stay as they are.
 
     Parameters
     ----------
@@ -74,8 +76,18 @@ def _measured(
     doubts = (
         read_image(uncertainty).pixels[..., 0] if uncertainty.is_file() else np.full(labels.shape, np.nan, np.float32)
     )
-    rows = measure(labels, pixels, doubts, image=name, pixel_size_um=sizes.get(image.name))
+    told = _told(mask.with_suffix(".csv"))
+    rows = measure(labels, pixels, doubts, image=name, pixel_size_um=sizes.get(image.name), **told)
     return rows, count_row(name, len(rows), int((labels > 0).sum()), labels.shape, float(doubts.mean()))
+
+
+def _told(table: Path) -> dict[str, Any]:
+    """Classes and confidence of the objects of a corrected mask, from the table that napari keeps beside it."""
+    if not table.is_file():
+        return {}
+    rows = pd.read_csv(table, dtype={"class": str}).set_index("label")
+    kept = {"classes": "class", "confidence": "confidence"}
+    return {name: rows[column].dropna().to_dict() for name, column in kept.items() if column in rows}
 
 
 def _replaced(table: pd.DataFrame, masks: dict[str, Path], new: list[pd.DataFrame]) -> pd.DataFrame:

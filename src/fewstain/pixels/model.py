@@ -32,7 +32,7 @@ class Segmentation:
     probabilities
         (K, H, W) float32: background, boundary, then the interior of each class of objects.
     uncertainty
-        (H, W) float32 Jensen-Shannon divergence of the ensemble, nats.
+        (H, W) float32 Jensen-Shannon divergence of the ensemble, nats; the entropy where the segmenter alone segments.
     classes
         Label -> class; None where the labels had no classes.
     object_uncertainty

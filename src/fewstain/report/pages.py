@@ -16,7 +16,7 @@ from fewstain.storage import atomic_path, read_json
 MOST_ROWS = 200
 SCORES_NOTE = (
     "test: the images in test/, which nothing was trained, chosen or tuned on. out_of_fold: each labeled window "
-    "predicted by an ensemble that has not seen its image. AP50, PQ, F1: objects matched one to one at IoU 0.5; AP: "
+    "predicted by a model that has not seen its image. AP50, PQ, F1: objects matched one to one at IoU 0.5; AP: "
     "mean over IoU 0.5 to 0.95; AJI: area shared by matched objects over the area of all; mIoU: the same of each class "
     "of pixels, whatever object they belong to; all of these are 1 at best. count_bias: objects found minus objects "
     "drawn, mean of an image, with the limits that 95 % of images lie within. Objects are summed over images before "
@@ -28,7 +28,8 @@ BLOCKED_NOTE = (
 METHOD_SCORES = ("AP50", "AP50_standard_error", "AP", "PQ", "F1", "count_bias")
 METHODS_NOTE = (
     "Out-of-fold scores of the pixel ensemble, of the segmenter, and of both, which then both propose objects. "
-    "That with the highest AP50 segments: "
+    "The ensemble segments, unless another leads its AP50 by more than the lead's own standard error (both drawn on "
+    "the same windows). What segments: "
 )
 TABLE_NOTES = {
     "features": "Noise levels and layers of the denoiser that were tried, with their out-of-fold scores.",
