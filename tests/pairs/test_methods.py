@@ -3,7 +3,7 @@ import pytest
 
 from fewstain.evaluate.scores import ScoreSum
 from fewstain.pairs.method import Method
-from fewstain.pairs.methods import best_method
+from fewstain.pairs.methods import best_method, leads
 
 
 def scored(*found: int) -> ScoreSum:
@@ -34,4 +34,6 @@ def test_the_ensemble_segments_unless_another_leads_by_more_than_chance(both, se
         Method.ensemble: scored(7, 7, 7, 7),
         Method.segmenter: scored(*segmenter),
     }
-    assert best_method(scores) is expected
+    found = leads(scores)
+    assert best_method(found) is expected
+    assert found[Method.both][0] == pytest.approx(sum(both) / 40 - 0.7)

@@ -73,12 +73,17 @@ def held_out_methods(
     }
 
 
-def best_method(scores: Mapping[Method, ScoreSum]) -> Method:
-    """Choose the ensemble, unless another's out-of-fold AP50 leads by more than the lead's standard error.
+def leads(scores: Mapping[Method, ScoreSum]) -> dict[Method, tuple[float, float]]:
+    """How far each method's out-of-fold AP50 is ahead of the ensemble's, and the lead's standard error."""
+    ensemble = scores[Method.ensemble]
+    return {method: each.lead(ensemble) for method, each in scores.items() if method is not Method.ensemble}
+
+
+def best_method(found: Mapping[Method, tuple[float, float]]) -> Method:
+    """Choose the ensemble, unless another leads by more than the lead's standard error; see `leads`.
 
     The ensemble's score is the one that nothing flatters: what the segmenter learns of the pool was labeled by an
     ensemble that has seen the held-out windows. Of those that lead by enough the one that leads most is chosen.
     """
-    leads = {method: each.lead(scores[Method.ensemble]) for method, each in scores.items()}
-    ahead = {method: lead for method, (lead, error) in leads.items() if lead > error}
+    ahead = {method: lead for method, (lead, error) in found.items() if lead > error}
     return max(ahead, key=ahead.__getitem__, default=Method.ensemble)

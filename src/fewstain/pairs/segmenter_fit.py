@@ -22,7 +22,7 @@ from fewstain.diffusion.record import write_losses
 from fewstain.diffusion.seeding import seeded
 from fewstain.diffusion.state import open_state
 from fewstain.pairs.method import Method
-from fewstain.pairs.methods import HeldOutMethod, best_method, held_out_methods
+from fewstain.pairs.methods import HeldOutMethod, best_method, held_out_methods, leads
 from fewstain.pairs.segmenter import Segmenter, SegmenterPredictor
 from fewstain.pairs.segmenter_record import CONTENTS, WEIGHTS_FILE, SegmenterRecord
 from fewstain.pairs.segmenter_sources import Sources, read_sources
@@ -181,14 +181,16 @@ def write_segmenter(
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in final.network.state_dict().items()}
     names = () if sources.record.classes == ONE_CLASS else sources.record.classes
     scores = {method: each.scores(sources.fold, names) for method, each in methods.items()}
+    ahead = leads(scores)
     with replaced_folder(out) as folder:
         save_file(weights, folder / WEIGHTS_FILE)
         (folder / WEIGHTS_FILE).chmod(0o644)
         write_losses(folder, final.losses)
         record = SegmenterRecord(
-            method=best_method(scores),
+            method=best_method(ahead),
             decoders={method: each.decoder() for method, each in methods.items()},
             out_of_fold={str(method): scores_of(each) for method, each in scores.items()},
+            leads={str(method): list(lead) for method, lead in ahead.items()},
             settings=settings.model_dump(mode="json"),
             seed=seed,
             n_labels=sources.record.n_labels,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ class SegmenterRecord:
     out_of_fold
         Nested scores of each method, see `nested_sum`. The segmenter's, and that of both, may flatter a little; see
         `best_method`.
+    leads
+        Of the others, how far AP50 is ahead of the ensemble's, and the lead's standard error; see `leads`.
     settings, seed, n_labels, n_pairs
         What it was trained with, and on.
     wall_seconds, steps
@@ -47,6 +49,7 @@ class SegmenterRecord:
     method: Method
     decoders: Mapping[str, Consensus]
     out_of_fold: Mapping[str, Any]
+    leads: Mapping[str, Sequence[float]]
     settings: Mapping[str, Any]
     seed: int
     n_labels: int

@@ -82,8 +82,12 @@ def _methods(results: Path) -> Iterator[tuple[str, str, pd.DataFrame]]:
     file = results / "segmenter" / "segmenter.json"
     if file.is_file():
         record = read_json(file)
-        found = record.get("out_of_fold") or {}
-        rows = [{"method": name, **{key: found[name].get(key) for key in METHOD_SCORES}} for name in found]
+        found, leads = record.get("out_of_fold") or {}, record.get("leads") or {}
+        rows = []
+        for name, scores in found.items():
+            lead, error = leads.get(name, (None, None))
+            row = {"method": name, **{key: scores.get(key) for key in METHOD_SCORES}}
+            rows.append(row | {"lead": lead, "lead_standard_error": error})
         yield "What segments", METHODS_NOTE + cell(record.get("method")), pd.DataFrame(rows, dtype=object)
 
 
