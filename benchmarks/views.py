@@ -43,7 +43,7 @@ from fewstain.pixels.folds import assign_folds
 from fewstain.pixels.labeled_window import LabeledWindow, label_window
 from fewstain.pixels.table import sample_table, window_projection
 from fewstain.pixels.tune import decode_maps, try_decoders
-from fewstain.pixels.views import draw_view, other_light, turned_view, with_copies
+from fewstain.pixels.views import MOST_ZOOM, draw_view, held_out_views, other_light, turned_view, with_copies
 from fewstain.pixels.windows import read_windows
 from fewstain.settings import PixelSettings
 
@@ -61,11 +61,16 @@ def crowded(window: LabeledWindow, rng: np.random.Generator) -> LabeledWindow:
     return with_copies(turned_view(window, rng), 1 + int(rng.integers(3)), rng)
 
 
+def magnified(window: LabeledWindow, rng: np.random.Generator) -> LabeledWindow:
+    return turned_view(window, rng).magnified(MOST_ZOOM ** rng.uniform(-1, 1))
+
+
 VARIANTS: dict[str, ViewOf] = {
     "turned": turned_view,
     "turned, in other light": in_other_light,
     "turned, with touching copies": crowded,
-    "as shipped: all three": draw_view,
+    "turned, at other magnifications": magnified,
+    "as shipped: all four": draw_view,
 }
 
 
@@ -177,7 +182,7 @@ def labeled_features(
         [project(window) for window in windows],
         [None],
         N_CLASSES,
-        [draw_view(window, rng) for _ in range(settings.decoder_views) for window in windows],
+        held_out_views(windows, settings.decoder_views, seed),
         project,
     )
 

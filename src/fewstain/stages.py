@@ -10,7 +10,7 @@ CODE_VERSIONS = {
     "check": 1,
     "diffusion": 1,
     "across": 1,
-    "pixels": 7,
+    "pixels": 8,
     "painter": 1,
     "pairs": 1,
     "gather": 1,

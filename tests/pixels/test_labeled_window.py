@@ -51,6 +51,20 @@ def test_all_eight_symmetries_keep_everything_together(turns, mirrored):
     assert_array_equal(turned.targets.distance_known, expected.distance_known)
 
 
+@pytest.mark.parametrize("factor", [0.6, 1.0, 1.5])
+def test_at_another_magnification_everything_keeps_together(factor):
+    image, labels = numbered()
+    window = label_window(image, labels[40:104, 50:114], (40, 50), "w", "g", 8, {406: 0, 1: 1})
+    seen = window.magnified(factor)
+    assert all(side % 8 == 0 for side in seen.image.shape[1:])
+    assert seen.labels.shape[0] == pytest.approx(64 * factor, abs=3)
+    assert_array_equal(seen.labels, labels[seen.source_rows, seen.source_columns])
+    shown = seen.image[:, *seen.inside].numpy()
+    np.testing.assert_allclose(shown, np.stack([seen.source_rows, seen.source_columns]), atol=1.5)
+    assert_array_equal(seen.targets.classes, pixel_targets(seen.labels).classes)
+    assert seen.class_of_label == {406: 0}
+
+
 @pytest.mark.parametrize(
     ("first", "rows", "columns"),
     [

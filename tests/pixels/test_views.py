@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from fewstain.pixels.labeled_window import CONTEXT, label_window
 from fewstain.pixels.targets import pixel_targets
-from fewstain.pixels.views import VIEW_SIDE, draw_view, haze, other_light
+from fewstain.pixels.views import MOST_ZOOM, VIEW_SIDE, draw_view, haze, held_out_views, other_light
 
 
 def window(classes=None):
@@ -16,16 +16,25 @@ def window(classes=None):
     return label_window(image, labels, (16, 16), "w", "image", 8, classes)
 
 
-def test_a_view_is_a_window_of_the_same_size_with_targets_of_its_own_labels():
+def test_a_view_is_a_window_with_targets_of_its_own_labels():
     rng = np.random.default_rng(0)
-    for _ in range(10):
+    sides = set()
+    for _ in range(20):
         view = draw_view(window(), rng)
-        assert view.image.shape == (1, 80, 80)
+        assert all(side % 8 == 0 for side in view.image.shape[1:])
+        sides.add(view.image.shape[1])
         assert view.image.dtype == torch.float32
         assert float(view.image.abs().max()) <= 1
         expected = pixel_targets(view.labels)
         assert_array_equal(view.targets.classes, expected.classes)
         assert_array_equal(view.targets.distance, expected.distance)
+    assert min(sides) < 80 < max(sides)  # other magnifications
+
+
+def test_views_to_choose_a_decoder_by_keep_the_magnification():
+    views = held_out_views([window()], 10, seed=0)
+    assert {tuple(view.image.shape) for view in views} == {(1, 80, 80)}
+    assert len({view.image.numpy().tobytes() for view in views}) == 10
 
 
 def test_a_view_of_a_large_window_shows_a_part_of_it():
@@ -35,15 +44,14 @@ def test_a_view_of_a_large_window_shows_a_part_of_it():
     places = set()
     for _ in range(10):
         view = draw_view(large, rng)
-        assert view.image.shape == (1, VIEW_SIDE, VIEW_SIDE)
-        assert min(view.labels.shape) >= VIEW_SIDE - 2 * CONTEXT
+        assert view.image.shape[1] <= MOST_ZOOM * VIEW_SIDE
+        assert min(view.labels.shape) >= (VIEW_SIDE - 2 * CONTEXT) / MOST_ZOOM - 1
         places.add(tuple(view.origin))
     assert len(places) > 5
 
 
 def test_views_show_copies_now_and_then_which_have_the_class_of_their_original():
-    rng = np.random.default_rng(0)
-    views = [draw_view(window({1: 0, 2: 1}), rng) for _ in range(20)]
+    views = held_out_views([window({1: 0, 2: 1})], 20, seed=0)
     counts = [len(np.unique(view.labels)) - 1 for view in views]
     assert min(counts) == 2
     assert max(counts) > 2

@@ -32,7 +32,8 @@ PRETRAINED = {
 TRAINED = {M.unet, M.unet_all, M.cellpose, M.datasetgan, M.datasetgan_annotated}
 """Methods whose training on labels has a budget; the others' fit takes what it takes."""
 
-METHOD_VERSIONS = dict.fromkeys(MethodName, 4) | {MethodName.cellpose: 2, MethodName.ours: 5}
+_OURS_ON_OTHER_FEATURES = (M.mae, M.vae, M.filters, M.timm)
+METHOD_VERSIONS = dict.fromkeys(MethodName, 4) | dict.fromkeys(_OURS_ON_OTHER_FEATURES, 5) | {M.cellpose: 2, M.ours: 6}
 """Raise a method's number when its code would give other results: its cells are then run again."""
 
 

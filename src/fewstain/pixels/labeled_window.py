@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from skimage.transform import resize
 from torch import Tensor
 
 from fewstain.pixels.targets import Targets, pixel_targets
@@ -36,6 +37,8 @@ class LabeledWindow:
         Class index of each label; empty where objects have no classes.
     source_rows, source_columns
         (H, W) int64: where in the source image each of its pixels lies, also after turning.
+    multiple
+        What the sides of `image` are multiples of.
     """
 
     name: str
@@ -49,6 +52,7 @@ class LabeledWindow:
     class_of_label: Mapping[int, int]
     source_rows: NDArray[np.int64]
     source_columns: NDArray[np.int64]
+    multiple: int = 1
 
     @property
     def inside(self) -> tuple[slice, slice]:
@@ -104,7 +108,6 @@ class LabeledWindow:
             kept.append(slice(low - start, high - start))
         inside = tuple(kept)
         labels, targets = self.labels[inside], self.targets
-        there = set(np.unique(labels).tolist())
         return replace(
             self,
             image=self.image[:, cut[0], cut[1]],
@@ -113,10 +116,42 @@ class LabeledWindow:
             origin=(self.origin[0] + cut[0].start, self.origin[1] + cut[1].start),
             labels=labels,
             targets=Targets(targets.classes[inside], targets.distance[inside], targets.distance_known[inside]),
-            class_of_label={label: kind for label, kind in self.class_of_label.items() if label in there},
+            class_of_label=_of_those_in(labels, self.class_of_label),
             source_rows=self.source_rows[inside],
             source_columns=self.source_columns[inside],
         )
+
+    def magnified(self, factor: float) -> LabeledWindow:
+        """Show the window and its surroundings as at another magnification; sides become multiples of `multiple`."""
+        sides = [max(1, round(side * factor / self.multiple)) * self.multiple for side in self.image.shape[1:]]
+        image = resize(self.image.numpy(), (len(self.image), *sides), order=1, anti_aliasing=factor < 1)
+        starts, places = [], []
+        for new, old, start, extent in zip(
+            sides, self.image.shape[1:], (self.top, self.left), self.labels.shape, strict=True
+        ):
+            first, last = round(start * new / old), round((start + extent) * new / old)
+            centres = (np.arange(first, max(last, first + 1)) + 0.5) * old / new - start
+            starts.append(first)
+            places.append(np.clip(centres.astype(np.int64), 0, extent - 1))
+        nearest = np.ix_(*places)
+        labels = self.labels[nearest]
+        of_label = _of_those_in(labels, self.class_of_label)
+        return replace(
+            self,
+            image=torch.from_numpy(image.astype(np.float32)),
+            top=starts[0],
+            left=starts[1],
+            labels=labels,
+            targets=pixel_targets(labels, of_label),
+            class_of_label=of_label,
+            source_rows=self.source_rows[nearest],
+            source_columns=self.source_columns[nearest],
+        )
+
+
+def _of_those_in(labels: NDArray[np.int32], class_of_label: Mapping[int, int]) -> dict[int, int]:
+    there = set(np.unique(labels).tolist())
+    return {label: kind for label, kind in class_of_label.items() if label in there}
 
 
 def turn_planes(planes: NDArray, quarter_turns: int, mirrored: bool) -> NDArray:
@@ -171,4 +206,5 @@ def label_window(
         class_of_label or {},
         rows + corner[0],
         columns + corner[1],
+        multiple,
     )

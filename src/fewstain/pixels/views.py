@@ -31,15 +31,16 @@ MOST_COPIES = 3
 HAZE_CHANCE, MOST_HAZE = 0.7, 0.6
 STRETCH_CHANCE = 0.5  # of a hazy view to be normalised anew, as an image with that haze would have been
 VIEW_SIDE = 192  # pixels; of a larger window a view shows a part, since few of its pixels are learned from
+ZOOM_CHANCE, MOST_ZOOM = 0.6, 1.5  # of a view to show another magnification, and how far from the window's own
 HAZE_CELLS = 3  # the haze varies over thirds of a window
 SEED_LIMIT = 2**32
 
 
 def draw_view(window: LabeledWindow, rng: np.random.Generator) -> LabeledWindow:
-    """Draw a view of a window with its labels and targets.
+    """Draw a view of a window to learn from, with its labels and targets.
 
-    A part of it where it is large; turned and mirrored; in most views some of its objects are copied to where they
-    touch others; under other light.
+    A part of it where it is large; turned and mirrored; at another magnification; in most views some of its objects are
+    copied to where they touch others; under other light.
     What is copied comes from the window itself, so that nothing of a held-out window gets into another's views.
 
     Parameters
@@ -55,23 +56,34 @@ def draw_view(window: LabeledWindow, rng: np.random.Generator) -> LabeledWindow:
         `source_rows` and `source_columns` tell of a copied pixel where it was copied from.
     """
     seen = turned_view(part_view(window, rng), rng)
+    if rng.random() < ZOOM_CHANCE:
+        seen = seen.magnified(MOST_ZOOM ** rng.uniform(-1, 1))
+    return _drawn(seen, rng)
+
+
+def held_out_views(windows: Sequence[LabeledWindow], n: int, seed: int) -> list[LabeledWindow]:
+    """Draw `n` views of each window, to choose a decoder by: view i is of window i % len(windows).
+
+    They are of the window's own magnification, for a decoder goes by the size that objects have.
+    """
+    rng = np.random.default_rng((seed, *b"held-out views"))
+    return [_drawn(turned_view(part_view(each, rng), rng), rng) for _ in range(n) for each in windows]
+
+
+def _drawn(seen: LabeledWindow, rng: np.random.Generator) -> LabeledWindow:
+    """Crowd a window with copies, in most cases, and show it under other light."""
     if rng.random() < COPIES_CHANCE:
         seen = with_copies(seen, 1 + int(rng.integers(MOST_COPIES)), rng)
     return replace(seen, image=other_light(seen.image, rng))
 
 
-def held_out_views(windows: Sequence[LabeledWindow], n: int, seed: int) -> list[LabeledWindow]:
-    """Draw `n` views of each window, to choose a decoder by: view i is of window i % len(windows)."""
-    rng = np.random.default_rng((seed, *b"held-out views"))
-    return [draw_view(window, rng) for _ in range(n) for window in windows]
-
-
 def part_view(window: LabeledWindow, rng: np.random.Generator) -> LabeledWindow:
-    """Draw a square of `VIEW_SIDE` pixels of a window and its surroundings; all of it where it is no larger."""
-    spare = [max(side - VIEW_SIDE, 0) for side in window.image.shape[1:]]
+    """Draw a square of about `VIEW_SIDE` pixels of a window and its surroundings; all of it where it is no larger."""
+    most = -(-VIEW_SIDE // window.multiple) * window.multiple
+    spare = [max(side - most, 0) for side in window.image.shape[1:]]
     if not any(spare):
         return window
-    return window.part((int(rng.integers(spare[0] + 1)), int(rng.integers(spare[1] + 1))), VIEW_SIDE)
+    return window.part((int(rng.integers(spare[0] + 1)), int(rng.integers(spare[1] + 1))), most)
 
 
 def turned_view(window: LabeledWindow, rng: np.random.Generator) -> LabeledWindow:
