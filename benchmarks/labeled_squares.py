@@ -63,7 +63,11 @@ def demo_half(half: int) -> LabeledImage:
 
 
 def squares(
-    images: Iterator[LabeledImage], n: int, side: int, normalise: Callable[[np.ndarray], np.ndarray]
+    images: Iterator[LabeledImage],
+    n: int,
+    side: int,
+    normalise: Callable[[np.ndarray], np.ndarray],
+    multiple: int = 1,
 ) -> list[LabeledWindow]:
     """Cut n labeled squares, from as many images as there are and apart from each other where that is possible.
 
@@ -77,6 +81,8 @@ def squares(
         How many, and their side in pixels.
     normalise
         (H, W, C) -> (C', H, W) in [-1, 1]; applied to each image as a whole, before it is cut.
+    multiple
+        What the feature extractor asks the sides of images to be multiples of; `side` is one.
 
     Raises
     ------
@@ -94,7 +100,9 @@ def squares(
             labels = np.ascontiguousarray(image.labels[rows, columns])
             if labels.any():
                 name = f"{used}__y{y}_x{x}"
-                cut.append(((rank, used), label_window(pixels[:, rows, columns], labels, (0, 0), name, str(used), 1)))
+                cut.append(
+                    ((rank, used), label_window(pixels[:, rows, columns], labels, (0, 0), name, str(used), multiple))
+                )
         used += 1
         if used == n:
             break

@@ -172,8 +172,8 @@ def prepare(options: argparse.Namespace) -> tuple[PixelSettings, FeatureExtracto
 def run_way(options: argparse.Namespace) -> dict[str, Any]:
     """Fit and predict in this process, then tune the decoder and score."""
     settings, extractor, normalise = prepare(options)
-    fitted = squares(training_images(options.data), options.images, options.side, normalise)
-    tested = squares(test_images(options.data), options.test_images, options.side, normalise)
+    fitted = squares(training_images(options.data), options.images, options.side, normalise, extractor.multiple)
+    tested = squares(test_images(options.data), options.test_images, options.side, normalise, extractor.multiple)
     before = psutil.Process().memory_info().rss
     start = time.perf_counter()
     predict = (fit_ours if options.way == "ours" else fit_published)(settings, extractor, fitted)
