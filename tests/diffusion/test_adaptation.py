@@ -43,13 +43,6 @@ SETTINGS = DiffusionSettings(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_precision():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ACCELERATE_MIXED_PRECISION", "no")
-        yield
-
-
 def make_dataset(folder, *, bright, channels=1):
     """Write soft spots: bright ones on dark, as of fluorescence, or dark ones on bright, as of a stained section."""
     images = folder / "images"

@@ -65,13 +65,6 @@ def trained(fitted, segmenter_settings):
     return fitted
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_precision():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ACCELERATE_MIXED_PRECISION", "no")
-        yield
-
-
 @pytest.fixture(scope="session")
 def unpainted(tmp_path_factory):
     """Folder with data/ and results/, which has diffusion/, pixels/, masks/ and dataset.json: all but a painter."""

@@ -81,13 +81,6 @@ def tiny_words():
         return build_conditional(settings, 1, encoder).eval()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_precision():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ACCELERATE_MIXED_PRECISION", "no")
-        yield
-
-
 @pytest.fixture(scope="session")
 def words_model(tmp_path_factory):
     """Folder with a denoiser of words, out/, and the data sets spots/ and section/ that it was trained on."""

@@ -30,13 +30,6 @@ CONTROL = ControlSettings(
 )
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_precision():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ACCELERATE_MIXED_PRECISION", "no")
-        yield
-
-
 def discs(random, n=3):
     """(SIDE, SIDE) labels of discs that may touch or overlap."""
     labels = np.zeros((SIDE, SIDE), np.uint16)

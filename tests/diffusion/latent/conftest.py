@@ -34,8 +34,7 @@ PROCESSES.set_forkserver_preload(["fewstain.diffusion.latent.training"])
 
 
 @pytest.fixture(autouse=True)
-def _one_precision(monkeypatch):
-    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")  # bf16 is slow where the CPU has no arithmetic of it
+def _one_thread(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of the server and its children; read when torch is loaded
 
 

@@ -25,13 +25,6 @@ SETTINGS = TranslationSettings(
 )
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_precision():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ACCELERATE_MIXED_PRECISION", "no")
-        yield
-
-
 def pair(random, red):
     """A source (SIDE, SIDE) and its target (SIDE, SIDE, 3), both uint8.
 
