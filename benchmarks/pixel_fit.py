@@ -208,7 +208,7 @@ def run_way(options: argparse.Namespace) -> dict[str, Any]:
 def fit_ours(settings: PixelSettings, extractor: FeatureExtractor, windows: Sequence[LabeledWindow]) -> Predict:
     rng = np.random.default_rng(SEED)
     projection = window_projection(extractor, windows, settings.components, rng)
-    sizes = {"views": settings.views, "pixels_per_window": settings.pixels_per_window}
+    sizes = {"views": settings.views, "pixels_per_window": settings.pixels_of_each(len(windows))}
     table = sample_table(extractor, projection, windows, **sizes, rng=rng)
     columns, everything = torch.arange(table.features.shape[1]), torch.arange(len(table))
     trained = train_ensemble(table, columns, [everything] * settings.members, N_CLASSES, settings, seed=SEED)

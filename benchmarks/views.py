@@ -168,7 +168,7 @@ def labeled_features(
     """Compute what is learned from, of classical filters alone; the decoder's views are those of the product."""
     extractor, rng = FilterFeatures(), np.random.default_rng(seed)
     projection = window_projection(extractor, windows, settings.components, rng)
-    sizes = {"views": settings.views, "pixels_per_window": settings.pixels_per_window}
+    sizes = {"views": settings.views, "pixels_per_window": settings.pixels_of_each(len(windows))}
     table = sample_table(extractor, projection, windows, **sizes, rng=rng, view_of=view_of)
 
     def project(window: LabeledWindow) -> list[Tensor]:

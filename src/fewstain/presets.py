@@ -25,7 +25,7 @@ _DEMO = Settings(
         samples=8,
         sample_steps=20,
     ),
-    pixels=PixelSettings(timesteps=(20, 80), members=3, views=4, steps=200, folds=4, decoder_trials=40),
+    pixels=PixelSettings(timesteps=(20, 80), components=8, members=3, views=4, steps=200, decoder_trials=40),
     segmenter=SegmenterSettings(
         steps=150,
         fold_steps=100,
@@ -53,6 +53,7 @@ _GPU = Settings(
     pixels=PixelSettings(
         timesteps=(10, 20, 50, 80, 120, 160, 250),
         noise_draws=2,
+        views=8,
         members=10,
         hidden=(128, 32),
         steps=2000,

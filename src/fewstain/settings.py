@@ -153,20 +153,22 @@ class PixelSettings(Strict):
     noise_draws: int = Field(1, ge=1, le=16, description="features are averaged over this many draws of noise")
     filters: bool = Field(True, description="classical filters as features beside the denoiser's")
     components: int = Field(
-        8, ge=0, description="principal components kept of each of the denoiser's maps; 0 keeps all"
+        16, ge=0, description="principal components kept of each of the denoiser's maps; 0 keeps all"
     )
     members: int = Field(5, ge=1, le=50)
     hidden: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = Field(
         (32, 16), description="width of the two hidden layers of each member"
     )
-    steps: int = Field(400, ge=1)
+    steps: int = Field(1000, ge=1)
     batch_pixels: int = Field(1024, ge=64, description="pixels a member sees in one step")
     views: int = Field(
-        8,
+        6,
         ge=1,
         description="views of each window to learn from: turned, lit otherwise, crowded with copies, noised anew",
     )
-    pixels_per_window: int = Field(1024, ge=64, description="pixels gathered from each window in one view")
+    table_pixels: int = Field(
+        196_608, ge=64, description="pixels to learn from: gathered from all windows in all views, from each as many"
+    )
     learning_rate: float = Field(3e-3, gt=0)
     weight_decay: float = Field(
         1.0, ge=0, description="of AdamW: high, for few windows tempt the members to learn each by heart"
@@ -180,6 +182,10 @@ class PixelSettings(Strict):
     decoder_views: int = Field(
         3, ge=0, description="held-out views of each window that the decoder is chosen by, beside the window itself"
     )
+
+    def pixels_of_each(self, windows: int) -> int:
+        """Of so many windows, the pixels that each gives to the table in one view."""
+        return max(1, self.table_pixels // (windows * self.views))
 
 
 class SegmenterSettings(TrainingSettings):

@@ -10,7 +10,7 @@ CODE_VERSIONS = {
     "check": 1,
     "diffusion": 1,
     "across": 1,
-    "pixels": 8,
+    "pixels": 9,
     "painter": 1,
     "pairs": 1,
     "gather": 1,

@@ -17,7 +17,7 @@ FEW = Settings(
         views=2,
         steps=150,
         members=2,
-        pixels_per_window=512,
+        table_pixels=4000,
     ),
     segmenter=SegmenterSettings(
         crop=32, steps=2, fold_steps=2, batch_size=2, views=0, pool_windows=2, decoder_trials=1

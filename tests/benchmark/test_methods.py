@@ -38,7 +38,7 @@ SETTINGS = Settings(
         members=2,
         hidden=(8, 4),
         batch_pixels=64,
-        pixels_per_window=64,
+        table_pixels=512,
     ),
     segmenter=SegmenterSettings(
         crop=32, steps=2, fold_steps=2, batch_size=2, views=0, pool_windows=2, decoder_trials=1
@@ -103,9 +103,9 @@ def test_every_method_has_a_title_and_a_function():
 
 
 def test_other_features_get_as_many_components_as_a_denoisers():
-    cpu = Settings()  # 3 timesteps x 7 blocks x 8 components
-    assert components_of(cpu, 6) == 28
-    assert components_of(cpu, 7) == 24
+    cpu = Settings()  # 3 timesteps x 7 blocks x 16 components
+    assert components_of(cpu, 6) == 56
+    assert components_of(cpu, 7) == 48
 
 
 def test_a_pretraining_needs_a_budget_and_a_kind(disks_stain, tmp_path):

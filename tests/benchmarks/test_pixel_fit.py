@@ -113,7 +113,7 @@ def test_a_smaller_published_run_is_extrapolated(benchmark, monkeypatch):
 def test_each_way_runs_on_the_embedded_image(benchmark, monkeypatch, way):
     pixel_fit = benchmark("pixel_fit")
     monkeypatch.setattr(pixel_fit.published, "MOST_EPOCHS", 1)
-    settings = PixelSettings(steps=5, views=1, members=2, components=1, pixels_per_window=64, batch_pixels=64)
+    settings = PixelSettings(steps=5, views=1, members=2, components=1, table_pixels=256, batch_pixels=64)
     normaliser = Normaliser(floor=(1.0,))
     monkeypatch.setattr(pixel_fit, "prepare", lambda _: (settings, TwoMaps(), normaliser.apply))
     words = ["--way", way, "--images", "2", "--test-images", "1", "--side", "64", "--decoder-trials", "1"]

@@ -25,7 +25,7 @@ SETTINGS = PixelSettings(
     learning_rate=0.03,
     batch_pixels=64,
     views=1,
-    pixels_per_window=200,
+    table_pixels=1600,
     dropout=0,
     decoder_trials=2,
 )

@@ -4,6 +4,7 @@ import torch
 
 from fewstain.pixels.labeled_window import label_window
 from fewstain.pixels.table import sample_table, window_projection
+from fewstain.settings import PixelSettings
 
 
 class PlaceAndBlur:
@@ -49,6 +50,11 @@ def table(views, seed=0, advance=None):
         advance=advance,
     )
     return windows, extractor, projection, found
+
+
+def test_fewer_windows_and_views_give_more_pixels_each():
+    settings = PixelSettings(views=6, table_pixels=1200)
+    assert [settings.pixels_of_each(windows) for windows in (1, 4, 10, 5000)] == [200, 50, 20, 1]
 
 
 def test_the_first_view_is_the_window_as_it_is():

@@ -40,7 +40,7 @@ TINY = {
         "steps": 20,
         "batch_pixels": 64,
         "views": 1,
-        "pixels_per_window": 64,
+        "table_pixels": 256,
         "folds": 2,
         "decoder_trials": 1,
     },

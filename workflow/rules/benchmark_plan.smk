@@ -1,6 +1,7 @@
 # What the rules of the benchmark need to know: cells, what they build on, and where all of it lies.
 
-from fewstain.benchmark.plan import budget_options, cell_options, make_plan, numbers_of
+from fewstain.benchmark.identity import numbers_of
+from fewstain.benchmark.plan import budget_options, cell_options, make_plan
 
 try:
     PLAN = make_plan(CONFIG.benchmark, DATA, CONFIG.datasets) if CONFIG.benchmark else None

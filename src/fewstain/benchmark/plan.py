@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fewstain.benchmark.identity import PRETRAINED, TRAINED, cell_facts, digest, numbers_of
 from fewstain.benchmark.trial import available_labels, fingerprint
 from fewstain.benchmark_settings import ALL_LABELS, BenchmarkSettings, MethodName
 from fewstain.errors import UserError
-from fewstain.overrides import cli_options, resolve
-from fewstain.settings import Settings
+from fewstain.overrides import cli_options
 from fewstain.stages import CODE_VERSIONS
 
 M = MethodName
-
-PRETRAINED = {
-    M.ours: "diffusion",
-    M.ddpm_seg: "diffusion",
-    M.mae: "mae",
-    M.vae: "vae",
-    M.datasetgan: "gan",
-    M.datasetgan_annotated: "gan",
-}
-"""What a method learns from the pool without labels: once a stain, for all n and seeds."""
-
-TRAINED = {M.unet, M.unet_all, M.cellpose, M.datasetgan, M.datasetgan_annotated}
-"""Methods whose training on labels has a budget; the others' fit takes what it takes."""
-
-_OURS_ON_OTHER_FEATURES = (M.mae, M.vae, M.filters, M.timm)
-METHOD_VERSIONS = dict.fromkeys(MethodName, 4) | dict.fromkeys(_OURS_ON_OTHER_FEATURES, 5) | {M.cellpose: 2, M.ours: 6}
-"""Raise a method's number when its code would give other results: its cells are then run again."""
 
 
 @dataclass(frozen=True)
@@ -157,13 +138,6 @@ def unavailable(method: MethodName, settings: BenchmarkSettings) -> str | None:
     return None
 
 
-def numbers_of(settings: BenchmarkSettings) -> Settings:
-    """Return all numbers of our method: the preset's, with those that were written in their place."""
-    sections = ("diffusion", "pixels", "segmenter", "segment")
-    changed = {each: getattr(settings, each).model_dump(mode="json", exclude_unset=True) for each in sections}
-    return resolve(settings.preset, changed, "benchmark")
-
-
 def budget_options(settings: BenchmarkSettings, like: str | Path | None) -> list[str]:
     """Options that tell how long a training may take: as long as that of the folder `like` where untold."""
     if settings.steps is not None:
@@ -198,11 +172,11 @@ def _cells(stain: str, source: Path, methods: Sequence[MethodName], settings: Be
         counts = [None] if method in ALL_LABELS else sorted({min(n, available) for n in settings.n})
         pretraining = pretrainings.get(PRETRAINED.get(method, ""))
         budget_of = like if method in TRAINED else None
-        facts = _facts(method, settings, budget_of is not None) | {"data": data}
+        facts = cell_facts(method, settings, budget_of is not None) | {"data": data}
         facts["pretraining"] = None if pretraining is None else pretraining.hash
         for n in counts:
             for seed in settings.seeds:
-                name = _hash(facts | {"n": n, "seed": seed})
+                name = digest(facts | {"n": n, "seed": seed})
                 cells.append(Cell(method, stain, source, n, seed, pretraining, budget_of, name))
     return cells
 
@@ -222,31 +196,4 @@ def _pretraining(
         facts["version"] = CODE_VERSIONS["diffusion"]
     else:
         facts |= {"version": CODE_VERSIONS[f"benchmark-{kind}"], "seconds": settings.seconds, "steps": settings.steps}
-    return Pretraining(kind, stain, source, _hash(facts), like)
-
-
-def _facts(method: MethodName, settings: BenchmarkSettings, as_long_as_ours: bool) -> dict[str, Any]:
-    """All that a cell's scores depend on beside its data, n and seed, and no more."""
-    numbers = numbers_of(settings)
-    facts: dict[str, Any] = {
-        "method": method.value,
-        "version": METHOD_VERSIONS[method],
-        "preset": settings.preset.value,
-    }
-    if method in PRETRAINED or method in (M.filters, M.timm):
-        facts["segment"] = numbers.segment.model_dump(mode="json")
-    facts["pixels"] = numbers.pixels.model_dump(mode="json")
-    if method is M.ours:
-        facts["segmenter"] = numbers.segmenter.model_dump(mode="json")
-        facts["stages"] = [CODE_VERSIONS[stage] for stage in ("pixels", "segmenter", "segment")]
-    if as_long_as_ours:
-        facts["diffusion"] = numbers.diffusion.model_dump(mode="json")
-    if method in TRAINED:
-        facts |= {"seconds": settings.seconds, "steps": settings.steps}
-    if method is M.timm:
-        facts |= {"timm": settings.timm, "weights": Path(settings.weights or "").name}
-    return facts
-
-
-def _hash(facts: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+    return Pretraining(kind, stain, source, digest(facts), like)

@@ -9,6 +9,7 @@ from typing import Any
 from diffusers.training_utils import EMAModel
 
 from fewstain.diffusion.control.conditions import Condition
+from fewstain.diffusion.control.record import read_like
 from fewstain.diffusion.control.training import write_control
 from fewstain.diffusion.network import WEIGHTS, Denoiser
 from fewstain.diffusion.paired import Trained
@@ -42,13 +43,7 @@ def write_images(
     """Write `folder`/diffusion and `folder`/control, which will have their place in `out`."""
     network = trained.training.network
     trained.training.ema.copy_to(network.parameters())
-    index = replace(
-        trained.index,
-        channels=base.channels,
-        dtype=base.dtype,
-        normaliser=base.normaliser,
-        file_channels=base.file_channels,
-    )
+    index = read_like(base, trained.index)
     painter = settings.model_dump(include=set(ControlSettings.model_fields))
     own = DiffusionSettings.model_validate(base.settings | painter | {"prediction": VELOCITY})
     denoiser = part(trained, network.denoiser)

@@ -89,7 +89,7 @@ def extracted_features(
         projection,
         windows,
         views=settings.views,
-        pixels_per_window=settings.pixels_per_window,
+        pixels_per_window=settings.pixels_of_each(len(windows)),
         rng=rng,
         advance=advance,
     )

@@ -8,7 +8,7 @@ from fewstain.baselines.gan.segmenter import DatasetGanSegmenter
 from fewstain.pixels.labeled_window import label_window
 from fewstain.settings import PixelSettings
 
-FEW = PixelSettings(steps=5, members=2, pixels_per_window=64, batch_pixels=64, components=2)
+FEW = PixelSettings(steps=5, members=2, table_pixels=2000, batch_pixels=64, components=2)
 
 
 def window(side, corner=(4, 4)):

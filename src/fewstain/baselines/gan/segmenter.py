@@ -129,8 +129,9 @@ class DatasetGanSegmenter:
         samples = [[each.numpy() for each in self._sample(one, rng)] for one in latents]
         together = (np.concatenate(each) for each in zip(*samples, strict=True))
         projection = fit_projection(together, self.settings.components, [False] * self.gan.generator.layers)
+        pixels = self.settings.pixels_of_each(len(crops))
         parts = [
-            gather_pixels(projection.apply(self._maps(one)), crop, number, self.settings.pixels_per_window, rng)
+            gather_pixels(projection.apply(self._maps(one)), crop, number, pixels, rng)
             for number, (one, crop) in enumerate(zip(latents, crops, strict=True))
         ]
         table = PixelTable.joined(parts)

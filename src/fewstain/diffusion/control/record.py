@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,7 +10,8 @@ from fewstain.diffusion.control.conditions import channels_of
 from fewstain.diffusion.control.network import FOLDER, Control, load_control
 from fewstain.diffusion.dependence import DependentRecord, check_base
 from fewstain.diffusion.network import WEIGHTS, Denoiser
-from fewstain.diffusion.record import LOSS_FILE, RECORD_FILE, SAMPLES_FILE, read_record_of
+from fewstain.diffusion.pool_index import PoolIndex
+from fewstain.diffusion.record import LOSS_FILE, RECORD_FILE, SAMPLES_FILE, DenoiserRecord, read_record_of
 from fewstain.errors import UserError
 from fewstain.storage import sha256_file
 from fewstain.toolbox import Condition
@@ -31,6 +32,13 @@ class ControlRecord(DependentRecord):
     holder: ClassVar[str] = "a control"
 
     condition: str
+
+
+def read_like(base: DenoiserRecord, index: PoolIndex) -> PoolIndex:
+    """Let an index of what was learned from tell how the denoiser `base` reads images."""
+    return replace(
+        index, channels=base.channels, dtype=base.dtype, normaliser=base.normaliser, file_channels=base.file_channels
+    )
 
 
 def open_control(folder: Path, denoiser: Denoiser, denoiser_dir: Path) -> tuple[Control, ControlRecord]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from fewstain.dataset import Dataset, Window, list_files, parse_window
 from fewstain.diffusion.control.conditions import channels_of, edge_planes
 from fewstain.diffusion.control.network import FOLDER, Control, build_control, with_condition
 from fewstain.diffusion.control.painting import paint_conditions
-from fewstain.diffusion.control.record import CONTENTS, ControlRecord
+from fewstain.diffusion.control.record import CONTENTS, ControlRecord, read_like
 from fewstain.diffusion.dependence import base_facts
 from fewstain.diffusion.folder import check_replaceable, replaced_folder
 from fewstain.diffusion.mosaic import write_mosaic
@@ -171,13 +170,7 @@ def write_control(
             crops = trained.pool.crops(settings.samples, settings.crop, np.random.default_rng((seed, settings.steps)))
             write_examples(folder / SAMPLES_FILE, denoiser, control, crops, settings, seed)
         seconds = max(session_seconds, training.seconds) + time.monotonic() - start
-        index = replace(
-            trained.index,
-            channels=base.channels,
-            dtype=base.dtype,
-            normaliser=base.normaliser,
-            file_channels=base.file_channels,
-        )
+        index = read_like(base, trained.index)
         weights = folder / FOLDER / WEIGHTS
         told = describe(training, index, settings, seed, wall_seconds=seconds, weights=weights)
         ControlRecord(**vars(told), **origin).write(folder)
