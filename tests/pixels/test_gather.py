@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from fewstain.pixels.gather import gather, stratified_pixels
+from fewstain.pixels.gather import gather, most_pixels, stratified_pixels
 from fewstain.pixels.targets import pixel_targets
 
 SIDES = st.integers(1, 12)
@@ -49,3 +49,13 @@ def test_windows_of_one_kind():
     for value in (0, 1):
         rows, columns = stratified_pixels(pixel_targets(np.full((6, 5), value)), 12, np.random.default_rng(0))
         assert len(rows) == len(columns) == 12
+
+
+@given(n=st.integers(1, 60), seed=st.integers(0, 9))
+@settings(deadline=None, max_examples=25)
+def test_no_more_pixels_are_drawn_than_room_is_made_for(n, seed):
+    labels = np.zeros((12, 12), np.int32)
+    labels[2:7, 2:7], labels[7:11, 2:9] = 1, 2
+    targets = pixel_targets(labels)
+    rows, _ = stratified_pixels(targets, n, np.random.default_rng(seed))
+    assert min(n, 12) <= len(rows) <= most_pixels(n, int(targets.classes.max()))

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from fewstain.pixels.labeled_window import label_window
-from fewstain.pixels.table import sample_table, window_projection
+from fewstain.pixels.table import PixelTable, sample_table, window_projection
 from fewstain.settings import PixelSettings
 
 
@@ -55,6 +55,26 @@ def table(views, seed=0, advance=None):
 def test_fewer_windows_and_views_give_more_pixels_each():
     settings = PixelSettings(views=6, table_pixels=1200)
     assert [settings.pixels_of_each(windows) for windows in (1, 4, 10, 5000)] == [200, 50, 20, 1]
+
+
+def test_a_table_is_filled_part_by_part():
+    part = PixelTable(
+        torch.tensor([[1.0, 2.0], [3.0, 4.0]]).half(),
+        torch.tensor([0, 2]),
+        torch.tensor([0.5, 0.25]),
+        torch.tensor([7, 7]),
+        torch.tensor([10, 11]),
+        torch.tensor([20, 21]),
+    )
+    whole = PixelTable.empty(5, 2)
+    assert [whole.put(0, part), whole.put(2, part)] == [2, 2]
+    filled = whole.first(4)
+    assert len(filled) == 4
+    assert filled.features.tolist() == [[1, 2], [3, 4], [1, 2], [3, 4]]
+    assert filled.classes.tolist() == [0, 2, 0, 2]
+    assert filled.distance.tolist() == [0.5, 0.25, 0.5, 0.25]
+    assert filled.window.tolist() == [7, 7, 7, 7]
+    assert (filled.rows.tolist(), filled.columns.tolist()) == ([10, 11, 10, 11], [20, 21, 20, 21])
 
 
 def test_the_first_view_is_the_window_as_it_is():

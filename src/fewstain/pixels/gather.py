@@ -45,6 +45,12 @@ def gather(maps: Sequence[Tensor], rows: Tensor, columns: Tensor, size: tuple[in
     return torch.cat(sampled).T
 
 
+def most_pixels(n: int, classes: int) -> int:
+    """How many pixels `stratified_pixels` draws at most, asked for `n` of a window with classes from 0 to `classes`."""
+    strata = classes + 2  # the background is two
+    return n + strata - 1
+
+
 def stratified_pixels(targets: Targets, n: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Draw pixels of a window evenly from: far background, near background, and each class of object pixels.
 

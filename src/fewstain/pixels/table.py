@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fewstain.pixels.features import FeatureExtractor
-from fewstain.pixels.gather import gather, stratified_pixels
+from fewstain.pixels.gather import gather, most_pixels, stratified_pixels
 from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.projection import Projection, fit_projection
 from fewstain.pixels.views import draw_view, part_view
@@ -46,6 +46,23 @@ class PixelTable:
 
     def __len__(self) -> int:
         return len(self.classes)
+
+    @classmethod
+    def empty(cls, rows: int, components: int) -> PixelTable:
+        """Make room for pixels, in one piece: small pieces kept between large ones passing by fragment the memory."""
+        whole = [torch.empty(rows, dtype=torch.int64) for _ in range(4)]
+        features, distance = torch.empty((rows, components), dtype=torch.float16), torch.empty(rows)
+        return cls(features, whole[0], distance, *whole[1:])
+
+    def put(self, row: int, part: PixelTable) -> int:
+        """Copy the pixels of `part` in from a row on; returns their number."""
+        for each in fields(self):
+            getattr(self, each.name)[row : row + len(part)] = getattr(part, each.name)
+        return len(part)
+
+    def first(self, rows: int) -> PixelTable:
+        """Return the first so many rows, in the same memory."""
+        return PixelTable(**{each.name: getattr(self, each.name)[:rows] for each in fields(self)})
 
     @classmethod
     def joined(cls, parts: Sequence[PixelTable]) -> PixelTable:
@@ -86,17 +103,18 @@ def sample_table(
 
     A view is turned, lit otherwise, crowded with copies and noised anew, so that the ensemble learns what does not
     matter, and what touching objects look like; see `draw_view`.
-    Nothing but the sampled pixels is kept, and no map is ever upsampled.
+    Nothing but the sampled pixels is kept, once, and no map is ever upsampled.
     """
-    parts = []
+    most = most_pixels(pixels_per_window, max(int(window.targets.classes.max()) for window in windows))
+    table, filled = PixelTable.empty(views * len(windows) * most, sum(projection.widths)), 0
     for view in range(views):
         for number, window in enumerate(windows):
             seen = view_of(window, rng) if view else window
             maps = projection.apply(extractor.maps(seen.image[None], seen.origin, draw=view))
-            parts.append(gather_pixels(maps, seen, number, pixels_per_window, rng))
+            filled += table.put(filled, gather_pixels(maps, seen, number, pixels_per_window, rng))
         if advance:
             advance()
-    return PixelTable.joined(parts)
+    return table.first(filled)
 
 
 def gather_pixels(

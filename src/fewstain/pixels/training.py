@@ -51,7 +51,10 @@ def train_ensemble(
     """
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    features = table.features[:, columns].to(device)
+    chosen = table.features
+    if not torch.equal(columns, torch.arange(chosen.shape[1])):
+        chosen = chosen[:, columns]  # copies
+    features = chosen.to(device)
     classes, distance = table.classes.to(device), table.distance.to(device)
     bootstraps = [own[torch.randint(len(own), (len(own),), generator=generator)] for own in allowed]
     ensemble = PixelEnsemble(len(allowed), len(columns), n_classes, settings.hidden, settings.dropout)
