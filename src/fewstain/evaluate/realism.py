@@ -15,6 +15,7 @@ from torch.nn import functional
 WIDTHS = (16, 32, 32)  # channels of the random network's layers; one feature for each of them
 BATCH = 64
 PERCENTILES = (1, 25, 50, 75, 99)
+CONSTANT = 1e-12  # a standard deviation below it is none
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,13 @@ class Realism:
 
 def realism(painted: Tensor, real: Tensor) -> Realism:
     """Compare painted with real images, (n, C, H, W) and (m, C, H, W) in [-1, 1]; n and m at least 2."""
-    features, truth = _standardised(random_features(painted).numpy(), random_features(real).numpy())
-    statistics, expected = _standardised(pixel_statistics(painted), pixel_statistics(real))
+    features, truth = random_features(painted).numpy(), random_features(real).numpy()
+    mean, deviation = feature_scale(truth)
+    features, truth = (features - mean) / deviation, (truth - mean) / deviation
+    statistics, expected = pixel_statistics(painted), pixel_statistics(real)
+    spread = expected.std(axis=0)
+    spread[spread < CONSTANT] = 1.0
+    statistics, expected = statistics / spread, expected / spread
     distances = [wasserstein_distance(a, b) for a, b in zip(statistics.T, expected.T, strict=True)]
     return Realism(frechet_distance(features, truth), kernel_mmd(features, truth), float(np.mean(distances)))
 
@@ -58,9 +64,9 @@ def distances(painted: Tensor, candidates: Sequence[Tensor]) -> list[float]:
         compare.
     """
     described = [random_features(images).numpy() for images in candidates]
-    everything = np.concatenate(described)
-    features = random_features(painted).numpy()
-    return [kernel_mmd(*_standardised(features, each, everything)) for each in described]
+    mean, deviation = feature_scale(np.concatenate(described))
+    features = (random_features(painted).numpy() - mean) / deviation
+    return [kernel_mmd(features, (each - mean) / deviation) for each in described]
 
 
 @torch.inference_mode()
@@ -95,6 +101,17 @@ def random_features(images: Tensor) -> Tensor:
             means.append(maps.mean(dim=(2, 3)))
         described.append(torch.cat(means, dim=1).double())
     return torch.cat(described) if described else torch.empty((0, sum(WIDTHS)), dtype=torch.float64)
+
+
+def feature_scale(features: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Find what `random_features` (n, F) of real images are to be standardised by: mean and deviation, (F,) each.
+
+    A deviation below the median of all counts as the median: some channels of a random network are 0 in nearly every
+    image, and would else make a distance of the one image in which they are not.
+    """
+    deviation = features.std(axis=0)
+    deviation = np.maximum(deviation, np.median(deviation))
+    return features.mean(axis=0), np.where(deviation > CONSTANT, deviation, 1.0)
 
 
 def frechet_distance(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
@@ -152,13 +169,3 @@ def pixel_statistics(images: Tensor) -> NDArray[np.float64]:
         columns = np.square(pixels[..., apart:] - pixels[..., :-apart]).mean(axis=(-2, -1))
         contrasts.append(np.sqrt((rows + columns) / 2))
     return np.concatenate([levels, np.stack(contrasts, axis=-1)], axis=-1).reshape(len(pixels), -1)
-
-
-def _standardised(
-    values: NDArray[np.floating], real: NDArray[np.floating], scale: NDArray[np.floating] | None = None
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Both by the mean and standard deviation, a constant one's being 1, of `scale`, or of the real ones."""
-    scale = real if scale is None else scale
-    mean, deviation = scale.mean(axis=0), scale.std(axis=0)
-    deviation = np.where(deviation > 1e-12, deviation, 1.0)
-    return (values - mean) / deviation, (real - mean) / deviation

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skimage.feature import match_template
 from torch import Tensor
 
-from fewstain.evaluate.realism import random_features
+from fewstain.evaluate.realism import feature_scale, random_features
 
 CROPS = 256  # of the pool, that painted images are compared with
 IMAGES = 128  # that they are taken from
@@ -112,8 +112,7 @@ def describe_pool(read: Callable[[int], NDArray[np.float32]], n: int, side: int)
         owner += [number] * len(windows)
         small.append(shrunk(image))
     features, owners = np.concatenate(described), np.array(owner)
-    mean, deviation = features.mean(axis=0), features.std(axis=0)
-    deviation = np.where(deviation > 1e-12, deviation, 1.0)
+    mean, deviation = feature_scale(features)
     standard = (features - mean) / deviation
     nearest = nearest_of_others(standard, owners)
     unit = float(np.median(nearest)) if len(nearest) else 0.0

@@ -28,7 +28,7 @@ BLOCKED_NOTE = (
 METHOD_SCORES = ("AP50", "AP50_standard_error", "AP", "PQ", "F1", "count_bias")
 METHODS_NOTE = (
     "Out-of-fold scores of the pixel ensemble, of the segmenter, and of both, which then both propose objects. "
-    "The ensemble segments, unless another leads its AP50 by more than the lead's own standard error (both drawn on "
+    "The ensemble segments, unless another leads its AP50 by more than two standard errors of the lead (both drawn on "
     "the same windows). What segments: "
 )
 TABLE_NOTES = {
