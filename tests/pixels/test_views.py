@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+from fewstain.pixels.colours import PoolColours
 from fewstain.pixels.labeled_window import CONTEXT, label_window
 from fewstain.pixels.targets import pixel_targets
 from fewstain.pixels.views import MOST_ZOOM, VIEW_SIDE, draw_view, haze, held_out_views, other_light
@@ -29,6 +33,19 @@ def test_a_view_is_a_window_with_targets_of_its_own_labels():
         assert_array_equal(view.targets.classes, expected.classes)
         assert_array_equal(view.targets.distance, expected.distance)
     assert min(sides) < 80 < max(sides)  # other magnifications
+
+
+def test_some_views_are_in_the_colours_of_another_image(monkeypatch):
+    """Its own image is dark, the other one bright; 7 in 10 views draw one of the two."""
+    monkeypatch.setattr("fewstain.pixels.views.other_light", lambda image, rng: image)
+    colours = PoolColours(("image", "other"), np.array([[-0.8], [0.8]]), np.full((2, 1, 1), 0.04))
+    seen = replace(window(), colours=colours)
+    drawn = [draw_view(seen, np.random.default_rng(seed)) for seed in range(100)]
+    for views in (drawn, held_out_views([seen], 100, seed=0)):
+        levels = np.array([float(view.image[:, :8, :8].median()) for view in views])
+        assert np.mean(levels > -0.79) == pytest.approx(0.35, abs=0.1)
+        assert levels.max() > 0.5
+    assert {float(view.image.median()) for view in held_out_views([window()], 20, seed=0)} == {np.float32(-0.8)}
 
 
 def test_views_to_choose_a_decoder_by_keep_the_magnification():

@@ -42,6 +42,11 @@ def test_large_labels_come_in_pieces_of_one_group(root):
     assert lower.targets.distance_known[50:70, 40:60].all()
 
 
+def test_windows_know_the_colours_of_the_whole_pool(root):
+    tifffile.imwrite(root / "images" / "other.tif", np.full((20, 20), 9, np.uint8))
+    assert [each.colours.images for each in read(root)] == [("big", "other", "small")] * 3
+
+
 def test_a_window_beyond_its_image(root):
     (root / "labels" / "small__y8_x16.tif").rename(root / "labels" / "small__y250_x16.tif")
     with pytest.raises(UserError, match=r"small__y250_x16\.tif: the window reaches beyond small\.tif; correct the"):

@@ -18,8 +18,8 @@ from fewstain.pixels.proposals import HeldOutMaps
 from fewstain.pixels.tune import DecoderTrials, decoder_candidates, try_on_all
 from fewstain.settings import SegmenterSettings
 
-# With one, chance alone chooses another in one case of six. What led the ensemble out-of-fold, on two stains, was behind
-# it on further windows (docs/accuracy.md).
+# With one, chance alone chooses another in one case of six. What led the ensemble out-of-fold, on two stains, was
+# behind it on further windows (docs/accuracy.md).
 SURE_LEAD = 2.0
 
 

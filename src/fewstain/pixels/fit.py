@@ -70,7 +70,7 @@ def fit_pixels(
     denoiser = load_denoiser(diffusion_dir).to(PartialState().device)
     source = read_denoiser_record(diffusion_dir)
     check_weights(diffusion_dir, source)
-    for path in sorted({window.image for window in dataset.windows[:n_labels]}):
+    for path in dataset.images:  # all lend their colours to the labeled windows
         header = read_header(path)
         check_image_kind(diffusion_dir, source, path, header.channels, header.dtype)
     class_names = tuple(sorted({name for named in dataset.classes.values() for name in named.values()}))

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from skimage.transform import resize
 from torch import Tensor
 
+from fewstain.pixels.colours import PoolColours
 from fewstain.pixels.targets import Targets, pixel_targets
 
 CONTEXT = 32  # pixels of the source image around a window; what the network sees at its edges is then no border
+NO_COLOURS = PoolColours()
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class LabeledWindow:
         (H, W) int64: where in the source image each of its pixels lies, also after turning.
     multiple
         What the sides of `image` are multiples of.
+    colours
+        Of the pool that the image is of; none where it is of no pool.
     """
 
     name: str
@@ -53,6 +57,7 @@ class LabeledWindow:
     source_rows: NDArray[np.int64]
     source_columns: NDArray[np.int64]
     multiple: int = 1
+    colours: PoolColours = NO_COLOURS
 
     @property
     def inside(self) -> tuple[slice, slice]:

@@ -1,4 +1,4 @@
-"""Views of a labeled window: what the same cells would look like turned, lit otherwise, and lying closer together.
+"""Views of a labeled window: the same cells turned, lit otherwise, in other colours, and lying closer together.
 
 Two dozen windows seldom show every background and every way in which cells touch; views of them do.
 """
@@ -39,8 +39,8 @@ SEED_LIMIT = 2**32
 def draw_view(window: LabeledWindow, rng: np.random.Generator) -> LabeledWindow:
     """Draw a view of a window to learn from, with its labels and targets.
 
-    A part of it where it is large; turned and mirrored; at another magnification; in most views some of its objects are
-    copied to where they touch others; under other light.
+    A part of it where it is large; turned and mirrored; at another magnification; in most views in the colours of
+    another image of the pool, and with some of its objects copied to where they touch others; under other light.
     What is copied comes from the window itself, so that nothing of a held-out window gets into another's views.
 
     Parameters
@@ -71,7 +71,8 @@ def held_out_views(windows: Sequence[LabeledWindow], n: int, seed: int) -> list[
 
 
 def _drawn(seen: LabeledWindow, rng: np.random.Generator) -> LabeledWindow:
-    """Crowd a window with copies, in most cases, and show it under other light."""
+    """Recolour a window and crowd it with copies, in most cases, and show it under other light."""
+    seen = replace(seen, image=seen.colours.recoloured(seen.image, seen.group, rng))
     if rng.random() < COPIES_CHANCE:
         seen = with_copies(seen, 1 + int(rng.integers(MOST_COPIES)), rng)
     return replace(seen, image=other_light(seen.image, rng))

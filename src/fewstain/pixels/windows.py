@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from fewstain.dataset import Dataset, Window, label_pieces, window_name
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser
 from fewstain.images.read import read_image, read_labels, stem
+from fewstain.pixels.colours import pool_colours
 from fewstain.pixels.labeled_window import LabeledWindow, label_window
 
 LEAST_WINDOWS = 2  # choices are made out-of-fold, which takes two folds
@@ -24,7 +26,7 @@ def read_windows(
     multiple: int,
     classes: Mapping[str, int],
 ) -> Iterator[LabeledWindow]:
-    """Read labeled windows with their surroundings; each source image is read once and then let go.
+    """Read labeled windows with their surroundings, and the colours of the pool; each image is let go once it is read.
 
     A window larger than `dataset.LARGEST_PIECE` comes in pieces, each a window named after its place.
 
@@ -46,7 +48,9 @@ def read_windows(
     UserError
         A window that does not lie in its image, or an object without a class where others have one.
     """
-    for path in sorted({window.image for window in windows}):
+    paths = sorted({window.image for window in windows})
+    colours = pool_colours(dataset.images, normaliser, channels, always=paths)
+    for path in paths:
         pixels = read_image(path).pixels
         image = normaliser.apply(pixels[..., list(channels)])
         for window in (each for each in windows if each.image == path):
@@ -60,7 +64,8 @@ def read_windows(
             for rows, columns in pieces:
                 y, x = window.y + rows.start, window.x + columns.start
                 name = window.name if len(pieces) == 1 else window_name(stem(path), y, x)
-                yield label_window(image, labels[rows, columns], (y, x), name, stem(path), multiple, of_label)
+                found = label_window(image, labels[rows, columns], (y, x), name, stem(path), multiple, of_label)
+                yield replace(found, colours=colours)
 
 
 def labeled_windows(
