@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fewstain.diffusion.progress import StepProgress
 from fewstain.images.normalise import Normaliser
 from fewstain.images.read import read_image, stem
 
@@ -76,12 +77,15 @@ def pool_colours(
     spread = np.unique(np.linspace(0, len(images) - 1, min(len(images), MOST_IMAGES)).astype(int))
     chosen = sorted({*(images[index] for index in spread), *always})
     means, covariances = [], []
-    for path in chosen:
-        pixels = read_image(path).pixels[..., list(channels)]
-        step = math.ceil(math.sqrt(pixels[..., 0].size / MOST_PIXELS))
-        values = normaliser.apply(pixels[::step, ::step], normaliser.range(pixels)).reshape(len(channels), -1)
-        means.append(values.mean(axis=1, dtype=np.float64))
-        covariances.append(np.atleast_2d(np.cov(values)) + FLAT * np.eye(len(channels)))
+    with StepProgress("reading colours of the pool", len(chosen)) as progress:
+        for number, path in enumerate(chosen, start=1):
+            pixels = read_image(path).pixels[..., list(channels)]
+            step = math.ceil(math.sqrt(pixels[..., 0].size / MOST_PIXELS))
+            values = normaliser.apply(pixels[::step, ::step], normaliser.range(pixels)).reshape(len(channels), -1)
+            means.append(values.mean(axis=1, dtype=np.float64))
+            covariances.append(np.atleast_2d(np.cov(values)) + FLAT * np.eye(len(channels)))
+            if progress.due(number):
+                progress.show(number)
     return PoolColours(tuple(stem(path) for path in chosen), np.array(means), np.array(covariances))
 
 
