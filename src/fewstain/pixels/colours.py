@@ -93,7 +93,7 @@ def colour_map(own: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[
     """Find the linear map that gives colours of one covariance another, and changes them least.
 
     own^-½ (own^½ other own^½)^½ own^-½ (Pitié & Kokaram, *The linear Monge-Kantorovitch linear colour mapping for
-    example-based colour transfer*, CVMP 2007, eq. 6), stretching no direction by more than `MOST_STRETCH`.
+    example-based colour transfer*, CVMP 2007), stretching no direction by more than `MOST_STRETCH`.
 
     Parameters
     ----------
