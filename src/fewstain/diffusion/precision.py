@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from accelerate import Accelerator
@@ -66,6 +67,7 @@ def choose_precision() -> Precision:
     return Precision("no", channels_last=False)
 
 
+@cache  # a command may train several networks, and the machine stays what it is
 def _probe_seconds(repeats: int = 5) -> tuple[float, float]:
     """Shortest time of a training step of a small network in (float32, bfloat16 with channels_last)."""
     formats = (Precision("no", channels_last=False), Precision("bf16", channels_last=True))

@@ -14,6 +14,7 @@ from scipy import ndimage
 from fewstain.evaluate.matching import best_ious
 from fewstain.pixels.decode import DecoderParameters, decode
 from fewstain.pixels.object_score import Maps, ObjectScore, describe_objects
+from fewstain.pixels.threads import in_threads
 
 LEAST_FREE = 0.7  # share of an object's pixels that better ones must have left to it
 
@@ -92,7 +93,8 @@ class Consensus:
     def propose(self, maps: Sequence[Maps]) -> list[NDArray[np.int32]]:
         """Decode with each parameter set by itself: (H, W) labels of each."""
         sources = self.sources or (0,) * len(self.decoders)
-        return [decode(*maps[source], each) for source, each in zip(sources, self.decoders, strict=True)]
+        of_decoder = [(*maps[source], each) for source, each in zip(sources, self.decoders, strict=True)]
+        return in_threads(lambda each: decode(*each), of_decoder)
 
 
 @dataclass(frozen=True)

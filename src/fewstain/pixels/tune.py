@@ -16,6 +16,7 @@ from fewstain.pixels.decode import DecoderParameters, decode
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.proposals import HeldOutMaps, decodable
+from fewstain.pixels.threads import in_threads
 
 GRID = {
     "foreground_threshold": [0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
@@ -112,11 +113,15 @@ def try_decoders(
     candidates
         Parameter sets.
     """
-    counts = [
-        [_counts(window.labels, decode_maps(each, parameters)) for each, window in zip(maps, windows, strict=True)]
-        for parameters in candidates
-    ]
-    return DecoderTrials(tuple(candidates), np.array(counts))
+
+    def counts(trial: tuple[DecoderParameters, LabeledWindow, PixelMaps]) -> list[tuple[int, int, int]]:
+        parameters, window, seen = trial
+        return _counts(window.labels, decode_maps(seen, parameters))
+
+    of_window = list(zip(windows, maps, strict=True))
+    trials = [(parameters, *each) for parameters in candidates for each in of_window]
+    counted = np.array(in_threads(counts, trials))
+    return DecoderTrials(tuple(candidates), counted.reshape(len(candidates), len(of_window), len(THRESHOLDS), 3))
 
 
 def try_on_all(held_out: HeldOutMaps, candidates: Sequence[DecoderParameters]) -> DecoderTrials:

@@ -5,11 +5,14 @@ Two dozen windows seldom show every background and every way in which cells touc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import torch
+from monai.data import get_track_meta, set_track_meta
 from monai.transforms import (
     Compose,
     RandAdjustContrast,
@@ -94,20 +97,40 @@ def turned_view(window: LabeledWindow, rng: np.random.Generator) -> LabeledWindo
 
 def other_light(image: Tensor, rng: np.random.Generator) -> Tensor:
     """Change an image (C, H, W) in [-1, 1] as exposure, staining, background and focus do."""
-    lit = Compose([RandAdjustContrast(prob=1, gamma=(0.67, 1.5))]).set_random_state(_seed(rng))(image)
+    exposure, camera = _lights()
+    with plain_tensors():
+        lit = exposure.set_random_state(_seed(rng))(image)
     if rng.random() < HAZE_CHANCE:
         lit = torch.from_numpy(haze(np.asarray(lit), float(rng.uniform(0, MOST_HAZE)), rng))
         if rng.random() < STRETCH_CHANCE:
             lit = _stretched(lit)
-    camera = Compose(
-        [
-            RandScaleIntensity(factors=0.15, prob=1),
-            RandShiftIntensity(offsets=0.15, prob=1),
-            RandGaussianSmooth((0.3, 1.0), (0.3, 1.0), prob=0.3),
-            RandGaussianNoise(prob=0.5, std=0.06),
-        ]
-    )
-    return torch.as_tensor(np.asarray(camera.set_random_state(_seed(rng))(lit))).float().clamp(-1, 1)
+    with plain_tensors():
+        seen = camera.set_random_state(_seed(rng))(lit)
+    return torch.as_tensor(np.asarray(seen)).float().clamp(-1, 1)
+
+
+@contextmanager
+def plain_tensors() -> Iterator[None]:
+    """Let MONAI's transforms carry no record of what they did, which takes them as long as doing it."""
+    before = get_track_meta()
+    set_track_meta(False)
+    try:
+        yield
+    finally:
+        set_track_meta(before)
+
+
+@cache
+def _lights() -> tuple[Compose, Compose]:
+    """Make what exposure does, and what the camera does; both are told their random state at each call."""
+    exposure = [RandAdjustContrast(prob=1, gamma=(0.67, 1.5))]
+    camera = [
+        RandScaleIntensity(factors=0.15, prob=1),
+        RandShiftIntensity(offsets=0.15, prob=1),
+        RandGaussianSmooth((0.3, 1.0), (0.3, 1.0), prob=0.3),
+        RandGaussianNoise(prob=0.5, std=0.06),
+    ]
+    return Compose(exposure), Compose(camera)
 
 
 def haze(image: NDArray[np.float32], share: float, rng: np.random.Generator) -> NDArray[np.float32]:
