@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from fewstain.pairs.pool_labels import PoolWindow
 from fewstain.pixels.folds import within_margin
 from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.targets import INTERIOR, pixel_classes
-from fewstain.pixels.views import MOST_COPIES, other_light, with_copies
+from fewstain.pixels.views import MOST_COPIES, other_light, plain_tensors, with_copies
 from fewstain.settings import SegmenterSettings
 
 SMOOTH, SHARP = "smooth", "sharp"  # planes that may be interpolated, and planes that may not
@@ -33,23 +34,37 @@ Planes = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
+class CropSource:
+    """What crops are cut from: the planes of a window, see `labeled_planes`, and the window, for its colours."""
+
+    planes: Planes
+    window: LabeledWindow
+
+    def crop(self, side: int, random: np.random.Generator) -> Planes:
+        """Cut an augmented crop, see `augmented`."""
+        drawn = augmented(self.planes, side, random)
+        image = self.window.colours.recoloured(drawn["image"], self.window.group, random)
+        return drawn | {"image": other_light(image, random)}
+
+
+@dataclass(frozen=True)
 class LabeledCrops:
     """What crops are drawn from: windows and their views, and synthetic pairs.
 
     Attributes
     ----------
     labeled
-        Planes of labeled windows and their views, see `labeled_planes`.
+        Labeled windows and their views.
     others
-        Planes of what nobody labeled: synthetic pairs, and windows of the pool; may be empty.
+        What nobody labeled: synthetic pairs, and windows of the pool; may be empty.
     others_share
         Of the crops that are of `others`, where there are some.
     crop
         Side, pixels.
     """
 
-    labeled: Sequence[Planes]
-    others: Sequence[Planes]
+    labeled: Sequence[CropSource]
+    others: Sequence[CropSource]
     others_share: float
     crop: int
 
@@ -57,7 +72,7 @@ class LabeledCrops:
         """Draw `n` augmented crops: (n, 1 or C, crop, crop) maps."""
         from_others = random.random(n) < self.others_share * bool(self.others)
         sources = [self.others if each else self.labeled for each in from_others]
-        drawn = [augmented(source[int(random.integers(len(source)))], self.crop, random) for source in sources]
+        drawn = [source[int(random.integers(len(source)))].crop(self.crop, random) for source in sources]
         return {key: torch.stack([each[key] for each in drawn]) for key in drawn[0]}
 
 
@@ -93,9 +108,9 @@ def labeled_crops(
         for _ in range(settings.views)
     ]
     margin = settings.crop // 2
-    labeled = [labeled_planes(each, margin, near(each, held_out)) for each in [*windows, *views]]
-    others = [labeled_planes(each, margin) for each in pairs]
-    others += [labeled_planes(each.window, margin, each.doubtful) for each in pool]
+    labeled = [CropSource(labeled_planes(each, margin, near(each, held_out)), each) for each in [*windows, *views]]
+    others = [CropSource(labeled_planes(each, margin), each) for each in pairs]
+    others += [CropSource(labeled_planes(each.window, margin, each.doubtful), each.window) for each in pool]
     return LabeledCrops(labeled, others, settings.unlabeled_share, settings.crop)
 
 
@@ -138,7 +153,7 @@ def labeled_planes(window: LabeledWindow, margin: int, ignored: NDArray[np.bool_
 
 
 def augmented(planes: Planes, crop: int, random: np.random.Generator) -> Planes:
-    """Cut a random crop, turned and zoomed at random and under other light, with its targets.
+    """Cut a random crop, turned and zoomed at random, with its targets.
 
     The boundaries are drawn anew after zooming, so that they are as thin as ever.
 
@@ -147,7 +162,8 @@ def augmented(planes: Planes, crop: int, random: np.random.Generator) -> Planes:
     dict
         As `segmentation_loss` takes them, and "image".
     """
-    moved = geometry(crop).set_random_state(int(random.integers(2**32)))(planes)
+    with plain_tensors():
+        moved = geometry(crop).set_random_state(int(random.integers(2**32)))(planes)
     smooth, sharp = (torch.as_tensor(moved[key]) for key in (SMOOTH, SHARP))
     labels, kinds = (plane.numpy().round().astype(np.int64) for plane in sharp[:2])
     classes = pixel_classes(np.maximum(labels, 0))
@@ -155,13 +171,14 @@ def augmented(planes: Planes, crop: int, random: np.random.Generator) -> Planes:
     classes[inside] += kinds[inside]
     classes[labels == UNLABELED] = UNLABELED
     return {
-        "image": other_light(smooth[:-1], random),
+        "image": smooth[:-1],
         "classes": torch.from_numpy(classes)[None],
         "distance": smooth[-1:],
         "known": sharp[2:],
     }
 
 
+@cache
 def geometry(crop: int) -> Compose:
     """Random crop, turned by any angle, mirrored, and zoomed by up to a quarter.
 
