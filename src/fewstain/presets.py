@@ -25,10 +25,12 @@ _DEMO = Settings(
         samples=8,
         sample_steps=20,
     ),
-    pixels=PixelSettings(timesteps=(20, 80), components=8, members=3, views=4, steps=200, decoder_trials=40),
+    pixels=PixelSettings(
+        timesteps=(20, 80), components=8, members=3, views=4, steps=200, decoder_trials=40, decoder_views=2
+    ),
     segmenter=SegmenterSettings(
-        steps=150,
-        fold_steps=100,
+        steps=120,
+        fold_steps=80,
         warmup_steps=10,
         ema_decay=0.98,
         checkpoint_seconds=20,
