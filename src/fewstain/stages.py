@@ -14,7 +14,7 @@ CODE_VERSIONS = {
     "painter": 1,
     "pairs": 2,
     "gather": 2,
-    "segmenter": 8,
+    "segmenter": 7,
     "segment": 6,
     "corrections": 2,
     "evaluate": 1,

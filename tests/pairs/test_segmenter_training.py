@@ -16,7 +16,6 @@ from fewstain.pairs.segmenter_training import (
     near,
     segmentation_loss,
 )
-from fewstain.pixels.colours import PoolColours
 from fewstain.pixels.labeled_window import label_window
 from fewstain.settings import SegmenterSettings
 
@@ -88,20 +87,6 @@ def test_crops_are_a_function_of_the_random_state():
     for key, plane in one.items():
         assert torch.equal(plane, again[key])
     assert not torch.equal(one["classes"], other["classes"])
-
-
-def test_crops_of_labeled_windows_take_on_the_colours_of_the_pool(monkeypatch):
-    monkeypatch.setattr("fewstain.pairs.segmenter_training.other_light", lambda image, random: image)
-    colours = PoolColours(("a", "bright"), np.array([[0.0], [0.8]]), np.full((2, 1, 1), 0.01))
-    shown = window(square(), (40, 60))
-    plain, painted = (
-        labeled_crops([each], SETTINGS, np.random.default_rng(0)).draw(200, np.random.default_rng(1))["image"]
-        for each in (shown, replace(shown, colours=colours))
-    )
-    assert not plain.any()
-    means = painted.mean(dim=(1, 2, 3))
-    assert (means > 0.001).float().mean().item() == pytest.approx(0.35, abs=0.08)  # 7 in 10, half of them "bright"
-    assert means.mean().item() == pytest.approx(0.35 * 0.4, abs=0.04)  # which they are by half, on average
 
 
 def test_windows_come_with_views_and_pairs_take_their_share():

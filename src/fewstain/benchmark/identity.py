@@ -32,14 +32,9 @@ _DECODED = (M.forest, M.unet, M.unet_all)
 
 _DECODER_NUMBERS = {"folds", "decoder_trials", "decoders", "decoder_views"}
 
-_CROPPED = (M.unet, M.unet_all, M.datasetgan, M.datasetgan_annotated)
-"""Methods whose network learns from crops, see `fewstain.pairs.segmenter_training`."""
-
 _OURS_ON_OTHER_FEATURES = (M.mae, M.vae, M.filters, M.timm)
 METHOD_VERSIONS = (
-    dict.fromkeys(MethodName, 5)
-    | dict.fromkeys((*_OURS_ON_OTHER_FEATURES, *_CROPPED), 6)
-    | {M.ddpm_seg: 4, M.cellpose: 2, M.ours: 8}
+    dict.fromkeys(MethodName, 5) | dict.fromkeys(_OURS_ON_OTHER_FEATURES, 6) | {M.ddpm_seg: 4, M.cellpose: 2, M.ours: 8}
 )
 """Raise a method's number when its code would give other results: its cells are then run again."""
 

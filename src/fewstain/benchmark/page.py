@@ -53,8 +53,8 @@ METHODS = """## The methods
   generator by an encoder and optimisation. *Its images annotated (best case)*: 24 generated images are labeled by a
   U-Net trained on **all** labels of the pool, in place of a person who could; it sees labels that no other few-label
   method does.
-- **U-Net from scratch**: MONAI's U-Net with strong augmentation on the n windows (turned, zoomed, in other light and in
-  the pool's colours, with copies of their objects); *on all labels*: the same on every label of the pool, the upper bound.
+- **U-Net from scratch**: MONAI's U-Net with strong augmentation on the n windows (turned, zoomed, in other light, with
+  copies of their objects); *on all labels*: the same on every label of the pool, the upper bound.
 - **random forest** on scikit-image's multiscale features, as ilastik and Weka do.
 - **Cellpose from scratch** (3.1.1.3): trained on the n windows without pretrained weights, in an environment of its
   own.

@@ -34,37 +34,23 @@ Planes = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class CropSource:
-    """What crops are cut from: the planes of a window, see `labeled_planes`, and the window, for its colours."""
-
-    planes: Planes
-    window: LabeledWindow
-
-    def crop(self, side: int, random: np.random.Generator) -> Planes:
-        """Cut an augmented crop, see `augmented`."""
-        drawn = augmented(self.planes, side, random)
-        image = self.window.colours.recoloured(drawn["image"], self.window.group, random)
-        return drawn | {"image": other_light(image, random)}
-
-
-@dataclass(frozen=True)
 class LabeledCrops:
     """What crops are drawn from: windows and their views, and synthetic pairs.
 
     Attributes
     ----------
     labeled
-        Labeled windows and their views.
+        Planes of labeled windows and their views, see `labeled_planes`.
     others
-        What nobody labeled: synthetic pairs, and windows of the pool; may be empty.
+        Planes of what nobody labeled: synthetic pairs, and windows of the pool; may be empty.
     others_share
         Of the crops that are of `others`, where there are some.
     crop
         Side, pixels.
     """
 
-    labeled: Sequence[CropSource]
-    others: Sequence[CropSource]
+    labeled: Sequence[Planes]
+    others: Sequence[Planes]
     others_share: float
     crop: int
 
@@ -72,7 +58,7 @@ class LabeledCrops:
         """Draw `n` augmented crops: (n, 1 or C, crop, crop) maps."""
         from_others = random.random(n) < self.others_share * bool(self.others)
         sources = [self.others if each else self.labeled for each in from_others]
-        drawn = [source[int(random.integers(len(source)))].crop(self.crop, random) for source in sources]
+        drawn = [augmented(source[int(random.integers(len(source)))], self.crop, random) for source in sources]
         return {key: torch.stack([each[key] for each in drawn]) for key in drawn[0]}
 
 
@@ -108,9 +94,9 @@ def labeled_crops(
         for _ in range(settings.views)
     ]
     margin = settings.crop // 2
-    labeled = [CropSource(labeled_planes(each, margin, near(each, held_out)), each) for each in [*windows, *views]]
-    others = [CropSource(labeled_planes(each, margin), each) for each in pairs]
-    others += [CropSource(labeled_planes(each.window, margin, each.doubtful), each.window) for each in pool]
+    labeled = [labeled_planes(each, margin, near(each, held_out)) for each in [*windows, *views]]
+    others = [labeled_planes(each, margin) for each in pairs]
+    others += [labeled_planes(each.window, margin, each.doubtful) for each in pool]
     return LabeledCrops(labeled, others, settings.unlabeled_share, settings.crop)
 
 
@@ -153,7 +139,7 @@ def labeled_planes(window: LabeledWindow, margin: int, ignored: NDArray[np.bool_
 
 
 def augmented(planes: Planes, crop: int, random: np.random.Generator) -> Planes:
-    """Cut a random crop, turned and zoomed at random, with its targets.
+    """Cut a random crop, turned and zoomed at random and under other light, with its targets.
 
     The boundaries are drawn anew after zooming, so that they are as thin as ever.
 
@@ -171,7 +157,7 @@ def augmented(planes: Planes, crop: int, random: np.random.Generator) -> Planes:
     classes[inside] += kinds[inside]
     classes[labels == UNLABELED] = UNLABELED
     return {
-        "image": smooth[:-1],
+        "image": other_light(smooth[:-1], random),
         "classes": torch.from_numpy(classes)[None],
         "distance": smooth[-1:],
         "known": sharp[2:],
