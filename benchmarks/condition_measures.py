@@ -143,7 +143,7 @@ def verdicts(scale: float | str, found: list[list[float]], stain_of: NDArray[np.
     for name in dict.fromkeys(stain_of.tolist()):
         of_stain = stain_of == name
         for among, rivals in (("all stains", np.ones_like(of_stain)), ("its stain", of_stain)):
-            pairs = np.argwhere(of_stain[:, None] & rivals[None] & ~np.eye(len(own), dtype=bool))
+            pairs = np.argwhere(of_stain[:, None] & rivals[None] & ~np.eye(len(own), dtype=np.bool_))
             if not len(pairs):
                 continue
             drawn = np.array([random.choice(pairs[pairs[:, 0] == k]) for k in np.flatnonzero(of_stain)])

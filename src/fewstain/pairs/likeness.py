@@ -143,7 +143,7 @@ def nearest_of_others(features: NDArray[np.float64], owner: NDArray[np.intp]) ->
     distances = np.linalg.norm(features[:, None] - features[None], axis=2)
     same = owner[:, None] == owner[None]
     if same.all():
-        same = np.eye(len(owner), dtype=bool)
+        same = np.eye(len(owner), dtype=np.bool_)
     nearest = np.where(same, np.inf, distances).min(axis=1)
     return nearest[np.isfinite(nearest)]
 
