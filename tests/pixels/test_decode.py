@@ -53,6 +53,18 @@ def test_seeds_that_rise_less_than_h_are_one():
     assert decode_labels(touching_squares(), replace(PLAIN, h=0.99, shape_weight=0)).max() == 1
 
 
+def test_a_shallow_peak_is_split_off_by_no_neighbour_at_its_corner():
+    """Two peaks of the left one rise by 0.1 over their saddle; the right one, higher, touches a corner of it."""
+    distance = np.zeros((6, 12), np.float32)
+    distance[0:3, 0:7] = [0.5, 0.6, 0.6, 0.5, 0.6, 0.6, 0.5]
+    distance[3:6, 7:12] = 0.9
+    flat = np.zeros_like(distance)
+    found = decode(distance > 0, flat, distance, replace(PLAIN, shape_weight=0, h=0.2))
+    assert found.max() == 2
+    assert np.ptp(found[0:3, 0:7]) == np.ptp(found[3:6, 7:12]) == 0
+    assert decode(distance > 0, flat, distance, replace(PLAIN, shape_weight=0, h=0.05)).max() == 3
+
+
 def test_a_hole_is_filled():
     labels = np.zeros((9, 9), int)
     labels[1:8, 1:8] = 1

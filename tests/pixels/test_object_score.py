@@ -3,10 +3,12 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from fewstain.pixels import object_score
 from fewstain.pixels.object_score import (
     FEATURES,
     LEAST_OF_EACH,
     SHAPE_AND_MAPS,
+    Describer,
     ObjectScore,
     describe_objects,
     learn_score,
@@ -51,6 +53,33 @@ def test_a_single_pixel_and_no_object_can_be_described():
     flat = np.ones((5, 5))
     assert np.isfinite(describe_objects(speck, [(flat, flat, flat)])).all()
     assert describe_objects(0 * speck, [(flat, flat, flat)]).shape == (0, len(SHAPE_AND_MAPS))
+
+
+def test_an_object_is_described_alike_alone_and_beside_others():
+    rng = np.random.default_rng(0)
+    maps = [tuple(rng.random((3, 30, 40)))]
+    surrounded = np.where(DISC_AND_BAR == 0, 3, DISC_AND_BAR)
+    alone, (disc, bar, _) = describe_objects(DISC_AND_BAR, maps), describe_objects(surrounded, maps)
+    np.testing.assert_allclose([disc, bar], alone)
+
+
+def test_what_several_segmentations_share_is_described_once(monkeypatch):
+    rng = np.random.default_rng(0)
+    maps = [tuple(rng.random((3, 30, 40)))]
+    bar_and_speck = np.where(DISC_AND_BAR == 2, 1, 0).astype(np.int32)
+    bar_and_speck[2:4, 2:4] = 2
+    expected = [describe_objects(labels, maps) for labels in (DISC_AND_BAR, bar_and_speck)]
+    asked = []
+    monkeypatch.setattr(
+        object_score,
+        "describe_objects",
+        lambda labels, maps: asked.append(labels.max()) or describe_objects(labels, maps),
+    )
+    describe = Describer(maps)
+    found = [describe(labels) for labels in (DISC_AND_BAR, bar_and_speck, DISC_AND_BAR, 0 * DISC_AND_BAR)]
+    assert asked == [2, 1]
+    for each, wanted in zip(found, [*expected, expected[0], np.zeros((0, len(SHAPE_AND_MAPS)))], strict=True):
+        np.testing.assert_allclose(each, wanted)
 
 
 def test_the_learned_chances_are_those_of_what_was_seen():

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from fewstain.evaluate.matching import best_ious
 from fewstain.pixels.decode import DecoderParameters, decode
-from fewstain.pixels.object_score import Maps, ObjectScore, describe_objects
+from fewstain.pixels.object_score import Describer, Maps, ObjectScore
 from fewstain.pixels.threads import in_threads
 
 LEAST_FREE = 0.7  # share of an object's pixels that better ones must have left to it
@@ -84,8 +84,9 @@ class Consensus:
         agreement = agreements(proposed)
         if self.score is None:
             return likeliest(proposed, agreement, LEAST_AGREEMENT)
+        describe = Describer(maps)
         chances = [
-            self.score(np.column_stack([own, describe_objects(labels, maps)]))
+            self.score(np.column_stack([own, describe(labels)]))
             for labels, own in zip(proposed, agreement, strict=True)
         ]
         return likeliest(proposed, chances, LEAST_CHANCE)

@@ -87,8 +87,7 @@ def decode(
     seed_map = (1 - parameters.shape_weight) * distance + parameters.shape_weight * shape
     seed_map = np.clip(seed_map - parameters.boundary_weight * boundary, 0.0, None) * mask
     seed_map = _smooth(seed_map, components, parameters.smoothing * radius) * mask
-    seeds = _seeds(seed_map, components, n_components, parameters.h)
-    labels = watershed(-seed_map, seeds, mask=mask)
+    labels = _split(seed_map, components, n_components, parameters.h)
     return _drop_small(_fill(labels, enclosed), parameters.min_area)
 
 
@@ -108,16 +107,31 @@ def _smooth(seed_map: NDArray, components: NDArray, sigmas: NDArray) -> NDArray:
     return smoothed
 
 
-def _seeds(seed_map: NDArray, components: NDArray, n_components: int, h: float) -> NDArray[np.int32]:
-    """Label the h-maxima (Soille 2003, section 6.3.3); a component whose maxima all stay below h is its own seed."""
-    # by their definition, not by skimage's h_maxima: that one takes equally high maxima apart, however shallow
-    domes = local_maxima(reconstruction(seed_map - max(h, 1e-3), seed_map, method="dilation"))
-    seeds, n_seeds = ndimage.label(domes & (components > 0), structure=np.ones((3, 3)))
-    seeded = np.zeros(n_components + 1, bool)
-    seeded[components[seeds > 0]] = True
-    seeded[0] = True
-    alone = ~seeded[components]
-    return np.where(alone, n_seeds + components, seeds).astype(np.int32)
+def _split(seed_map: NDArray, components: NDArray, n_components: int, h: float) -> NDArray[np.int32]:
+    """Split each component by a watershed from its h-maxima; one whose maxima all stay below h is a single object."""
+    peaks, _ = ndimage.label(local_maxima(seed_map) & (components > 0), structure=np.ones((3, 3)))
+    pairs = np.unique(np.stack([components[peaks > 0], peaks[peaks > 0]]), axis=1)
+    several = np.bincount(pairs[0], minlength=n_components + 1) > 1  # the others, mostly the most, need no watershed
+    labels = np.where(several[components], 0, components).astype(np.int32)
+    count = n_components
+    boxes = ndimage.find_objects(components)
+    for component in np.flatnonzero(several):
+        box = boxes[component - 1]
+        own = components[box] == component
+        hills = np.where(own, seed_map[box], 0.0)
+        seeds, n_seeds = ndimage.label(_h_maxima(hills, h) & own, structure=np.ones((3, 3)))
+        objects = watershed(-hills, seeds, mask=own) if n_seeds > 1 else own.astype(np.int32)
+        labels[box][own] = objects[own] + count
+        count += max(n_seeds, 1)
+    return labels
+
+
+def _h_maxima(hills: NDArray, h: float) -> NDArray[np.bool_]:
+    """Find them by their definition (Soille 2003, section 6.3.3).
+
+    skimage's `h_maxima` takes equally high maxima apart, however shallow.
+    """
+    return local_maxima(reconstruction(hills - max(h, 1e-3), hills, method="dilation"))
 
 
 def _fill(labels: NDArray[np.int32], enclosed: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.special import expit
 from skimage.measure import regionprops_table
+from skimage.segmentation import find_boundaries
 from sklearn.linear_model import LogisticRegression
 
 Maps = tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]
@@ -93,8 +94,39 @@ def learn_score(described: NDArray[np.float64], right: NDArray[np.bool_]) -> Obj
     )
 
 
+@dataclass(frozen=True)
+class Describer:
+    """Describes the objects of several segmentations of one image, each but once: they mostly find the same ones.
+
+    Attributes
+    ----------
+    maps
+        Of each model; see `describe_objects`.
+    """
+
+    maps: Sequence[Maps]
+    _known: dict[tuple[int, int, int, bytes], NDArray[np.float64]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def __call__(self, labels: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Describe objects (H, W) 1..n, without a gap -> (n, len(SHAPE_AND_MAPS)); see `describe_objects`."""
+        keys = [
+            (box[0].start, box[1].start, box[1].stop, (labels[box] == label).tobytes())
+            for label, box in enumerate(ndimage.find_objects(labels), start=1)
+        ]
+        new = np.array([False, *(key not in self._known for key in keys)])
+        if new.any():
+            numbered = (np.cumsum(new) * new)[labels].astype(np.int32)
+            fresh = (key for key, is_new in zip(keys, new[1:], strict=True) if is_new)
+            self._known.update(zip(fresh, describe_objects(numbered, self.maps), strict=True))
+        return np.array([self._known[key] for key in keys]).reshape(-1, len(SHAPE_AND_MAPS))
+
+
 def describe_objects(labels: NDArray[np.int32], maps: Sequence[Maps]) -> NDArray[np.float64]:
     """Describe objects by their shape and by what the maps say at their rim and in their core.
+
+    Nothing said of an object depends on what lies beside it.
 
     Parameters
     ----------
@@ -118,7 +150,7 @@ def describe_objects(labels: NDArray[np.int32], maps: Sequence[Maps]) -> NDArray
         properties=("area", "solidity", "eccentricity", "perimeter", "mean_intensity", "max_intensity"),
     )
     number = np.arange(1, n + 1)
-    rim = (ndimage.minimum_filter(labels, 3) != labels) & (labels > 0)
+    rim = find_boundaries(labels, connectivity=2, mode="inner")
     at_rim, in_core = np.where(rim, labels, 0), np.where(rim, 0, labels)
     columns = (
         np.log(measured["area"]),

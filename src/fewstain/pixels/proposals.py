@@ -13,7 +13,7 @@ from fewstain.pixels.consensus import Consensus, agreements
 from fewstain.pixels.decode import DecoderParameters, decode
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.labeled_window import LabeledWindow
-from fewstain.pixels.object_score import RIGHT, Maps, describe_objects, learn_score
+from fewstain.pixels.object_score import RIGHT, Describer, Maps, learn_score
 
 
 @dataclass(frozen=True)
@@ -60,23 +60,25 @@ class HeldOutMaps:
         described, right = [], []
         sources = decoder.sources or (0,) * len(decoder.decoders)
         for window, maps in self.some(windows):
-            proposed = [self._propose(window, maps, *each) for each in zip(decoder.decoders, sources, strict=True)]
+            describe = Describer(decodable(maps))
+            proposed = [
+                self._propose(window, id(maps), describe, *each) for each in zip(decoder.decoders, sources, strict=True)
+            ]
             for each, agreement in zip(proposed, agreements([each.labels for each in proposed]), strict=True):
                 described.append(np.column_stack([agreement, each.described])[each.whole])
                 right.append(each.right[each.whole])
         return replace(decoder, score=learn_score(np.concatenate(described), np.concatenate(right)))
 
     def _propose(
-        self, window: LabeledWindow, maps: PixelMaps, parameters: DecoderParameters, source: int
+        self, window: LabeledWindow, maps: int, describe: Describer, parameters: DecoderParameters, source: int
     ) -> ProposedObjects:
         """Decode one model's maps of a window, once: the folds of nested scores mostly ask for the same."""
-        key = id(maps), parameters, source
+        key = maps, parameters, source
         if key not in self._proposed:
-            planes = decodable(maps)
-            labels = decode(*planes[source], parameters)
+            labels = decode(*describe.maps[source], parameters)
             self._proposed[key] = ProposedObjects(
                 labels.astype(np.min_scalar_type(int(labels.max(initial=0)))),  # many are held at once
-                describe_objects(labels, planes),
+                describe(labels),
                 best_ious(window.labels, labels)[1] > RIGHT,
                 _whole(labels),
             )
