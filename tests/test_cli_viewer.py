@@ -36,7 +36,7 @@ def test_suggest_names_windows_as_json(dataset, capsys):
 def test_view_without_napari_says_how_to_install_it(dataset, capsys, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert cli.run(["view", str(dataset)]) == 2
-    assert "pip install 'fewstain[napari]'" in capsys.readouterr().err
+    assert "pip install -c constraints.txt -e '.[napari]'" in capsys.readouterr().err
     assert cli.run(["view", str(dataset / "absent")]) == 2
 
 

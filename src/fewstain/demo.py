@@ -9,7 +9,7 @@ import numpy as np
 
 from fewstain.dataset import window_name
 from fewstain.description import WORDS_FILE
-from fewstain.errors import UserError
+from fewstain.errors import UserError, install_extra
 from fewstain.images.read import read_image, read_labels
 from fewstain.images.write import write_image, write_labels
 from fewstain.storage import atomic_path
@@ -70,7 +70,7 @@ def packaged(package: str, path: str) -> Path:
         file = Path(folder) / path
         if file.is_file():
             return file
-    raise UserError(f"{package}/{path}: not installed; run: pip install 'fewstain[demo]'")
+    raise UserError(f"{package}/{path}: not installed; run: {install_extra('demo')}")
 
 
 def binned(pixels: np.ndarray, factor: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The one exception that means: the user's input is at fault."""
+"""The one exception that means: the user's input is at fault; and a remedy that many messages name."""
 
 
 class UserError(Exception):
@@ -6,3 +6,8 @@ class UserError(Exception):
 
     The message names the file, what is wrong with it, and the remedy.
     """
+
+
+def install_extra(extra: str) -> str:
+    """Say how to install an extra of this package, for messages."""
+    return f"pip install -c constraints.txt -e '.[{extra}]', in the project's folder and environment"

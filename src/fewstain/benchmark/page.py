@@ -65,11 +65,12 @@ All but DDPM-seg and Cellpose share fewstain's decoder, tuned out-of-fold on the
 
 ON_YOUR_DATA = """## On your own data
 
-A data set with labels and `test/` is enough; `stains` names it, or a folder:
+A data set with labels, `test/images` and `test/labels` is enough; `stains` names it, or a folder:
 
     snakemake --cores all benchmark --config benchmark='{stains: [mystain], methods: [ours, unet, forest], n: [5, 20]}'
 
-or a YAML file in the place of the text, or the key `benchmark` in config.yaml. A seed draws an order of the label
+or a YAML file in the place of the text, or the key `benchmark` in config.yaml. The preset is `cpu` unless `preset:`
+there says otherwise; the one at the top of config.yaml does not count here. A seed draws an order of the label
 files, whose first n are the labels of the trial; with fewer than n files, all of them.
 `workflow/schemas/config.schema.json` lists all keys. What is written: `results/benchmark.csv`,
 `results/benchmark.html`, a figure of each score, and a page like this.

@@ -10,7 +10,7 @@ import typer
 
 from fewstain.cli.options import ChannelsOption, SeedOption, channels_of, print_json, say
 from fewstain.cli.report import DataOption
-from fewstain.errors import UserError
+from fewstain.errors import UserError, install_extra
 
 Folder = Annotated[Path, typer.Argument(help="A dataset's folder, or its results folder.")]
 
@@ -78,7 +78,7 @@ def view(
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give data/<dataset> or results/<dataset>")
     if find_spec("napari") is None:
-        raise UserError("napari is not installed here; install it with: pip install 'fewstain[napari]'")
+        raise UserError(f"napari is not installed here; install it with: {install_extra('napari')}")
     from fewstain.viewer.display import has_display
 
     if not has_display():

@@ -6,7 +6,7 @@ import importlib
 from enum import StrEnum
 from typing import TYPE_CHECKING, cast
 
-from fewstain.errors import UserError
+from fewstain.errors import UserError, install_extra
 
 if TYPE_CHECKING:
     from fewstain.export.writer import Writer
@@ -44,5 +44,5 @@ def writer_of(kind: Format) -> type[Writer]:
         return cast("type[Writer]", getattr(importlib.import_module(f"fewstain.export.{module}"), name))
     except ModuleNotFoundError as error:
         raise UserError(
-            f"--format {kind.value}: needs the package {error.name}; install it with: pip install 'fewstain[export]'"
+            f"--format {kind.value}: needs the package {error.name}; install it with: {install_extra('export')}"
         ) from error

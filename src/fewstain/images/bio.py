@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fewstain.errors import UserError
+from fewstain.errors import UserError, install_extra
 from fewstain.images.plane import Header, Plane, plane_axes
 
 EXTENSIONS = (".czi", ".nd2", ".lif")
@@ -31,8 +31,8 @@ def _open(path: Path) -> Any:
         from bioio import BioImage
     except ImportError:
         raise UserError(
-            f"{path}: {path.suffix} files need optional readers; install them with: pip install 'fewstain[bio]' "
-            "(or export the image as OME-TIFF)"
+            f"{path}: {path.suffix} files need optional readers; export the image as OME-TIFF, or install them with: "
+            + install_extra("bio")
         ) from None
     return BioImage(path)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fewstain.errors import UserError
+from fewstain.errors import UserError, install_extra
 from fewstain.labels_import.outlines import Outline
 
 _WITHOUT_AREA = ("LINE", "FREELINE", "POLYLINE", "ANGLE", "POINT", "NOROI", "UNKNOWN")
@@ -26,7 +26,7 @@ def read_rois(path: Path) -> tuple[list[Outline], tuple[str, ...]]:
     try:
         import roifile
     except ImportError:
-        raise UserError(f"{path}: ROI files need the package roifile; pip install 'fewstain[import]'") from None
+        raise UserError(f"{path}: ROI files need the package roifile: {install_extra('import')}") from None
     try:
         rois = [roifile.ImagejRoi.frombytes(data) for data in _members(path)]
     except (ValueError, OSError, zipfile.BadZipFile, IndexError, KeyError) as error:
