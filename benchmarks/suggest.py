@@ -28,7 +28,8 @@ from fewstain.evaluate.scores import ScoreSum
 from fewstain.images.read import LABEL_EXTENSIONS, read_image, read_labels, stem
 from fewstain.pairs.method import Method
 from fewstain.pixels.fit import fit_pixels
-from fewstain.settings import PixelSettings
+from fewstain.presets import PRESETS
+from fewstain.settings import Preset
 from fewstain.suggest import Suggestion, suggest_windows
 from fewstain.suggest.windows import windows_of
 
@@ -46,10 +47,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--on", choices=("test", "pool"), default="test")
+    parser.add_argument("--preset", type=Preset, default=Preset.cpu, choices=list(Preset), help="of the ensemble")
     parser.add_argument("--page", type=Path, help="page that takes the table, docs/napari.md")
     options = parser.parse_args(arguments)
     rows = [row for seed in range(options.seeds) for row in trials(options, seed)]
-    result = {"stain": options.stain_dir.name, "n": options.n, "on": options.on, "trials": rows}
+    result = {
+        "stain": options.stain_dir.name,
+        "n": options.n,
+        "on": options.on,
+        "preset": options.preset,
+        "trials": rows,
+    }
     print(json.dumps(result, indent=2))
     if options.page is not None:
         page = replace_tables(options.page.read_text(encoding="utf-8"), table(result), f"{result['stain']} suggested")
@@ -63,7 +71,7 @@ def trials(options: argparse.Namespace, seed: int) -> list[dict[str, Any]]:
     pool, rest = [images[k] for k in sorted(drawn)], [images[k] for k in sorted(set(range(len(images))) - {*drawn})]
     rows = []
     for arm in options.arms:
-        name = f"{options.stain_dir.name}-{arm.split()[-1]}-n{options.n}-seed{seed}-{options.on}.json"
+        name = f"{options.stain_dir.name}-{arm.split()[-1]}-n{options.n}-seed{seed}-{options.on}-{options.preset}.json"
         file = options.out / name
         if not file.is_file():
             row = {"arm": arm, "seed": seed} | trial(options, arm, seed, pool, rest)
@@ -89,9 +97,8 @@ def trial(
         (results / "diffusion").symlink_to(options.diffusion.resolve(), target_is_directory=True)
         windows = chosen(arm, pool, labels, options.n, options.size, seed, results)
         objects = write_trial(Path(place) / "data", windows, labels)
-        fit_pixels(
-            open_dataset(Path(place) / "data"), results / "diffusion", results / "pixels", PixelSettings(), seed=seed
-        )
+        settings = PRESETS[options.preset].pixels
+        fit_pixels(open_dataset(Path(place) / "data"), results / "diffusion", results / "pixels", settings, seed=seed)
         model = fewstain.load(results, method=Method.ensemble)
         scores = ScoreSum()
         for path in rest:
@@ -132,7 +139,7 @@ def table(result: dict[str, Any]) -> str:
     """One line a way of choosing: mean and standard deviation over seeds."""
     where = "test/" if result["on"] == "test" else "images of the pool that were not drawn"
     lines = [
-        f"{result['stain']}, {result['n']} windows; scored on {where}.",
+        f"{result['stain']}, {result['n']} windows; ensemble of preset {result['preset']}; scored on {where}.",
         "",
         "| windows | AP50, mean of seeds (standard deviation) | lead over random, seed by seed | objects | seeds |",
         "| --- | --- | --- | --- | --- |",

@@ -48,6 +48,6 @@ def test_the_lead_is_that_over_random_windows_of_the_same_seed():
         for arm, scores in ((suggest.RANDOM, (0.5, 0.75)), (suggest.DENOISER, (0.75, 0.75)))
         for seed, score in enumerate(scores)
     ]
-    text = suggest.table({"stain": "discs", "n": 20, "on": "test", "trials": trials})
+    text = suggest.table({"stain": "discs", "n": 20, "on": "test", "preset": "demo", "trials": trials})
     assert "| random | 0.625 (0.125) | – | 10 | 2 |" in text
     assert "| by the denoiser | 0.750 (0.000) | +0.125 (0.125) | 10 | 2 |" in text
