@@ -26,6 +26,20 @@ def test_what_matters_more_comes_first():
     assert choose(TWO_HEAPS, np.where(np.arange(7) < 3, 1.0, 0.001), 1) == [1]
 
 
+def test_other_images_come_before_a_second_window_of_one():
+    features = np.array([[0.0], [1], [2], [3], [4], [5]])
+    of_image = [0, 0, 0, 1, 1, 1]
+    assert choose(features, np.ones(6), 2) == choose(features, np.ones(6), 2, images=[0] * 6)
+    assert of_image[choose(features, np.ones(6), 1, taken=[2], images=of_image)[0]] == 1
+    assert of_image[choose(features, np.ones(6), 1, taken=[3], images=of_image)[0]] == 0
+
+
+def test_an_image_with_nothing_in_it_is_left_out():
+    features = np.array([[0.0], [1], [2], [3], [10], [11], [50]])
+    weights = np.array([1.0, 1, 1, 1, 1, 1, 0.001])
+    assert 6 not in choose(features, weights, 3, images=[0, 0, 0, 0, 0, 0, 1])
+
+
 def test_copies_are_chosen_once():
     assert len(choose(np.zeros((4, 2)), np.ones(4), 3)) == 1
     assert choose(np.zeros((4, 2)), np.ones(4), 3, taken=[2]) == []

@@ -23,7 +23,7 @@ def suggest_windows(
     avoid: Sequence[Suggestion] = (),
     results: Path | None = None,
 ) -> list[Suggestion]:
-    """Choose n windows of which few look alike, and which between them look like all the others.
+    """Choose n windows of which few look alike, of many images, and which between them look like all the others.
 
     Before there is a denoiser, windows are compared by brightness, contrast and texture, and those with more to see
     in them count for more; then by the denoiser's features; once there are uncertainty maps, those count for most in
@@ -50,5 +50,12 @@ def suggest_windows(
     free = np.flatnonzero(looked.free)
     if len(free) <= n:
         return [looked.windows[index] for index in free]
-    chosen = choose(looked.features, np.where(looked.free, looked.weights, 0), n, np.flatnonzero(~looked.free))
+    numbers = {path: number for number, path in enumerate(images)}
+    chosen = choose(
+        looked.features,
+        np.where(looked.free, looked.weights, 0),
+        n,
+        np.flatnonzero(~looked.free),
+        [numbers[window.image] for window in looked.windows],
+    )
     return [looked.windows[index] for index in chosen]
