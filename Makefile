@@ -18,6 +18,8 @@ export PATH := $(abspath $(BIN)):$(PATH)
 # and nothing from elsewhere may get into it
 unexport PYTHONPATH
 export PYTHONNOUSERSITE := 1
+# a job without compiled modules begins 20 seconds later: pip leaves them to the first job that wants them
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install run test lint format docs-figures docs-tables napari-figures clean
 

@@ -34,7 +34,7 @@ def segmenter_settings():
         views=1,
         pool_windows=3,
         decoder_trials=3,
-        checkpoint_seconds=0,
+        checkpoint_seconds=60,
     )
 
 

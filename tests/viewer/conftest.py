@@ -1,5 +1,6 @@
 """A tiny project: dataset, results, config.yaml; and, where the extra is installed, a real viewer."""
 
+import gc
 from types import SimpleNamespace
 
 import numpy as np
@@ -53,6 +54,7 @@ def display():
 
     if not start_virtual_display():
         pytest.skip("neither a display nor Xvfb")
+    gc.freeze()  # napari looks for garbage whenever a layer goes: for seconds, among all that other tests have imported
 
 
 @pytest.fixture

@@ -219,7 +219,7 @@ def test_a_number_of_one_stage_leaves_the_stages_before_it_alone(project):
 def test_an_added_image_is_only_segmented(project):
     before = (project.folder / RESULTS / "masks" / "a.tif").stat().st_mtime_ns
     project.add_image("e", 5)
-    rules, _ = project.run()
+    rules, _ = project.run(str(RESULTS / "counts.csv"))
     assert rules >= {"check", "segment_pool"}
     assert not rules & {"train_diffusion", "fit_pixels", "train_segmenter", "segment_test"}
     assert (project.folder / RESULTS / "masks" / "e.tif").exists()
@@ -230,7 +230,7 @@ def test_an_added_image_is_only_segmented(project):
 def test_an_added_label_refits_the_pixels_and_no_test_makes_no_test_scores(project):
     shutil.rmtree(project.folder / "data" / "cells" / "test")
     project.add_labels("d", 3)
-    rules, _ = project.run()
+    rules, _ = project.run(str(RESULTS / "counts.csv"), str(RESULTS / "scores.json"))
     assert rules >= {"fit_pixels", "segment_pool"}
     assert "train_diffusion" not in rules
     scores = read_json(project.folder / RESULTS / "scores.json")

@@ -135,26 +135,37 @@ def label_overlap(truth: np.ndarray, predicted: np.ndarray) -> Overlap:
     check_labels(predicted, "predicted")
     if truth.shape != predicted.shape:
         raise ValueError(f"truth {truth.shape} and predicted {predicted.shape} have different shapes")
-    # Label images are constant over long runs: sort and count the runs, weighted by their length, not the pixels.
+    of_truth, of_predicted, pixels = _shared_pixels(truth, predicted)
+    truth_labels, truth_index = np.unique(of_truth, return_inverse=True)
+    predicted_labels, predicted_index = np.unique(of_predicted, return_inverse=True)
+    return Overlap(
+        truth_labels.astype(np.int64),
+        predicted_labels.astype(np.int64),
+        np.bincount(truth_index, pixels, len(truth_labels)).astype(np.int64),
+        np.bincount(predicted_index, pixels, len(predicted_labels)).astype(np.int64),
+        truth_index,
+        predicted_index,
+        pixels,
+    )
+
+
+def _shared_pixels(truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """List the pairs of labels that share pixels, and how many: their labels and the number, (pairs,) each."""
     flat_truth, flat_predicted = truth.ravel(), predicted.ravel()
+    height, width = int(truth.max(initial=0)) + 1, int(predicted.max(initial=0)) + 1
+    if height * width <= flat_truth.size:  # few labels, as in a window: a table of all pairs is soonest filled
+        table = np.bincount(flat_truth.astype(np.intp) * width + flat_predicted)
+        pairs = np.flatnonzero(table)
+        return pairs // width, pairs % width, table[pairs]
+    # Label images are constant over long runs: sort and count the runs, weighted by their length, not the pixels.
     changes = (flat_truth[1:] != flat_truth[:-1]) | (flat_predicted[1:] != flat_predicted[:-1])
     starts = np.concatenate([np.zeros(min(1, flat_truth.size), int), np.flatnonzero(changes) + 1])
     lengths = np.diff(starts, append=flat_truth.size)
     truth_labels, truth_runs = np.unique(flat_truth[starts], return_inverse=True)
     predicted_labels, predicted_runs = np.unique(flat_predicted[starts], return_inverse=True)
-    shape = (len(truth_labels), len(predicted_labels))
-    table = coo_array((lengths, (truth_runs, predicted_runs)), shape=shape)
-    table.sum_duplicates()
-    truth_index, predicted_index = table.coords
-    return Overlap(
-        truth_labels.astype(np.int64),
-        predicted_labels.astype(np.int64),
-        np.bincount(truth_index, table.data, shape[0]).astype(np.int64),
-        np.bincount(predicted_index, table.data, shape[1]).astype(np.int64),
-        truth_index,
-        predicted_index,
-        table.data,
-    )
+    runs = coo_array((lengths, (truth_runs, predicted_runs)), shape=(len(truth_labels), len(predicted_labels)))
+    runs.sum_duplicates()
+    return truth_labels[runs.coords[0]], predicted_labels[runs.coords[1]], runs.data
 
 
 def match_overlap(overlap: Overlap, threshold: float = 0.5, left: LeftOut | None = None) -> Matching:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-import torch
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -20,5 +18,7 @@ def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> lis
     Exception
         The first that a call raises, an interruption included; calls that have not begun are left out then.
     """
+    import torch
+
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         return list(pool.map(function, items))

@@ -81,19 +81,27 @@ def tiny_words():
         return build_conditional(settings, 1, encoder).eval()
 
 
+def learn_words(folder, settings):
+    """Train a denoiser of words, out/, on the data sets spots/ and section/; the folder of all."""
+    datasets = [make_spots(folder / "spots"), make_section(folder / "section")]
+    train_words(datasets, folder / "out", folder / "state", settings)
+    return folder
+
+
+def learn_sets(folder, settings):
+    """Train a denoiser of sets, out/, on the data set seen/; the folder of both, and of held/ of the same kind."""
+    make_colours(folder / "held", HELD_HUES)
+    train_few_shot([make_colours(folder / "seen")], folder / "out", folder / "state", settings)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def words_model(tmp_path_factory):
-    """Folder with a denoiser of words, out/, and the data sets spots/ and section/ that it was trained on."""
-    folder = tmp_path_factory.mktemp("words")
-    datasets = [make_spots(folder / "spots"), make_section(folder / "section")]
-    train_words(datasets, folder / "out", folder / "state", TINY)
-    return folder
+    """What `learn_words` makes."""
+    return learn_words(tmp_path_factory.mktemp("words"), TINY)
 
 
 @pytest.fixture(scope="session")
 def few_shot_model(tmp_path_factory):
-    """Folder with a denoiser of sets, out/, the data set seen/ that it was trained on, and held/ of the same kind."""
-    folder = tmp_path_factory.mktemp("few-shot")
-    make_colours(folder / "held", HELD_HUES)
-    train_few_shot([make_colours(folder / "seen")], folder / "out", folder / "state", TINY)
-    return folder
+    """What `learn_sets` makes."""
+    return learn_sets(tmp_path_factory.mktemp("few-shot"), TINY)

@@ -9,6 +9,20 @@ from fewstain.cli import run as cli
 from fewstain.diffusion.conditions.opening import cut_windows, open_guided, read_like
 from fewstain.images.write import write_image
 
+from .conftest import TINY, learn_sets, learn_words
+
+BRIEFLY = TINY.model_copy(update={"steps": 20})  # how well they paint says nothing of how they are opened
+
+
+@pytest.fixture(scope="module")
+def words_model(tmp_path_factory):
+    return learn_words(tmp_path_factory.mktemp("words"), BRIEFLY)
+
+
+@pytest.fixture(scope="module")
+def few_shot_model(tmp_path_factory):
+    return learn_sets(tmp_path_factory.mktemp("few-shot"), BRIEFLY)
+
 
 def images(folder):
     return np.stack([tifffile.imread(path) for path in sorted(folder.glob("sample-*.tif"))])
