@@ -48,7 +48,7 @@ def test_discs_are_found_out_of_fold_and_twice_alike(denoiser, discs):
     assert fitted.out_of_fold["AP50"] > 0.5
     assert fitted.out_of_fold["n_images"] == 4
     assert not fitted.out_of_fold["spatially_blocked"]
-    assert len(steps) == count_steps(SETTINGS, denoiser)
+    assert len(steps) == count_steps(windows, SETTINGS, denoiser, 1)
     assert [row["chosen"] for row in fitted.choices["features"]].count(True) == 1
     assert len(fitted.choices["decoder"]) == SETTINGS.decoder_trials
     assert fitted.choices["decoder"][0]["h"] == fitted.decoder.decoders[0].h

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +58,11 @@ class HeldOutMethod:
 
 
 def held_out_methods(
-    ensemble: HeldOutMaps, segmenter: HeldOutMaps, settings: SegmenterSettings, seed: int
+    ensemble: HeldOutMaps,
+    segmenter: HeldOutMaps,
+    settings: SegmenterSettings,
+    seed: int,
+    advance: Callable[[], None] = lambda: None,
 ) -> dict[Method, HeldOutMethod]:
     """Try the same parameter sets on the held-out maps of the ensemble and of the segmenter.
 
@@ -66,9 +70,16 @@ def held_out_methods(
     ----------
     ensemble, segmenter
         Maps of the same windows and views, by a model that has not seen them.
+    settings, seed
+        Which sets are tried.
+    advance
+        Called twice on the way.
     """
     candidates = decoder_candidates(ensemble.windows, settings.decoder_trials, seed)
-    of_ensemble, of_segmenter = (try_on_all(each, candidates) for each in (ensemble, segmenter))
+    of_ensemble = try_on_all(ensemble, candidates)
+    advance()
+    of_segmenter = try_on_all(segmenter, candidates)
+    advance()
     both = joint_held_out(ensemble, segmenter)
     return {
         Method.both: HeldOutMethod(both, (of_ensemble, of_segmenter), settings.decoders),

@@ -18,9 +18,11 @@ from fewstain.diffusion.loop import new_training, run
 from fewstain.diffusion.network import build_denoiser
 from fewstain.diffusion.paired import settings_identity
 from fewstain.diffusion.precision import choose_precision, start_accelerator
+from fewstain.diffusion.progress import StepProgress
 from fewstain.diffusion.record import write_losses
 from fewstain.diffusion.seeding import seeded
 from fewstain.diffusion.state import open_state
+from fewstain.evaluate.scores import ScoreSum
 from fewstain.pairs.method import Method
 from fewstain.pairs.methods import HeldOutMethod, best_method, held_out_methods, leads
 from fewstain.pairs.segmenter import Segmenter, SegmenterPredictor
@@ -32,6 +34,7 @@ from fewstain.pixels.folder import HELD_OUT_FILE
 from fewstain.pixels.held_out import read_held_out
 from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.nested import scores_of
+from fewstain.pixels.proposals import HeldOutMaps
 from fewstain.pixels.record import ONE_CLASS
 from fewstain.settings import SegmenterSettings
 from fewstain.storage import sha256_file
@@ -93,9 +96,24 @@ def train_segmenter(
                 held_out[index] = predictor(window.image[None], window.origin).cut(*window.inside)
     maps = [held_out[index] for index in range(len(held_out))]
     n = len(sources.windows)
-    methods = held_out_methods(ensemble, replace(ensemble, maps=maps[:n], view_maps=maps[n:]), settings, seed)
+    compared = compare(ensemble, replace(ensemble, maps=maps[:n], view_maps=maps[n:]), sources, settings, seed)
     final = train_one(sources, state / "all", settings, seed, np.zeros(n, np.bool_), restart=restart)
-    return write_segmenter(out, final, sources, methods, settings, seed)
+    return write_segmenter(out, final, sources, *compared, settings, seed)
+
+
+def compare(
+    ensemble: HeldOutMaps, segmenter: HeldOutMaps, sources: Sources, settings: SegmenterSettings, seed: int
+) -> tuple[dict[Method, HeldOutMethod], dict[Method, ScoreSum]]:
+    """Try decoders on the held-out maps of the ensemble and of the segmenter, and score both and the two together."""
+    names = () if sources.record.classes == ONE_CLASS else sources.record.classes
+    with StepProgress("comparing ensemble and segmenter", 2 + len(Method), images_per_step=0) as progress:
+        done = iter(range(1, 3 + len(Method)))
+        methods = held_out_methods(ensemble, segmenter, settings, seed, lambda: progress.show(next(done)))
+        scores = {}
+        for method, each in methods.items():
+            scores[method] = each.scores(sources.fold, names)
+            progress.show(next(done))
+    return methods, scores
 
 
 @dataclass(frozen=True)
@@ -174,13 +192,12 @@ def write_segmenter(
     final: TrainedSegmenter,
     sources: Sources,
     methods: Mapping[Method, HeldOutMethod],
+    scores: Mapping[Method, ScoreSum],
     settings: SegmenterSettings,
     seed: int,
 ) -> SegmenterRecord:
     """Write the segmenter, the choice and its scores in place of the folder `out`."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in final.network.state_dict().items()}
-    names = () if sources.record.classes == ONE_CLASS else sources.record.classes
-    scores = {method: each.scores(sources.fold, names) for method, each in methods.items()}
     ahead = leads(scores)
     with replaced_folder(out) as folder:
         save_file(weights, folder / WEIGHTS_FILE)

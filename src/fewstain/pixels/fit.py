@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 from accelerate.state import PartialState
 
 from fewstain.dataset import Dataset
@@ -19,6 +20,7 @@ from fewstain.pixels.extractor import build_extractor
 from fewstain.pixels.features import block_names
 from fewstain.pixels.fit_features import FittedPixels, extracted_features, fit_features
 from fewstain.pixels.folder import HELD_OUT_FILE, save_pixels
+from fewstain.pixels.folds import assign_folds
 from fewstain.pixels.held_out import save_held_out
 from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.record import ONE_CLASS, PixelsRecord
@@ -77,7 +79,7 @@ def fit_pixels(
     windows = labeled_windows(dataset, source.normaliser, source.channels, denoiser.multiple, class_names, n_labels)
     check_writable(out)
     autocast = source.precision.startswith("bf16")
-    with StepProgress("fitting pixels", count_steps(settings, denoiser), images_per_step=0) as progress:
+    with StepProgress("fitting pixels", count_steps(windows, settings, denoiser, seed), images_per_step=0) as progress:
         done = iter(range(1, 10**9))
         fitted = fit_windows(
             windows,
@@ -140,7 +142,7 @@ def fit_windows(
     autocast
         Whether the denoiser runs in bfloat16.
     advance
-        Called `count_steps(settings, denoiser)` times on the way.
+        Called `count_steps(windows, settings, denoiser, seed)` times on the way.
 
     Raises
     ------
@@ -181,6 +183,7 @@ def labeled_features(
     return extracted_features(windows, extractor, keys, settings, n_classes=n_classes, seed=seed, advance=advance)
 
 
-def count_steps(settings: PixelSettings, denoiser: Denoiser) -> int:
+def count_steps(windows: Sequence[LabeledWindow], settings: PixelSettings, denoiser: Denoiser, seed: int) -> int:
     """How often `fit_windows` calls `advance`."""
-    return settings.views + len(candidate_choices(settings.timesteps, block_names(denoiser))) + 2
+    folds = len(np.unique(assign_folds(windows, settings.folds, seed)))
+    return settings.views + len(candidate_choices(settings.timesteps, block_names(denoiser))) + 2 + folds

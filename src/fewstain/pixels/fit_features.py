@@ -140,7 +140,7 @@ def fit_features(
     seed
         Of everything drawn.
     advance
-        Called len(choices) + 2 times on the way.
+        Called on the way, len(choices) + 2 times and once for each fold.
     """
     candidates = compare_choices(features, choices, settings, seed, advance)
     candidates = tune_winners(features, candidates, settings, seed)
@@ -151,7 +151,9 @@ def fit_features(
 
     def choose(windows: NDArray[np.bool_]) -> tuple[Sequence[PixelMaps], Consensus]:
         own = winner(candidates, windows)
-        return own.seen.maps, own.decoder(settings.decoders, windows)
+        decoder = own.decoder(settings.decoders, windows)
+        advance()
+        return own.seen.maps, decoder
 
     return FittedPixels(
         ensemble,
