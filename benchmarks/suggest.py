@@ -3,10 +3,10 @@
     python benchmarks/suggest.py --stain-dir DIR/histology --diffusion RESULTS/diffusion --out DIR
 
 Every seed draws half of the pool's images. Of their windows, side by side on a grid, n are drawn at random among those
-that have an object in them, and n suggested: by their looks, and by what the denoiser sees in them. Each choice is
-labeled from the stain's full labels, the ensemble fitted to it, and scored on `test/`, or with `--on pool` on the
-images of the pool that the seed did not draw, by which the way of choosing was chosen. Trials that are in `--out`
-already are not run again.
+that have an object in them, and n suggested: by their looks, and by what the denoiser sees in them. All windows with an
+object in them show how much any choice of n could win. Each choice is labeled from the stain's full labels, the
+ensemble fitted to it, and scored on `test/`, or with `--on pool` on the images of the pool that the seed did not draw,
+by which the way of choosing was chosen. Trials that are in `--out` already are not run again.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from fewstain.settings import Preset
 from fewstain.suggest import Suggestion, suggest_windows
 from fewstain.suggest.windows import windows_of
 
-RANDOM, LOOKS, DENOISER = "random", "by looks", "by the denoiser"
-ARMS = (RANDOM, LOOKS, DENOISER)
+RANDOM, LOOKS, DENOISER, ALL = "random", "by looks", "by the denoiser", "all"
+ARMS = (RANDOM, LOOKS, DENOISER, ALL)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -111,13 +111,13 @@ def chosen(
     arm: str, pool: Sequence[Path], labels: dict[str, Path], n: int, size: int, seed: int, results: Path
 ) -> list[Suggestion]:
     """Choose windows of the pool's images in one of the ways."""
-    if arm != RANDOM:
+    if arm in (LOOKS, DENOISER):
         return suggest_windows(pool, n, size, seed=seed, results=results if arm == DENOISER else None)
     found = []
     for path, _, windows in windows_of(pool, n, size, seed):
         true = read_labels(labels[stem(path)])
         found += [window for window in windows if window.cut(true).any()]
-    return [found[k] for k in np.random.default_rng(seed).permutation(len(found))[:n]]
+    return found if arm == ALL else [found[k] for k in np.random.default_rng(seed).permutation(len(found))[:n]]
 
 
 def write_trial(root: Path, windows: Sequence[Suggestion], labels: dict[str, Path]) -> int:

@@ -40,6 +40,8 @@ def test_random_windows_have_objects_in_them(tmp_path):
     images, full = stain(tmp_path / "stain", labels)
     chosen = suggest.chosen(suggest.RANDOM, images, full, 3, 16, 0, tmp_path)
     assert [window.name for window in chosen] == ["a__y0_x16"]
+    every = suggest.chosen(suggest.ALL, images, full, 0, 16, 0, tmp_path)
+    assert every == chosen
 
 
 def test_the_lead_is_that_over_random_windows_of_the_same_seed():
