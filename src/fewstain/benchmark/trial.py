@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from fewstain.dataset import Window, by_stem, list_files, open_dataset
+from fewstain.dataset import by_stem, list_files
 from fewstain.errors import UserError
 from fewstain.images.read import IMAGE_EXTENSIONS, LABEL_EXTENSIONS
 from fewstain.storage import read_json, sha256_file
@@ -101,11 +101,6 @@ def labeled_files(source: Path, seed: int) -> list[Path]:
     """Label files of a dataset, in an order that the seed draws."""
     files = list_files(source / "labels", LABEL_EXTENSIONS)
     return [files[index] for index in np.random.default_rng(seed).permutation(len(files))]
-
-
-def all_labeled(source: Path, out: Path) -> tuple[Window, ...]:
-    """Every label there is of the pool, as `build_dataset` without a number puts it into `out`."""
-    return open_dataset(build_dataset(source, out, None, 0)).windows
 
 
 def fingerprint(source: Path) -> str:
