@@ -17,13 +17,13 @@ MAKING = {"ensemble_masks": 1, "train_painter": 1, "pairs_shard": 3, "gather_pai
 pytestmark = pytest.mark.workflow
 
 
-def planned(folder, pairs, *targets):
+def planned(folder, pairs, *targets, instead="--dry-run"):
     """Jobs of each rule that Snakemake would run, and the commands."""
     config = {"datasets": {"cells": {"pairs": pairs}, "unlabeled": {"pairs": pairs}}, "preset": "demo"}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2", "--dry-run"]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2", instead]
     command += ["--printshellcmds", "--workflow-profile", "none", *targets]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{os.environ['PATH']}{os.pathsep}{Path(sys.executable).parent}"
     done = subprocess.run(
         command, cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True, timeout=280
     )
@@ -66,3 +66,32 @@ def test_the_segmenter_learns_from_them_where_they_are_made(project):
     jobs, text = planned(project, {"n": 0}, *target)
     assert not jobs.keys() & MAKING.keys()
     assert "--pairs" not in text
+
+
+STAND_IN = """#!/bin/sh
+out=results/cells/painter
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --json|--record) echo '{"suggestions": []}' > "$2";;
+        --out) out=$2;;
+    esac
+    shift
+done
+mkdir -p "$out" && cd "$out" && touch counts.csv pixels.json ensemble.safetensors held-out.safetensors cost.json
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="what stands in for fewstain is a shell script")
+def test_an_added_image_makes_no_pairs_anew(project, tmp_path, monkeypatch):
+    (tmp_path / "fewstain").write_text(STAND_IN)
+    (tmp_path / "fewstain").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+    def made(pairs):
+        triggers = ("--rerun-triggers", "mtime", "params", "input")
+        return set(planned(project, pairs, "results/cells/pairs", *triggers, instead="--printshellcmds")[0])
+
+    assert made({"n": 6, "shards": 2}) >= {"train_diffusion", "fit_pixels", "ensemble_masks", "train_painter"}
+    write_image(project / "data" / "cells" / "images" / "new.tif", np.zeros((32, 32), np.uint8))
+    assert made({"n": 6, "shards": 2}) == {"check"}
+    assert made({"n": 9, "shards": 2}) == {"pairs_shard", "gather_pairs"}

@@ -1,8 +1,7 @@
 # Layouts are learned from masks of the whole pool. They are the ensemble's, for what segments in the end may have learned
-# from the pairs that are made here.
+# from the pairs that are made here. As with the denoiser, the images are no input: an added one is only segmented.
 rule ensemble_masks:
     input:
-        images=ancient(pool_images),
         weights=f"{RESULTS}/{{dataset}}/pixels/ensemble.safetensors",
         record=f"{RESULTS}/{{dataset}}/pixels/pixels.json",
         checked=ancient(checked),
@@ -21,6 +20,7 @@ rule ensemble_masks:
         out=lambda wildcards, output: Path(output[0]).parent.as_posix(),
         options=stage_options("segment"),
         numbers=stage_numbers("segment"),
+        pool=pool_hash,
         code_version=CODE_VERSIONS["segment"],
     shell:
         "fewstain --log {log:q} segment {params.results:q} {params.images:q} --with ensemble --out {params.out:q}"
