@@ -94,7 +94,7 @@ class PairSettings(Strict):
         """Options of `fewstain gather-pairs`."""
         told: dict[str, Any] = {
             "--keep": self.keep,
-            "--min-agreement": self.min_agreement,
+            "--min-agreement": None if self.kind == PairKind.image else self.min_agreement,
             "--max-distance": self.max_distance,
         }
         return [str(word) for option in told.items() if option[1] is not None for word in option]

@@ -22,11 +22,9 @@ OPTIONS = (
     "2",
     "-n",
     "5",
-    "--min-agreement",
-    "0",
-    "--max-distance",
-    "1e9",
 )
+FAR = ("--max-distance", "1e9")
+LIMITS = ("--min-agreement", "0", *FAR)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -63,7 +61,7 @@ def layouts(tmp_path_factory):
 def made(stain, layouts, tmp_path_factory, _anything_goes):
     """Pairs of these layouts, in one go."""
     out = tmp_path_factory.mktemp("made") / "pairs"
-    assert run(["pairs", str(stain / "results"), "--out", str(out), "--layouts", str(layouts), *OPTIONS]) == 0
+    assert run(["pairs", str(stain / "results"), "--out", str(out), "--layouts", str(layouts), *OPTIONS, *LIMITS]) == 0
     return out
 
 
@@ -88,8 +86,7 @@ def test_shards_in_any_order_give_the_same_files(stain, layouts, made, tmp_path,
     words = ["pairs", str(stain / "results"), "--out", str(tmp_path / "pairs"), "--layouts", str(layouts), *OPTIONS]
     for shard in order:
         assert run([*words, "--shard", f"{shard}/3"]) == 0
-    gathering = ["--out", str(tmp_path / "pairs"), "--min-agreement", "0", "--max-distance", "1e9"]
-    assert run(["gather-pairs", str(stain / "results"), *gathering]) == 0
+    assert run(["gather-pairs", str(stain / "results"), "--out", str(tmp_path / "pairs"), *LIMITS]) == 0
     assert files(tmp_path / "pairs") == files(made)
 
 
@@ -104,15 +101,26 @@ def test_what_was_made_before_a_kill_is_not_made_again(stain, layouts, made, tmp
     monkeypatch.setattr(
         LayoutPairs, "batch", lambda self, numbers, seed: asked.append(numbers) or real(self, numbers, seed)
     )
-    assert run(words) == 0
+    assert run([*words, *LIMITS]) == 0
     assert asked == [range(2, 4), range(4, 5)]
     assert files(tmp_path / "pairs") == files(made)
-    assert run(words) == 0
+    assert run([*words, "--shard", "2/3"]) == 0
     assert len(asked) == 2
 
 
 def test_sampled_layouts_of_a_wished_count(stain, tmp_path):
-    words = ["pairs", str(stain / "results"), "--out", str(tmp_path / "pairs"), "--count", "1", *OPTIONS, "-n", "2"]
+    words = [
+        "pairs",
+        str(stain / "results"),
+        "--out",
+        str(tmp_path / "pairs"),
+        "--count",
+        "1",
+        *OPTIONS,
+        *LIMITS,
+        "-n",
+        "2",
+    ]
     assert run(words) in (0, 2)  # a network that has not learned may sample no object at all
     (folder,) = (path.parent for path in tmp_path.glob(".pairs.batches/*/pairs.json"))
     scores = [
@@ -126,7 +134,7 @@ def test_sampled_layouts_of_a_wished_count(stain, tmp_path):
 
 def test_image_first_keeps_the_less_uncertain_half(stain, tmp_path):
     out = tmp_path / "pairs"
-    code = run(["pairs", str(stain / "results"), "--out", str(out), "--kind", "image", *OPTIONS])
+    code = run(["pairs", str(stain / "results"), "--out", str(out), "--kind", "image", *OPTIONS, *FAR])
     assert code == 0
     rows = [row for row in table(out) if row["why"] in ("", "uncertainty")]
     kept = [float(row["uncertainty"]) for row in rows if row["kept"] == "yes"]
@@ -140,7 +148,7 @@ def test_image_first_keeps_the_less_uncertain_half(stain, tmp_path):
 def test_labels_of_another_stain_are_carried_over(stain, tmp_path):
     out = tmp_path / "pairs"
     words = ["pairs", str(stain / "results"), "--out", str(out), "--kind", "edit", "--from", str(stain / "data")]
-    assert run([*words, "--strength", "0.1", *OPTIONS, "-n", "2"]) == 0
+    assert run([*words, "--strength", "0.1", *OPTIONS, *LIMITS, "-n", "2"]) == 0
     labels = [tifffile.imread(out / "labels" / f"pair-00000{number}.tif") for number in range(2)]
     drawn = [tifffile.imread(stain / "data" / "labels" / f"{number}.tif") for number in range(2)]
     for carried, original in zip(labels, drawn, strict=True):
@@ -150,7 +158,7 @@ def test_labels_of_another_stain_are_carried_over(stain, tmp_path):
 def test_none_kept_is_told_and_writes_nothing(stain, layouts, tmp_path, capsys):
     out = tmp_path / "pairs"
     words = ["pairs", str(stain / "results"), "--out", str(out), "--layouts", str(layouts), *OPTIONS]
-    assert run([*words, "--min-agreement", "1"]) == 2
+    assert run([*words, *FAR, "--min-agreement", "1"]) == 2
     assert "none of 5 pairs is kept: 5 by layout agreement dropped" in capsys.readouterr().err
     assert not out.exists()
 
@@ -163,6 +171,8 @@ def test_none_kept_is_told_and_writes_nothing(stain, layouts, tmp_path, capsys):
         (("--layouts", "x", "--crowding", "2"), "only sampled layouts can be changed"),
         (("--kind", "image", "--size", "2"), "only the objects of sampled layouts"),
         (("--shard", "3/2"), "write which of how many, as in 2/4"),
+        (("--shard", "1/2", "--keep", "0.5"), "a shard keeps all it makes; give them to gather-pairs"),
+        (("--kind", "image", "--min-agreement", "0.5"), "no layout to agree with; use --keep"),
     ],
 )
 def test_options_that_do_not_go_together(stain, tmp_path, capsys, options, told):

@@ -10,6 +10,7 @@ from fewstain.images.write import write_image, write_labels
 from fewstain.pairs.method import Method
 from fewstain.pairs.segmenter_fit import train_segmenter
 from fewstain.pairs.segmenter_record import WEIGHTS_FILE, read_segmenter_record
+from fewstain.storage import read_json, write_json
 
 
 def test_what_is_written(trained, segmenter_settings):
@@ -61,6 +62,16 @@ def test_changed_labels_are_told(trained, tmp_path, segmenter_settings, discs):
     (out / "notes.txt").touch()
     with pytest.raises(UserError, match=r"holds 'notes\.txt', which is no part of a segmenter"):
         train_segmenter(results, open_dataset(again / "data"), out, state, segmenter_settings, seed=3)
+
+
+def test_pairs_have_no_classes_to_teach(trained, tmp_path, segmenter_settings):
+    again = shutil.copytree(trained, tmp_path / "again")
+    path, out = again / "results" / "pixels" / "pixels.json", again / "results" / "segmenter"
+    write_json(path, read_json(path) | {"classes": ["big", "small"]})
+    with pytest.raises(UserError, match="painted objects have no class, but the labels have big, small; leave --pairs"):
+        train_segmenter(
+            again / "results", open_dataset(again / "data"), out, again / "state", segmenter_settings, pairs=tmp_path
+        )
 
 
 def test_pairs_are_learned_from_too(trained, tmp_path, segmenter_settings, discs):

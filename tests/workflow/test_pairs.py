@@ -94,4 +94,8 @@ def test_an_added_image_makes_no_pairs_anew(project, tmp_path, monkeypatch):
     assert made({"n": 6, "shards": 2}) >= {"train_diffusion", "fit_pixels", "ensemble_masks", "train_painter"}
     write_image(project / "data" / "cells" / "images" / "new.tif", np.zeros((32, 32), np.uint8))
     assert made({"n": 6, "shards": 2}) == {"check"}
-    assert made({"n": 9, "shards": 2}) == {"pairs_shard", "gather_pairs"}
+    assert made({"n": 9, "shards": 3}) == {"pairs_shard", "gather_pairs"}
+    assert made({"n": 6, "shards": 2}) == {"pairs_shard", "gather_pairs"}
+    assert not made({"n": 6, "shards": 2})
+    (project / "data" / "cells" / "labels" / "classes.csv").write_text("file,label,class\na,1,round\n")
+    assert not planned(project, {"n": 9}, "results/cells/segmenter/segmenter.json")[0].keys() & MAKING.keys()

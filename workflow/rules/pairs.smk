@@ -56,14 +56,14 @@ rule train_painter:
 
 
 # Pairs lie in a folder that Snakemake does not manage, batch by batch, so that a shard that was stopped goes on. Its
-# output only says that it is done.
+# output only says that it is done, until the pairs are gathered: other pairs, or other shards, then begin from nothing.
 rule pairs_shard:
     input:
         painter=f"{RESULTS}/{{dataset}}/painter",
         weights=f"{RESULTS}/{{dataset}}/pixels/ensemble.safetensors",
         record=f"{RESULTS}/{{dataset}}/pixels/pixels.json",
     output:
-        touch(f"{RESULTS}/{{dataset}}/.pairs/{{shard}}-of-{{shards}}"),
+        temp(touch(f"{RESULTS}/{{dataset}}/.pairs/{{shard}}-of-{{shards}}")),
     log:
         f"{RESULTS}/{{dataset}}/logs/pairs-{{shard}}-of-{{shards}}.log",
     conda:
@@ -83,6 +83,8 @@ rule pairs_shard:
 rule gather_pairs:
     input:
         pairs_shards,
+        f"{RESULTS}/{{dataset}}/painter",
+        f"{RESULTS}/{{dataset}}/pixels/pixels.json",
     output:
         directory(f"{RESULTS}/{{dataset}}/pairs"),
     log:
@@ -93,6 +95,7 @@ rule gather_pairs:
         results=results_folder,
         dataset=dataset_folder,
         options=lambda wildcards: PAIRS[wildcards.dataset].filter_options(),
+        of=lambda wildcards: [*PAIRS[wildcards.dataset].options(), CONFIG.seed, CODE_VERSIONS["pairs"]],
         code_version=CODE_VERSIONS["gather"],
     shell:
         "fewstain --log {log:q} gather-pairs {params.results:q} --data {params.dataset:q} --out {output:q}"

@@ -77,6 +77,11 @@ def shard_batches(n: int, batch_size: int, shard: int, shards: int) -> range:
     return range(shard - 1, count_batches(n, batch_size), shards)
 
 
+def missing_batches(state: Path, batches: Sequence[int]) -> list[int]:
+    """Which of the batches are not made yet."""
+    return [batch for batch in batches if not batch_folder(state, batch).is_dir()]
+
+
 def make_batches(generator: BatchedGenerator, state: Path, batches: Sequence[int], n: int, seed: int) -> int:
     """Make the batches that are not there yet.
 
@@ -96,7 +101,7 @@ def make_batches(generator: BatchedGenerator, state: Path, batches: Sequence[int
     int
         Batches made.
     """
-    missing = [batch for batch in batches if not batch_folder(state, batch).is_dir()]
+    missing = missing_batches(state, batches)
     total = sum(len(batch_numbers(batch, n, generator.batch_size)) for batch in batches)
     absent = sum(len(batch_numbers(batch, n, generator.batch_size)) for batch in missing)
     done = total - absent
@@ -144,9 +149,8 @@ def _rows(state: Path, n: int, batch_size: int) -> Iterator[tuple[int, PairScore
     for batch in range(count_batches(n, batch_size)):
         path = batch_folder(state, batch) / SCORES_FILE
         if not path.is_file():
-            missing = sum(not batch_folder(state, each).is_dir() for each in range(count_batches(n, batch_size)))
-            raise UserError(
-                f"{state}: {missing} of {count_batches(n, batch_size)} batches are not made yet; run the other shards"
-            )
+            every = range(count_batches(n, batch_size))
+            missing = f"{len(missing_batches(state, every))} of {len(every)} batches"
+            raise UserError(f"{state}: {missing} are not made yet; run the other shards")
         for row in read_json(path)["scores"]:
             yield row.pop("number"), PairScores(**row)

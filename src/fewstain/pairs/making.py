@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from fewstain.pairs.recolour import recoloured
 from fewstain.pairs.scoring import Scorer
 from fewstain.pixels.folder import ENSEMBLE_FILE, load_pixels
 from fewstain.pixels.model import Model
+from fewstain.stages import CODE_VERSIONS
 from fewstain.storage import sha256_file
 
 PIXELS = "pixels"
@@ -204,8 +206,8 @@ def check_request(stain: Stain, request: Request) -> None:
 
 
 def identity_of(stain: Stain, request: Request) -> dict[str, Any]:
-    """All that pairs depend on, by the names a user knows."""
-    told = asdict(request) | {"kind": request.kind.value}
+    """All that pairs depend on, by the names a user knows; of the pool only what is painted from it."""
+    told = asdict(request) | {"kind": request.kind.value, "code": CODE_VERSIONS["pairs"]}
     told |= told.pop("wish")
     for name in ("layouts", "layouts_from", "source"):
         del told[name]
@@ -221,10 +223,11 @@ def identity_of(stain: Stain, request: Request) -> dict[str, Any]:
     if request.source is not None:
         windows = open_dataset(request.source).windows
         told["from"] = _sha256([file for window in windows for file in (window.image, window.labels)])
+        told["colours of"] = _sha256(stain.dataset.images)
     return told
 
 
-def _sha256(files: list[Path]) -> str:
+def _sha256(files: Sequence[Path]) -> str:
     for file in files:
         if not file.is_file():
             raise UserError(f"{file}: no such file; run train-painter first, or restore it from a backup")

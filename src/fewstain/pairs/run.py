@@ -7,8 +7,17 @@ from pathlib import Path
 from fewstain.dataset import open_dataset
 from fewstain.diffusion.folder import check_replaceable
 from fewstain.diffusion.pictures import open_denoiser
+from fewstain.errors import UserError
 from fewstain.pair_settings import PairKind
-from fewstain.pairs.batches import IDENTITY_FILE, forget_others, last_asked_for, make_batches, open_state, shard_batches
+from fewstain.pairs.batches import (
+    IDENTITY_FILE,
+    forget_others,
+    last_asked_for,
+    make_batches,
+    missing_batches,
+    open_state,
+    shard_batches,
+)
 from fewstain.pairs.filters import Limits
 from fewstain.pairs.gather import CONTENTS, Gathered, gather
 from fewstain.pairs.likeness import Likeness
@@ -69,10 +78,12 @@ def make_pairs(
         check_replaceable(out, CONTENTS, "pairs")
     stain = open_stain(results, open_dataset(data))
     check_request(stain, request)
-    identity = identity_of(stain, request)
-    generator, likeness = build_generator(stain, request)
-    folder = open_state(state or default_state(out), identity)
+    _check_asked(asked, request.kind, shard)
+    folder = open_state(state or default_state(out), identity_of(stain, request))
     batches = shard_batches(request.n, request.batch_size, *(shard or (1, 1)))
+    if shard is not None and not missing_batches(folder, batches):
+        return 0
+    generator, likeness = build_generator(stain, request)
     made = make_batches(generator, folder, batches, request.n, request.seed)
     if shard is not None:
         return made
@@ -91,6 +102,7 @@ def gather_pairs(results: Path, data: Path, out: Path, asked: Asked, *, state: P
     identity = read_json(batches / IDENTITY_FILE)
     stain = open_stain(results, open_dataset(data))
     kind = PairKind(identity["kind"])
+    _check_asked(asked, kind)
     folder = denoiser_folder(results, kind)
     likeness = stain.likeness(folder, open_denoiser(folder)[1], identity["side"])
     return _gathered(batches, out, _limits(asked, stain, likeness, kind))
@@ -100,6 +112,15 @@ def _gathered(folder: Path, out: Path, limits: Limits) -> Gathered:
     gathered = gather(folder, out, read_json(folder / IDENTITY_FILE), limits)
     forget_others(folder)
     return gathered
+
+
+def _check_asked(asked: Asked, kind: PairKind, shard: tuple[int, int] | None = None) -> None:
+    if shard is not None and asked != Asked():
+        raise UserError(
+            "--keep, --min-agreement, --max-distance: a shard keeps all it makes; give them to gather-pairs"
+        )
+    if asked.agreement is not None and kind is PairKind.image:
+        raise UserError("--min-agreement: images that came first have no layout to agree with; use --keep")
 
 
 def _limits(asked: Asked, stain: Stain, likeness: Likeness, kind: PairKind) -> Limits:

@@ -57,10 +57,15 @@ def read_sources(
     Raises
     ------
     UserError
-        Other labels than the ensemble was fitted to; else as of `labeled_windows`, `read_record`, `load_denoiser`.
+        Other labels than the ensemble was fitted to; pairs where the labels have classes; else as of
+        `labeled_windows`, `read_record`, `load_denoiser`.
     """
     record, denoiser = read_record(results / "pixels"), load_denoiser(results / "diffusion")
     names = () if record.classes == ONE_CLASS else record.classes
+    if pairs is not None and names:
+        raise UserError(
+            f"{pairs}: painted objects have no class, but the labels have {', '.join(names)}; leave --pairs out"
+        )
     windows = labeled_windows(dataset, record.normaliser, record.channels, denoiser.multiple, names, record.n_labels)
     fold_of = {row["window"]: int(row["fold"]) for row in record.choices["folds"]}
     missing = sorted({window.name for window in windows} ^ fold_of.keys())
