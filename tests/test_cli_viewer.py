@@ -9,6 +9,8 @@ import pytest
 
 from fewstain.cli import run as cli
 from fewstain.images.write import write_image, write_labels
+from fewstain.pixels.corrected import Written
+from fewstain.provenance import write_record
 
 
 @pytest.fixture
@@ -49,9 +51,45 @@ def test_view_without_a_screen_says_so(dataset, capsys, monkeypatch):
     assert "no screen" in capsys.readouterr().err
 
 
+def test_a_dataset_that_was_moved_is_given(dataset, tmp_path, capsys):
+    results = tmp_path / "results"
+    write_record(results / "dataset.json", dataset, {"a.tif": None})
+    moved = dataset.rename(tmp_path / "moved")
+    assert cli.run(["suggest", str(results)]) == 2
+    assert "give its folder with --data" in capsys.readouterr().err
+    assert cli.run(["suggest", str(results), "--size", "32", "--data", str(moved)]) == 0
+    told = capsys.readouterr()
+    assert len(json.loads(told.out)) == 5
+    assert f"view {results} --with label --data {moved}" in told.err
+
+
+def test_view_is_given_the_place_of_the_dataset(dataset, tmp_path, capsys, monkeypatch):
+    opened = []
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setattr("fewstain.viewer.display.has_display", lambda: True)
+    monkeypatch.setattr("fewstain.viewer.window.view_folder", lambda *given: opened.append(given))
+    assert cli.run(["view", str(tmp_path), "--data", str(dataset)]) == 0
+    assert opened == [(tmp_path, None, dataset)]
+    assert cli.run(["view", str(tmp_path), "--data", str(tmp_path)]) == 2
+    assert "no images/ in it" in capsys.readouterr().err
+
+
+def test_suggest_tells_of_a_channel_that_is_not_there(dataset, capsys):
+    assert cli.run(["suggest", str(dataset), "--channels", "5"]) == 2
+    assert "a.tif: 1 channel, so channel 5 is not there" in capsys.readouterr().err
+
+
 def test_apply_corrections_without_tables_is_told(dataset, capsys):
     assert cli.run(["apply-corrections", str(dataset), "--data", str(dataset)]) == 2
     assert "measurements.csv: no such file" in capsys.readouterr().err
+
+
+def test_apply_corrections_tells_what_it_carried_over(dataset, capsys, monkeypatch):
+    monkeypatch.setattr("fewstain.pixels.corrected.write_corrected", lambda *_: Written(2, ["a"]))
+    assert cli.run(["apply-corrections", "results", "--data", str(dataset)]) == 0
+    told = capsys.readouterr().err
+    assert "a.tif: was corrected on an earlier model's mask; what was decided on was carried over" in told
+    assert "2 images corrected" in told
 
 
 def test_the_pipeline_never_imports_napari():

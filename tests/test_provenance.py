@@ -33,5 +33,7 @@ def test_a_dataset_that_was_moved_must_be_given(places):
     places[0].rename(places[0].with_name("elsewhere"))
     with pytest.raises(UserError, match="--data"):
         find_dataset(places[1])
+    with pytest.raises(UserError, match=r"dataset\.json: .* no longer is; correct `path` in it$"):
+        find_dataset(places[1], remedy="correct `path` in it")
     with pytest.raises(UserError, match=r"dataset\.json"):
         find_dataset(places[0].with_name("elsewhere"))

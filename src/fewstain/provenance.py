@@ -12,6 +12,8 @@ from fewstain.errors import UserError
 from fewstain.storage import read_json, sha256_file, write_json
 
 RECORD_FILE = "dataset.json"
+GIVE_DATA = "give its folder with --data"
+"""What to do, where there is a command line, about a dataset that is not where its results say."""
 
 
 def write_record(
@@ -50,7 +52,7 @@ def write_record(
     write_json(path, content)
 
 
-def find_dataset(results: Path, given: Path | None = None) -> Path:
+def find_dataset(results: Path, given: Path | None = None, remedy: str = GIVE_DATA) -> Path:
     """Find the dataset that a results folder comes from.
 
     Parameters
@@ -59,6 +61,8 @@ def find_dataset(results: Path, given: Path | None = None) -> Path:
         A results folder with a dataset.json.
     given
         What the user said with `--data`; taken as it is.
+    remedy
+        What to do when it is not found, as the error says it.
 
     Raises
     ------
@@ -71,10 +75,10 @@ def find_dataset(results: Path, given: Path | None = None) -> Path:
     content = read_json(record)
     place = content.get("path") if isinstance(content, dict) else None
     if not isinstance(place, str):
-        raise UserError(f"{record}: does not say where the dataset is; give its folder with --data")
+        raise UserError(f"{record}: does not say where the dataset is; {remedy}")
     root = results / place
     if not root.is_dir():
-        raise UserError(f"{record}: the dataset was at {root}, where it no longer is; give its folder with --data")
+        raise UserError(f"{record}: the dataset was at {root}, where it no longer is; {remedy}")
     return Path(os.path.normpath(root))
 
 

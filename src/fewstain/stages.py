@@ -16,7 +16,7 @@ CODE_VERSIONS = {
     "gather": 2,
     "segmenter": 8,
     "segment": 7,
-    "corrections": 2,
+    "corrections": 3,
     "evaluate": 1,
     "report": 1,
     "samples": 1,

@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 
 from fewstain.errors import UserError
+from fewstain.images.read import read_labels
 from fewstain.images.write import write_image, write_labels, write_map
-from fewstain.pixels.corrected import write_corrected
+from fewstain.pixels.corrected import carry_over, model_of, renew_corrections, write_corrected
 from fewstain.pixels.measure import count_row, flag_images, measure
 from fewstain.storage import write_json
 
@@ -32,7 +33,7 @@ def test_corrected_images_are_measured_anew_and_the_others_kept(folders):
     one = np.zeros((8, 8), int)
     one[:4] = 7
     write_labels(results / "corrected" / "a.tif", one)
-    assert write_corrected(results, data) == 1
+    assert write_corrected(results, data) == (1, [])
     table = pd.read_csv(results / "corrected_measurements.csv")
     assert table[["image", "label", "area_px", "corrected"]].values.tolist() == [
         ["a", 7, 32, True],
@@ -60,7 +61,7 @@ def test_class_and_confidence_of_corrected_objects_are_those_of_the_table_beside
 
 def test_without_corrections_the_tables_are_those_predicted(folders):
     data, results = folders
-    assert write_corrected(results, data) == 0
+    assert write_corrected(results, data) == (0, [])
     assert len(pd.read_csv(results / "corrected_measurements.csv")) == 4
 
 
@@ -76,3 +77,56 @@ def test_faults_are_told(folders):
     (results / "counts.csv").unlink()
     with pytest.raises(UserError, match="run the workflow"):
         write_corrected(results, data)
+
+
+def rows(*objects):
+    """Label, row and column of the centre, area."""
+    return pd.DataFrame(objects, columns=["label", "centroid_y_px", "centroid_x_px", "area_px"])
+
+
+def test_what_was_decided_replaces_what_the_new_model_sees_there():
+    corrected = np.array([[1, 1, 1, 0, 0, 2, 2]])
+    new = np.array([[3, 3, 0, 1, 1, 1, 1]])
+    labels, numbers = carry_over(new, corrected, [1], rows())
+    assert labels.tolist() == [[1, 1, 1, 2, 2, 2, 2]]  # 3 is covered by 1; the new 1 gets a number that is free
+    assert numbers == {1: 2}
+
+
+def test_a_new_object_that_is_covered_by_half_or_less_keeps_the_rest():
+    labels, numbers = carry_over(np.array([[5, 5, 5, 5]]), np.array([[0, 0, 2, 2]]), [2], rows())
+    assert labels.tolist() == [[5, 5, 2, 2]]
+    assert numbers == {5: 5}
+
+
+def test_a_rejected_object_is_not_found_again():
+    new = np.array([[1, 1, 1, 0, 2, 2, 0, 4]])
+    gone = rows((1, 0, 1, 2), (2, 0, 4.4, 9), (4, 0, 7, 1))  # the new 2 is much smaller than what was rejected there
+    labels, numbers = carry_over(new, np.zeros((1, 8), int), [], gone)
+    assert labels.tolist() == [[0, 0, 0, 0, 5, 5, 0, 0]]
+    assert numbers == {2: 5}
+
+
+def test_corrections_of_an_earlier_model_are_carried_over_once(folders):
+    data, results = folders
+    table = pd.read_csv(results / "measurements.csv").assign(model_hash="old")
+    decided = table[table["image"] == "a"].assign(decision=["accepted", ""])
+    write_labels(results / "corrected" / "a.tif", LABELS)
+    decided.to_csv(results / "corrected" / "a.csv", index=False)
+    table.to_csv(results / "measurements.csv", index=False)
+    assert renew_corrections(results) == []  # of this very model
+    moved = np.zeros((8, 8), int)
+    moved[:4, :3], moved[4:, 2:6] = 1, 2
+    write_labels(results / "masks" / "a.tif", moved)
+    table.assign(model_hash="new", confidence=0.5).to_csv(results / "measurements.csv", index=False)
+    assert write_corrected(results, data) == (1, ["a"])
+    expected = np.zeros((8, 8), int)
+    expected[:4, :4], expected[4:, 2:6] = 1, 2  # 1 was accepted, 2 was not
+    np.testing.assert_array_equal(read_labels(results / "corrected" / "a.tif"), expected)
+    kept = pd.read_csv(results / "corrected" / "a.csv")
+    assert kept[["label", "decision", "model_hash"]].fillna("").values.tolist() == [
+        [1, "accepted", "new"],
+        [2, "", "new"],
+    ]
+    assert kept["confidence"].fillna(-1).tolist() == [-1, 0.5]
+    assert renew_corrections(results) == []
+    assert model_of(pd.read_csv(results / "measurements.csv"), "without objects") == "new"

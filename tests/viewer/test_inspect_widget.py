@@ -1,6 +1,7 @@
 """The table and the image, linked both ways, in the real window."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("napari", reason="the extra fewstain[napari] is not installed", exc_type=ImportError)
@@ -10,6 +11,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
 from fewstain.images.read import read_labels
+from fewstain.images.write import write_labels
 from fewstain.viewer.inspect_widget import InspectWidget
 
 
@@ -133,6 +135,31 @@ def test_an_image_looked_through_becomes_labels(widget, project):
     assert (project.data / "labels" / "b.tif").is_file()
     widget.discard_button.click()
     assert decisions(widget) == {1: "", 2: "", 3: ""}
+
+
+def test_corrections_of_an_earlier_model_are_told(widget, project):
+    measurements = project.results / "measurements.csv"
+    for model in ("old", "new"):
+        pd.read_csv(measurements).assign(model_hash=model).to_csv(measurements, index=False)
+        widget.open_folder(project.results)
+        told = widget.status.text()
+        widget.choose([2])
+        widget.accept()
+    assert told.startswith("Corrected on an earlier model's masks: b.")
+    assert decisions(widget) == {1: "", 2: "accepted", 3: ""}
+    widget.open_folder(project.results)
+    assert widget.review.carried == []
+
+
+def test_a_table_that_a_run_made_anew_is_read_before_the_next_image(widget, project):
+    measurements = project.results / "measurements.csv"
+    table = pd.read_csv(measurements)
+    table[(table["image"] != "a") | (table["label"] < 3)].to_csv(measurements, index=False)
+    assert len(widget.review.table) == 6
+    labels = read_labels(project.results / "masks" / "a.tif")
+    write_labels(project.results / "masks" / "a.tif", np.where(labels == 3, 0, labels))
+    widget.open_image("a")
+    assert decisions(widget, "a") == {1: "", 2: ""}
 
 
 def test_uncertainty_is_hidden_until_asked_for(widget):

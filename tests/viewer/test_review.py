@@ -125,3 +125,35 @@ def test_numbers_of_image_names_stay_text(project):
     (project.data / "labels" / "a__y0_x0.tif").unlink()
     table.assign(image=table["image"].replace("a", "007")).to_csv(project.results / "measurements.csv", index=False)
     assert "007" in set(Review(locate(project.results)).table["image"])
+
+
+def of_model(project, name):
+    table = pd.read_csv(project.results / "measurements.csv").assign(model_hash=name)
+    table.to_csv(project.results / "measurements.csv", index=False)
+
+
+def test_after_a_run_only_what_was_decided_stays(project):
+    of_model(project, "old")
+    review = Review(locate(project.results))
+    pixels = read_image(project.data / "images" / "b.tif").pixels
+    review.open("b", pixels, mask(project))
+    cut = split(reject(mask(project), 1), 3)  # 2 stays undecided
+    review.sync(cut)
+    review.write(cut)
+    assert Review(locate(project.results)).carried == []
+    new = np.where(mask(project) == 2, 0, mask(project))
+    new[50:60, 50:60] = 2
+    write_labels(project.results / "masks" / "b.tif", new)
+    assert not review.is_outdated
+    of_model(project, "new")
+    assert review.is_outdated
+    again = Review(locate(project.results))
+    assert again.carried == ["b"]
+    labels = read_labels(project.results / "corrected" / "b.tif")
+    assert np.unique(labels).tolist() == [0, 2, 3, 4]
+    np.testing.assert_array_equal(labels == 2, new == 2)
+    np.testing.assert_array_equal(np.where(labels > 2, labels, 0), np.where(cut > 2, cut, 0))
+    again.open("b", pixels, labels)
+    assert decisions(again) == {1: "rejected", 2: "", 3: "changed", 4: "changed"}
+    assert set(again.table["model_hash"]) == {"new"}
+    assert Review(locate(project.results)).carried == []

@@ -27,7 +27,15 @@ def widget(viewer, project):
         widget.run.stop(patience_s=1)
 
 
+PROFILE = """
+report: results/report.html
+report-after-run: true
+"""
+
+
 def start(widget, project, sleep):
+    (project.folder / "profiles" / "default").mkdir(parents=True)
+    (project.folder / "profiles" / "default" / "config.yaml").write_text(PROFILE)
     (project.folder / "Snakefile").write_text(SNAKEFILE.replace("SLEEP", f"sleep {sleep}"))
     widget.start_button.click()
 
@@ -47,7 +55,12 @@ def test_a_run_is_shown_to_its_end_and_its_results_open(widget, project, viewer)
     start(widget, project, 0)
     assert not widget.start_button.isEnabled()
     assert widget.stop_button.isEnabled()
-    wait(widget, lambda: widget.status.text() == "Done.")
+    whole = project.folder / "results" / "report.html"
+    whole.write_text("of all datasets")
+    wait(widget, lambda: widget.status.text().startswith("Done."))
+    assert str(project.results / "report.html") in widget.status.text()
+    assert (project.results / "report.html").is_file()
+    assert whole.read_text() == "of all datasets"
     assert "of scores.json" in widget.log.toPlainText()
     assert widget.steps.format() == "4 of 4 steps"
     assert (project.results / "report" / "tables").exists()

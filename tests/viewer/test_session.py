@@ -82,6 +82,13 @@ def test_suggesting_anew_keeps_what_was_begun(session, project):
     assert start(locate(project.data), n=1, size=32).windows == session.windows[:2]
 
 
+def test_windows_are_compared_by_the_channels_of_the_project(project):
+    (project.folder / "config.yaml").write_text("datasets:\n  cells:\n    channels: [0]\n")
+    asked = []
+    start(locate(project.data), suggest=lambda images, **given: asked.append(given) or [])
+    assert (asked[0]["channels"], asked[0]["results"]) == ((0,), project.results)
+
+
 def test_a_label_file_of_another_size_is_told(session):
     write_labels(session.file(session.windows[0]), np.ones((5, 5), int))
     with pytest.raises(UserError, match="not of the window's size, 32 × 32"):

@@ -43,6 +43,7 @@ def test_the_command_asks_for_one_dataset(project, tmp_path):
         "2",
         "--nocolor",
     ]
+    assert arguments[8:11] == ["--report-after-run", "--report", "results/cells/report.html"]
     assert "results/cells/scores.json" in arguments
     assert not any("corrected" in argument for argument in arguments)
     write_labels(project.results / "corrected" / "a.tif", np.ones((64, 64), int))

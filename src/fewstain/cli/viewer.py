@@ -36,6 +36,7 @@ def suggest(
     size: Annotated[int, typer.Option(min=16, help="Side of a window, pixels.")] = 128,
     channels: ChannelsOption = None,
     seed: SeedOption = 0,
+    data: DataOption = None,
 ) -> None:
     """Say which windows to label next, as JSON, the one that tells most first.
 
@@ -46,8 +47,8 @@ def suggest(
     from fewstain.provenance import RECORD_FILE, find_dataset
     from fewstain.suggest import labeled_windows, suggest_windows
 
-    results = folder if (folder / RECORD_FILE).is_file() else None
-    dataset = open_dataset(folder if results is None else find_dataset(folder))
+    results = folder if data is not None or (folder / RECORD_FILE).is_file() else None
+    dataset = open_dataset(folder if results is None else find_dataset(folder, data))
     avoid = labeled_windows(dataset)
     windows = suggest_windows(dataset.images, n, size, channels_of(channels), seed, avoid, results)
     print_json(
@@ -62,7 +63,8 @@ def suggest(
             for window in windows
         ]
     )
-    say(f"{len(windows)} windows; `fewstain view {folder} --with label` draws them in napari")
+    there = "" if data is None else f" --data {data}"
+    say(f"{len(windows)} windows; `fewstain view {folder} --with label{there}` draws them in napari")
 
 
 def view(
@@ -71,12 +73,15 @@ def view(
         Widget | None,
         typer.Option("--with", help="Which to open; by default inspect where there are measurements, else label."),
     ] = None,
+    data: DataOption = None,
 ) -> None:
     """Open a dataset or its results in napari, to label, to look at objects and mend them, or to run the workflow."""
     from importlib.util import find_spec
 
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give data/<dataset> or results/<dataset>")
+    if data is not None and not (data / "images").is_dir():
+        raise UserError(f"--data {data}: no dataset, for there is no images/ in it; give data/<dataset>")
     if find_spec("napari") is None:
         raise UserError(f"napari is not installed here; install it with: {install_extra('napari')}")
     from fewstain.viewer.display import has_display
@@ -85,7 +90,7 @@ def view(
         raise UserError("no screen to open a window on; run this on your desktop, or log in with `ssh -X`")
     from fewstain.viewer.window import view_folder
 
-    view_folder(folder, None if widget is None else widget.value)
+    view_folder(folder, None if widget is None else widget.value, data)
 
 
 def apply_corrections(
@@ -93,8 +98,13 @@ def apply_corrections(
     data: DataOption = None,
 ) -> None:
     """Measure and count once more, with the masks that were corrected in place of the predicted ones."""
-    from fewstain.pixels.corrected import COUNTS, MEASUREMENTS, write_corrected
+    from fewstain.pixels.corrected import CORRECTED, COUNTS, MEASUREMENTS, write_corrected
     from fewstain.provenance import find_dataset
 
-    corrected = write_corrected(results, find_dataset(results, data))
-    say(f"wrote {results / MEASUREMENTS} and {COUNTS}: {corrected} images corrected")
+    written = write_corrected(results, find_dataset(results, data))
+    for name in written.carried:
+        say(
+            f"{results / CORRECTED / name}.tif: was corrected on an earlier model's mask; what was decided on was "
+            f"carried over, all else is of the current model now: look at it with `fewstain view {results}`"
+        )
+    say(f"wrote {results / MEASUREMENTS} and {COUNTS}: {written.corrected} images corrected")

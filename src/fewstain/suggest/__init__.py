@@ -45,6 +45,11 @@ def suggest_windows(
         Windows labeled already: none that overlaps with them is chosen, and none much like them.
     results : Path, optional
         Results folder of these images, which may have diffusion/ and uncertainty/.
+
+    Raises
+    ------
+    UserError
+        Images that cannot be read, or that do not all have the channels to look at.
     """
     looked = look_at(images, n, size, channels, seed, avoid, results)
     free = np.flatnonzero(looked.free)

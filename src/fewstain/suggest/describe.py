@@ -53,6 +53,13 @@ class SeenByDenoiser:
     folder
         The denoiser's folder.
 
+    Attributes
+    ----------
+    channels
+        Which of a file's channels the denoiser sees, counted from 0.
+    file_channels
+        How many the files have; None where that was not kept.
+
     Raises
     ------
     UserError
@@ -70,7 +77,8 @@ class SeenByDenoiser:
         last = int(denoiser.scheduler.config["num_train_timesteps"]) - 1
         self._features = DiffusionFeatures(denoiser, [min(each, last) for each in TIMESTEPS])
         record = read_record(folder)
-        self._normaliser, self._channels = record.normaliser, list(record.channels)
+        self._normaliser = record.normaliser
+        self.channels, self.file_channels = record.channels, record.file_channels
 
     def __call__(self, pixels: NDArray, windows: Sequence[Suggestion]) -> NDArray[np.float32]:
         """Two numbers for each channel of each map."""
@@ -78,7 +86,7 @@ class SeenByDenoiser:
 
         from fewstain.pixels.features import pad_to_multiple
 
-        pixels = pixels[:, :, self._channels]
+        pixels = pixels[:, :, list(self.channels)]
         limits = self._normaliser.range(pixels)
         found = []
         for window in windows:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewstain.diffusion.progress import StepProgress
+from fewstain.errors import UserError
 from fewstain.images.read import read_image, stem
-from fewstain.suggest.describe import Describe, Looks, SeenByDenoiser, content
+from fewstain.suggest.describe import Looks, SeenByDenoiser, content
 from fewstain.suggest.windows import Suggestion, windows_of
 
 TINY = 1e-9  # a weight above 0, so that each window counts
@@ -56,12 +57,20 @@ def look_at(
         As of `fewstain.suggest.suggest_windows`.
     labeled
         Windows that are labeled; of those that overlap with them none is given.
+
+    Raises
+    ------
+    UserError
+        An image with another number of channels than the first one, or than the denoiser's images have, or without
+        those that are to be looked at.
     """
     looks, seen = Looks(channels), _denoiser(results)
+    kind = _Kind.of_denoiser(seen, channels)
     windows: list[Suggestion] = []
     parts: list[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]] = []
     with StepProgress("looking at images", len(images), images_per_step=1) as progress:
         for number, (path, pixels, free) in enumerate(windows_of(images, n, size, seed, labeled), start=1):
+            kind = kind.checked(path, pixels.shape[2])
             found = [each for each in labeled if each.image == path] + free
             windows += found
             if found:
@@ -83,7 +92,45 @@ def _weights(doubt: NDArray[np.float64], contents: NDArray[np.float64]) -> NDArr
     return contents if unknown.all() else np.where(unknown, np.nanmax(doubt), doubt) + TINY
 
 
-def _denoiser(results: Path | None) -> Describe | None:
+@dataclass(frozen=True)
+class _Kind:
+    """What all images must agree on: how many channels they have, which of them are looked at.
+
+    `known` is None before the first image, `source` says where it comes from.
+    """
+
+    known: int | None
+    source: str
+    channels: Sequence[int]
+
+    @classmethod
+    def of_denoiser(cls, seen: SeenByDenoiser | None, channels: Sequence[int] | None) -> _Kind:
+        if seen is None:
+            return cls(None, "", channels or ())
+        return cls(
+            seen.file_channels, "those that the denoiser was trained on have", (*(channels or ()), *seen.channels)
+        )
+
+    def checked(self, path: Path, found: int) -> _Kind:
+        """Compare an image with `found` channels; what it has counts from now on."""
+        if self.known is not None and found != self.known:
+            raise UserError(
+                f"{path}: {_channels(found)}, but {self.source} {self.known}; save all images of a dataset alike, "
+                "or take this one out"
+            )
+        if max(self.channels, default=0) >= found:
+            raise UserError(
+                f"{path}: {_channels(found)}, so channel {max(self.channels)} is not there; they count from 0: change "
+                "`channels`"
+            )
+        return self if self.known is not None else _Kind(found, f"{path.name} has", self.channels)
+
+
+def _channels(count: int) -> str:
+    return f"{count} channel{'' if count == 1 else 's'}"
+
+
+def _denoiser(results: Path | None) -> SeenByDenoiser | None:
     """Of a results folder that has one."""
     from fewstain.diffusion.record import RECORD_FILE
 

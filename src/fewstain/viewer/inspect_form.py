@@ -7,11 +7,12 @@ from pathlib import Path
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
+from fewstain.pixels.corrected import Decision
 from fewstain.viewer.button import button
 from fewstain.viewer.folder_field import FolderField
 from fewstain.viewer.objects_model import ObjectsModel
 from fewstain.viewer.objects_view import ObjectsView
-from fewstain.viewer.review import Decision, Review
+from fewstain.viewer.review import Review
 
 _SHOWN = {
     "All objects": None,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fewstain.pixels.corrected import Decision
 from fewstain.viewer.layers import told
 from fewstain.viewer.linked_review import LinkedReview
-from fewstain.viewer.review import Decision
+from fewstain.viewer.study import Given
 
 if TYPE_CHECKING:
     import napari
@@ -22,9 +23,11 @@ class InspectWidget(LinkedReview):
         Where the images are shown.
     folder
         A results or dataset folder; that of the shown layers, if any, when None.
+    data
+        The dataset of a results folder, if not where dataset.json says.
     """
 
-    def __init__(self, viewer: napari.Viewer, folder: Path | str | None = None) -> None:
+    def __init__(self, viewer: napari.Viewer, folder: Path | str | None = None, data: Path | None = None) -> None:
         super().__init__(viewer)
         actions = {
             "A": ("Accept", self.accept),
@@ -35,7 +38,7 @@ class InspectWidget(LinkedReview):
             "N": ("Next left", self.go_on),
             "U": ("Uncertainty", self.toggle_uncertainty),
         }
-        self.start(actions, folder)
+        self.start(actions, Given(folder, data))
 
     def accept(self) -> None:
         """Accept the chosen objects, and what was redrawn; go to the next one left."""

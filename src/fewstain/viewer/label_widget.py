@@ -16,7 +16,7 @@ from fewstain.viewer.label_form import LabelForm
 from fewstain.viewer.layers import window_layers
 from fewstain.viewer.session import Opened, Origin, Session, resume, start
 from fewstain.viewer.stage import bind_keys, clear, faults_told, show, shown_folder
-from fewstain.viewer.study import locate
+from fewstain.viewer.study import Given
 
 if TYPE_CHECKING:
     import napari
@@ -40,11 +40,14 @@ class LabelWidget(LabelForm):
         Where to draw.
     folder
         A dataset or results folder; that of the shown layers, if any, when None.
+    data
+        The dataset of a results folder, if not where dataset.json says.
     """
 
-    def __init__(self, viewer: napari.Viewer, folder: Path | str | None = None) -> None:
+    def __init__(self, viewer: napari.Viewer, folder: Path | str | None = None, data: Path | None = None) -> None:
         super().__init__()
         self.viewer = viewer
+        self._given = Given(folder, data)
         self.session: Session | None = None
         self.index = -1
         self.layer: Labels | None = None
@@ -64,7 +67,6 @@ class LabelWidget(LabelForm):
         self._timer.setInterval(AUTOSAVE_MS)
         self._timer.timeout.connect(self.keep)
         self._timer.start()
-        bind_keys(viewer, {"S": self.save, "N": self.skip})
         chosen = folder or shown_folder(viewer)
         if chosen:
             self.folder.set(chosen)
@@ -75,7 +77,7 @@ class LabelWidget(LabelForm):
         """Take up the dataset's session where it was left, if there is one."""
         self.keep()
         with faults_told():
-            study = locate(folder)
+            study = self._given.locate(folder)
             self._take(resume(study) or Session(study, ()))
 
     def suggest(self) -> None:
@@ -122,6 +124,7 @@ class LabelWidget(LabelForm):
         made = window_layers(window, opened.labels, self.session.file(window) if self.session else None)
         self.layer = None
         self.layer = show(self.viewer, made)[-1]
+        bind_keys(self.viewer, {"S": self.save, "N": self.skip})
         self.layer.mode = "paint"
         self.layer.brush_size = max(3, window.size // 25)
         self.layer.selected_label = next_label(opened.labels)
@@ -137,19 +140,30 @@ class LabelWidget(LabelForm):
             self.layer.selected_label = next_label(self.layer.data)  # one polygon, one object
         self.keep()
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether the open window is on the screen, not what another widget put in its place."""
+        return self.layer is not None and self.layer in self.viewer.layers
+
     def keep(self) -> None:
         """Write a draft, if something was drawn since the last one."""
         if self.layer is None or self.window_ is None or self.session is None or self._kept is None:
             return
-        if self.layer not in self.viewer.layers or np.array_equal(self.layer.data, self._kept):
+        if not self.is_shown or np.array_equal(self.layer.data, self._kept):
             return
         with faults_told():
             self.session.keep_draft(self.window_, self.layer.data)
             self._kept = self.layer.data.copy()
 
     def save(self) -> None:
-        """Save the labels; where they look right, or were looked at again, go on to the next window."""
+        """Save the labels; where they look right, or were looked at again, go on to the next window.
+
+        A window that another widget took off the screen is shown again instead: nothing is saved unseen.
+        """
         if self.layer is None or self.window_ is None or self.session is None or self._opened is None:
+            return
+        if not self.is_shown:
+            self.open(self.index)
             return
         with faults_told():
             labels = self.layer.data
@@ -166,7 +180,7 @@ class LabelWidget(LabelForm):
 
     def mend(self) -> None:
         """Part pieces, remove specks, fill holes; one Ctrl+Z takes it back."""
-        if self.layer is None:
+        if self.layer is None or not self.is_shown:
             return
         mended = mend(self.layer.data)
         changed = np.nonzero(mended != self.layer.data)

@@ -16,7 +16,7 @@ from fewstain.viewer.reader import first_image
 from fewstain.viewer.review import Review
 from fewstain.viewer.shown_mask import ShownMask
 from fewstain.viewer.stage import bind_keys, clear, faults_told, show, shown_folder
-from fewstain.viewer.study import locate
+from fewstain.viewer.study import Given
 
 if TYPE_CHECKING:
     import napari
@@ -39,19 +39,21 @@ class LinkedReview(InspectForm):
         super().__init__()
         self.viewer = viewer
         self.review: Review | None = None
-        self.mask: ShownMask | None = None
+        self._given = Given()
+        self._actions: dict[str, Callable[[], None]] = {}
+        self._mask: ShownMask | None = None
         self.image: str | None = None
         self._dirty = False
 
-    def start(self, actions: Mapping[str, tuple[str, Callable[[], None]]], folder: Path | str | None) -> None:
+    def start(self, actions: Mapping[str, tuple[str, Callable[[], None]]], given: Given) -> None:
         """Make the controls, and open a folder.
 
         Parameters
         ----------
         actions
-            Key -> title and action, as of `build`; the keys work on the canvas too.
-        folder
-            That of the shown layers, if any, when None.
+            Key -> title and action, as of `build`; the keys work on the canvas too, while it shows an image of ours.
+        given
+            The folder; that of the shown layers, if any, when it names none.
         """
         self.build(actions, open_folder=self.open_folder, use_as_labels=self.use_as_labels, discard=self.discard)
         self.images.textActivated.connect(self.open_image)
@@ -60,15 +62,21 @@ class LinkedReview(InspectForm):
         self.view.selectionModel().selectionChanged.connect(self._rows_chosen)
         self._rest = QTimer(self, singleShot=True, interval=_REST_MS)
         self._rest.timeout.connect(self.keep)
-        bind_keys(self.viewer, {key: action for key, (_, action) in actions.items()})
+        self._actions = {key: action for key, (_, action) in actions.items()}
         self.viewer.mouse_drag_callbacks.append(self._clicked)
-        chosen = folder or shown_folder(self.viewer)
+        self._given = given
+        chosen = given.folder or shown_folder(self.viewer)
         if chosen:
             self.folder.set(chosen)
 
     @property
+    def mask(self) -> ShownMask | None:
+        """The mask of the open image; None while another widget shows its layers instead: nothing is changed unseen."""
+        return self._mask if self._mask is not None and self._mask.layer in self.viewer.layers else None
+
+    @property
     def layer(self) -> Labels | None:
-        """The mask of the open image."""
+        """The layer of that mask."""
         return self.mask.layer if self.mask is not None else None
 
     # --- folder and image
@@ -77,16 +85,22 @@ class LinkedReview(InspectForm):
         """Show the objects of a results folder, the most uncertain first."""
         self.keep()
         with faults_told():
-            study = locate(folder)
-            self.review = Review(study)
-            self.images.clear()
-            self.images.addItems(list(study.images))
-            self.model.set_table(self.review.table)
-            if "uncertainty" in self.model.columns:
-                self.view.fit_columns()
-                self.view.sortByColumn(self.model.columns.index("uncertainty"), Qt.SortOrder.DescendingOrder)
+            study = self._given.locate(folder)
+            self._take(Review(study))
             if name := first_image(study):
                 self.open_image(name)
+
+    def _take(self, review: Review) -> None:
+        """Show the table of a review."""
+        self.review = review
+        self.images.clear()
+        self.images.addItems(list(review.study.images))
+        self.model.set_table(review.table)
+        if "uncertainty" in self.model.columns:
+            self.view.fit_columns()
+            self.view.sortByColumn(self.model.columns.index("uncertainty"), Qt.SortOrder.DescendingOrder)
+        if review.carried:
+            self.status.setText(_carried(review.carried))
 
     def open_image(self, name: str) -> None:
         """Show an image with its mask, corrected if it was."""
@@ -94,9 +108,12 @@ class LinkedReview(InspectForm):
             return
         self.keep()
         with faults_told():
+            if self.review.is_outdated:  # else the objects of a run's new masks would be taken for changed ones
+                self._take(Review(self.review.study))
             layers = show(self.viewer, image_of(self.review.study, name))
             layer = _mask_layer(layers)
-            self.mask = None if layer is None else ShownMask(layer, self._synced)
+            bind_keys(self.viewer, self._actions)
+            self._mask = None if layer is None else ShownMask(layer, self._synced)
             self.image = name
             self.images.setCurrentText(name)
             if self.mask is None:
@@ -111,9 +128,9 @@ class LinkedReview(InspectForm):
 
     def keep(self) -> None:
         """Write the mask and the decisions, if there are new ones."""
-        if self._dirty and self.review is not None and self.layer is not None:
+        if self._dirty and self.review is not None and self._mask is not None:
             with faults_told():
-                self.review.write(self.layer.data)
+                self.review.write(self._mask.layer.data)
                 self._dirty = False
 
     def use_as_labels(self) -> None:
@@ -155,7 +172,8 @@ class LinkedReview(InspectForm):
         if not rows or self.review is None:
             return
         row = self.review.table.loc[self.model.order[rows[-1]]]
-        if row["image"] != self.image:
+        hidden = self._mask is not None and self.mask is None
+        if row["image"] != self.image or hidden:
             label = int(row["label"])
             self.open_image(row["image"])
             self.choose([label])
@@ -221,8 +239,15 @@ class LinkedReview(InspectForm):
         self._rest.stop()
         if self._clicked in self.viewer.mouse_drag_callbacks:
             self.viewer.mouse_drag_callbacks.remove(self._clicked)
-        self.mask = None
+        self._mask = None
         clear(self.viewer)
+
+
+def _carried(images: Sequence[str]) -> str:
+    return (
+        f"Corrected on an earlier model's masks: {', '.join(images)}. What you decided on was carried over; all other "
+        "objects there are those of the current model, and left to look at."
+    )
 
 
 def _mask_layer(layers: list[Any]) -> Labels | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,19 @@ from numpy.typing import NDArray
 from fewstain.errors import UserError
 from fewstain.images.read import read_image, read_labels
 from fewstain.images.write import write_labels
-from fewstain.pixels.corrected import CORRECTED
+from fewstain.pixels.corrected import (
+    CORRECTED,
+    DECISION,
+    Decision,
+    model_of,
+    read_objects,
+    renew_corrections,
+    write_objects,
+)
 from fewstain.pixels.measure import measure
-from fewstain.storage import atomic_path, read_json
+from fewstain.storage import read_json
 from fewstain.viewer.corrections import box_of
 from fewstain.viewer.study import Study
-
-
-class Decision(StrEnum):
-    """What a person said of an object; OPEN until then."""
-
-    OPEN = ""
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    CHANGED = "changed"
-
-
-DECISION = "decision"
 
 
 class Review:
@@ -39,7 +34,7 @@ class Review:
 
     What is decided in an image is kept in corrected/<image>.tif (the mask) and corrected/<image>.csv (its objects with
     their decisions) of the results folder; predictions are never written. The mask's file is only there once something
-    in it was decided.
+    in it was decided. Corrections of an earlier model's masks are carried over to the current ones first.
 
     Attributes
     ----------
@@ -47,6 +42,8 @@ class Review:
         One row an object with the columns of measurements.csv and `decision`, index 0..n-1.
     image : str or None
         The image that is open.
+    carried : list of str
+        Images whose corrections were carried over: what nobody had decided on there is of the current model now.
     """
 
     def __init__(self, study: Study) -> None:
@@ -54,10 +51,17 @@ class Review:
             raise UserError(f"{study.data}: no measurements.csv in its results yet; run the workflow first")
         self.study = study
         self.results: Path = study.results
+        self._written = _written(self.results)
+        self.carried = renew_corrections(self.results)
         self.table = self._read()
         self.image: str | None = None
         self._pixels: Any = np.zeros((0, 0, 1))
         self._uncertainty: NDArray = np.zeros((0, 0))
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether a run wrote measurements.csv anew since this was made."""
+        return _written(self.results) not in (None, self._written)
 
     @property
     def left(self) -> int:
@@ -150,9 +154,8 @@ class Review:
         if self.image is None:
             return
         write_labels(self.study.corrected(self.image), labels)
-        rows = self.table[self.table["image"] == self.image].sort_values("label")
-        with atomic_path(self.study.corrected(self.image).with_suffix(".csv")) as temporary:
-            rows.to_csv(temporary, index=False, float_format="%.10g")
+        rows = self.table[self.table["image"] == self.image]
+        write_objects(self.study.corrected(self.image).with_suffix(".csv"), rows)
 
     def discard(self, image: str) -> None:
         """Forget all decisions on an image: its prediction counts again."""
@@ -189,6 +192,7 @@ class Review:
             np.asarray(self._pixels[box]),
             np.asarray(self._uncertainty[box]),
             image=str(self.image),
+            model_hash=self._models.get(str(self.image), ""),
             pixel_size_um=self._pixel_size(),
             offset=(box[0].start, box[1].start),
             shape=(labels.shape[0], labels.shape[1]),
@@ -199,16 +203,23 @@ class Review:
         return sizes.get(self.study.image(str(self.image)).name)
 
     def _read(self) -> pd.DataFrame:
-        table = _read_objects(self.results / "measurements.csv").assign(**{DECISION: Decision.OPEN.value})
+        table = read_objects(self.results / "measurements.csv").assign(**{DECISION: Decision.OPEN.value})
+        self._models = {image: model_of(table, image) for image in self.study.images}
         parts = [table]
         for path in sorted((self.results / CORRECTED).glob("*.csv")):
             image = path.stem
             if image in self.study.images and path.with_suffix(".tif").is_file():
                 parts[0] = parts[0][parts[0]["image"] != image]
-                parts.append(_read_objects(path).reindex(columns=table.columns))
+                parts.append(read_objects(path).reindex(columns=table.columns))
         joined = pd.concat(parts, ignore_index=True)
         joined[DECISION] = joined[DECISION].fillna(Decision.OPEN.value)
         return joined[joined["image"].isin(list(self.study.images))].reset_index(drop=True)
+
+
+def _written(results: Path) -> int | None:
+    """When measurements.csv was written, ns; None while a run has taken it away."""
+    path = results / "measurements.csv"
+    return path.stat().st_mtime_ns if path.is_file() else None
 
 
 def _areas(labels: NDArray[np.integer], among: Sequence[int] | None) -> dict[int, int]:
@@ -221,11 +232,3 @@ def _areas(labels: NDArray[np.integer], among: Sequence[int] | None) -> dict[int
         with contextlib.suppress(KeyError):
             areas[label] = int((labels[box_of(labels, label)] == label).sum())
     return areas
-
-
-def _read_objects(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, dtype={"image": str, "class": str, DECISION: str}, keep_default_na=True)
-        return table.astype({"label": int, "area_px": int})
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: not readable as a table of objects ({error}); remove it, and run again") from error

@@ -23,8 +23,8 @@ from fewstain.viewer.folder_field import FolderField
 from fewstain.viewer.layers import image_of
 from fewstain.viewer.reader import first_image
 from fewstain.viewer.stage import faults_told, show, shown_folder
-from fewstain.viewer.study import Study, locate
-from fewstain.viewer.workflow import Run, command
+from fewstain.viewer.study import Given, Study, locate
+from fewstain.viewer.workflow import REPORT, Run, command
 
 if TYPE_CHECKING:
     import napari
@@ -42,11 +42,14 @@ class RunWidget(QWidget):
         Where results are opened.
     folder
         A dataset or results folder; that of the shown layers, if any, when None.
+    data
+        The dataset of a results folder, if not where dataset.json says.
     """
 
-    def __init__(self, viewer: napari.Viewer, folder: Path | str | None = None) -> None:
+    def __init__(self, viewer: napari.Viewer, folder: Path | str | None = None, data: Path | None = None) -> None:
         super().__init__()
         self.viewer = viewer
+        self._given = Given(folder, data)
         self.study: Study | None = None
         self.run: Run | None = None
         self._build()
@@ -82,7 +85,7 @@ class RunWidget(QWidget):
         """Choose the dataset."""
         self.study = None
         try:
-            study = locate(folder)
+            study = self._given.locate(folder)
             command(study)  # tells at once what a run would lack
             self.study = study
             self.status.setText(f"Ready to run {study.name}.")
@@ -128,8 +131,13 @@ class RunWidget(QWidget):
         elif code:
             self.status.setText("It failed; the lines above say why.")
         else:
-            self.status.setText("Done.")
+            self.status.setText(f"Done.{self._report()}")
             self.open_results()
+
+    def _report(self) -> str:
+        """Say where the report is, if one was made."""
+        path = self.study.results / REPORT if self.study and self.study.results else None
+        return f" The report of this dataset is {path}." if path and path.is_file() else ""
 
     def open_results(self) -> None:
         """Show the image to look at first."""

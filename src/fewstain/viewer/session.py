@@ -18,7 +18,7 @@ from fewstain.images.read import read_header, read_labels, stem
 from fewstain.images.write import write_labels
 from fewstain.storage import read_json, write_json
 from fewstain.suggest import Suggestion, labeled_windows, suggest_windows
-from fewstain.viewer.study import Study
+from fewstain.viewer.study import Study, channels_of
 
 WINDOWS_FILE = ".windows.json"
 DRAFTS = ".drafts"
@@ -167,6 +167,8 @@ def start(
 ) -> Session:
     """Choose windows to label and keep the list; windows labeled or begun before stay in it, and count.
 
+    They are compared by the channels that the project's config.yaml names, if it does.
+
     Parameters
     ----------
     study
@@ -186,7 +188,8 @@ def start(
     avoid = [*labeled_windows(open_dataset(study.data)), *kept]
     images = list(study.images.values())
     more = n - len(kept)
-    new = suggest(images, n=more, size=size, seed=seed, avoid=avoid, results=study.results) if more > 0 else []
+    seen = {"channels": channels_of(study), "results": study.results}
+    new = suggest(images, n=more, size=size, seed=seed, avoid=avoid, **seen) if more > 0 else []
     session = Session(study, (*kept, *new))
     write(session)
     return session

@@ -39,7 +39,10 @@ def shown_folder(viewer: napari.Viewer) -> Path | None:
 
 
 def bind_keys(viewer: napari.Viewer, actions: Mapping[str, Callable[[], None]]) -> None:
-    """Let keys do something while the canvas has the focus, whatever they did before."""
+    """Let keys do something while the canvas has the focus, whatever they did before.
+
+    Widgets share some keys: each takes them whenever it shows its layers.
+    """
     for key, action in actions.items():
         viewer.bind_key(key, lambda _, action=action: action(), overwrite=True)
 

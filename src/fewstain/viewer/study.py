@@ -74,13 +74,15 @@ class Study:
         return path if path and path.is_file() else None
 
 
-def locate(folder: Path | str) -> Study:
+def locate(folder: Path | str, data: Path | None = None) -> Study:
     """Find the dataset and the results that a folder belongs to.
 
     Parameters
     ----------
     folder
         A dataset folder (images/ in it), or a results folder (dataset.json in it).
+    data
+        The dataset of a results folder, if not where dataset.json says.
 
     Raises
     ------
@@ -88,14 +90,38 @@ def locate(folder: Path | str) -> Study:
         It is neither, or the dataset is no longer where the results say.
     """
     folder = Path(folder).absolute()
+    if data is not None:
+        return Study(data.absolute(), folder)
     if (folder / RECORD_FILE).is_file():
-        return Study(find_dataset(folder), folder)
+        anew = f"fewstain check DATASET --record {folder / RECORD_FILE}"
+        return Study(find_dataset(folder, remedy=f"correct `path` in it, or write it anew: {anew}"), folder)
     if (folder / "images").is_dir() and list_files(folder / "images"):
         return Study(folder, _results_of(folder))
     raise UserError(
         f"{folder}: neither a dataset (a folder with images/ in it) nor results (a folder with {RECORD_FILE} in it); "
         "choose data/<dataset> or results/<dataset>"
     )
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a widget was opened with: a folder and, of a results folder whose dataset was moved, that dataset.
+
+    Attributes
+    ----------
+    folder
+        A dataset or results folder, if one was named.
+    data
+        Where its dataset is, if not where dataset.json says.
+    """
+
+    folder: Path | str | None = None
+    data: Path | None = None
+
+    def locate(self, folder: Path) -> Study:
+        """Do as `locate` does; `data` is of `folder` alone, not of others that are chosen later."""
+        mine = self.folder is not None and _same(Path(self.folder), folder)
+        return locate(folder, self.data if mine else None)
 
 
 def is_study(folder: Path | str) -> bool:
@@ -112,16 +138,35 @@ def project_of(study: Study) -> tuple[Path, Config]:
     UserError
         No config.yaml in a folder above names it, or the nearest one is faulty.
     """
+    found = _project(study)
+    if found is None:
+        raise UserError(
+            f"{study.data}: no config.yaml in a folder above names this dataset; add `{study.name}:` to its "
+            "`datasets:`, or make one with `fewstain init`"
+        )
+    return found
+
+
+def channels_of(study: Study) -> tuple[int, ...] | None:
+    """Tell the channels that config.yaml says a dataset is segmented by; None for all, or where it is in none.
+
+    Raises
+    ------
+    UserError
+        The nearest config.yaml is faulty.
+    """
+    found = _project(study)
+    return None if found is None else found[1].dataset(study.name).channels
+
+
+def _project(study: Study) -> tuple[Path, Config] | None:
     for start in (study.data, study.results):
         for folder in start.parents if start else ():
             if (folder / "config.yaml").is_file():
                 config = load_config(folder / "config.yaml")
                 if study.name in config.datasets and _same(folder / config.data / study.name, study.data):
                     return folder, config
-    raise UserError(
-        f"{study.data}: no config.yaml in a folder above names this dataset; add `{study.name}:` to its `datasets:`, "
-        "or make one with `fewstain init`"
-    )
+    return None
 
 
 def _results_of(data: Path) -> Path | None:

@@ -19,6 +19,8 @@ from fewstain.errors import UserError
 from fewstain.pixels.corrected import CORRECTED, MEASUREMENTS
 from fewstain.viewer.study import Study, project_of
 
+REPORT = "report.html"
+"""The report of one dataset, in its results folder."""
 TAIL = 200
 """Lines of output that are kept to be looked at."""
 PATIENCE_S = 60
@@ -50,7 +52,9 @@ class Progress:
 
 
 def command(study: Study, cores: int | None = None) -> tuple[list[str], Path]:
-    """Put the command line together that makes everything of one dataset.
+    """Put the command line together that makes everything of one dataset, with a report of its own.
+
+    results/report.html, which tells of all datasets and of more than is made here, is left as it is.
 
     Returns
     -------
@@ -69,6 +73,7 @@ def command(study: Study, cores: int | None = None) -> tuple[list[str], Path]:
         parts += [MEASUREMENTS] if list(Path(project, results, CORRECTED).glob("*.tif")) else []
     arguments = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile(project))]
     arguments += ["--cores", "all" if cores is None else str(cores), "--nocolor"]
+    arguments += ["--report-after-run", "--report", f"{results}/{REPORT}"]
     return [*arguments, *(f"{results}/{part}" for part in parts)], project
 
 
