@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from fewstain.dataset import TestImage, label_pieces, open_dataset, parse_window, read_classes, window_name
+from fewstain.dataset import TestImage, has_braces, label_pieces, open_dataset, parse_window, read_classes, window_name
 from fewstain.errors import UserError
 
 
@@ -60,6 +60,17 @@ def test_faults_of_the_folder(tmp_path, names, told):
     touch(tmp_path / "set", *names)
     with pytest.raises(UserError, match=told):
         open_dataset(tmp_path / "set")
+
+
+def test_the_remedy_for_an_absent_folder_makes_it(tmp_path):
+    with pytest.raises(UserError, match=r"cells: no such dataset folder; make it with `fewstain init .*data.cells`"):
+        open_dataset(tmp_path / "data" / "cells")
+    with pytest.raises(UserError, match=r"cells: no such dataset folder; make the folder .*cells.images and put"):
+        open_dataset(tmp_path / "cells")
+
+
+def test_braces_in_names_of_files():
+    assert [has_braces(name) for name in ("img {1}.tif", "a}.tif", "{x}/a.tif", "a.tif")] == [True, True, False, False]
 
 
 def test_classes(tmp_path):

@@ -1,6 +1,6 @@
 import numpy as np
 
-from fewstain.layout import LAYOUT_CHANNELS, layout_planes
+from fewstain.layout import LAYOUT_CHANNELS, layout_planes, numbered
 
 
 def test_planes_of_two_touching_objects():
@@ -30,3 +30,18 @@ def test_no_objects_no_layout():
     planes = layout_planes(np.zeros((4, 5), np.uint16))
     assert planes.shape == (LAYOUT_CHANNELS, 4, 5)
     assert not planes.any()
+
+
+def test_objects_are_numbered_in_the_order_of_their_labels():
+    numbers, values = numbered(np.array([[7, 0, 2147483647], [7, 3, 3]]))
+    np.testing.assert_array_equal(numbers, [[2, 0, 3], [2, 1, 1]])
+    assert values.tolist() == [0, 3, 7, 2147483647]
+    numbers, values = numbered(np.array([[5, 5]]))
+    np.testing.assert_array_equal(numbers, [[1, 1]])
+    assert values.tolist() == [0, 5]
+
+
+def test_large_labels_take_no_more_memory_than_small_ones():
+    small = np.array([[0, 1, 1], [2, 1, 1], [2, 0, 0]])
+    large = np.array([0, 2147483646, 2147483647], np.int32)[small]
+    np.testing.assert_array_equal(layout_planes(large), layout_planes(small))

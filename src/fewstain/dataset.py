@@ -13,6 +13,9 @@ from fewstain.errors import UserError
 from fewstain.images.read import IMAGE_EXTENSIONS, LABEL_EXTENSIONS, extension, stem
 
 LARGEST_PIECE = 256  # pixels; larger labels are learned from in pieces, which bounds memory and makes blocks for folds
+LEAST_WINDOWS = 2  # labeled ones, large labels counted by their pieces
+TOO_FEW_WINDOWS = f"choices are made out-of-fold, which takes {LEAST_WINDOWS}"
+LABEL_MORE = "label more windows: 5 work, 20-50 are recommended"
 _WINDOW = re.compile(r"(?P<image>.+)__y(?P<y>\d+)_x(?P<x>\d+)")
 CLASSES_FILE = "classes.csv"
 Classes = Mapping[str, Mapping[int, str]]
@@ -117,6 +120,18 @@ def list_files(folder: Path, extensions: tuple[str, ...] = IMAGE_EXTENSIONS) -> 
     return [path for path in entries if _is_usable(path, extensions)]
 
 
+def has_braces(path: Path | str) -> bool:
+    """Whether a file's name holds { or }, which Snakemake takes for a wildcard, in files that are there too."""
+    return not {"{", "}"}.isdisjoint(Path(path).name)
+
+
+def how_to_make(root: Path) -> str:
+    """Say how to make a dataset's folder: `fewstain init` makes those in a project's data/."""
+    if root.absolute().parent.name == "data":
+        return f"make it with `fewstain init {root}` and put images there"
+    return f"make the folder {root / 'images'} and put images there"
+
+
 def _is_usable(path: Path, extensions: tuple[str, ...]) -> bool:
     return not path.name.startswith(".") and extension(path) in extensions and path.is_file()
 
@@ -131,7 +146,7 @@ def open_dataset(root: Path | str) -> Dataset:
     """
     root = Path(root)
     if not root.is_dir():
-        raise UserError(f"{root}: no such dataset folder; make it with `fewstain init {root}`")
+        raise UserError(f"{root}: no such dataset folder; {how_to_make(root)}")
     images = by_stem(list_files(root / "images"))
     if not images:
         raise UserError(f"{root / 'images'}: no images; put TIFF, PNG or JPEG files there")

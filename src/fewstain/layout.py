@@ -10,6 +10,28 @@ from skimage.segmentation import find_boundaries
 LAYOUT_CHANNELS = 3
 
 
+def numbered(labels: NDArray[np.integer]) -> tuple[NDArray[np.int32], NDArray[np.integer]]:
+    """Renumber objects 1..n without a gap, in the order of their labels.
+
+    Much of what is computed of label images takes memory for every number up to the largest label, which in a file may
+    be 2147483647.
+
+    Parameters
+    ----------
+    labels
+        (H, W) instance labels, 0 = background.
+
+    Returns
+    -------
+    numbers
+        (H, W) int32.
+    values
+        (n + 1,): the label that each number stands for; 0 for 0.
+    """
+    values, numbers = np.unique(np.append(0, labels), return_inverse=True)
+    return numbers[1:].reshape(labels.shape).astype(np.int32), values
+
+
 def normalised_distance(labels: NDArray[np.integer]) -> NDArray[np.float32]:
     """Euclidean distance of each object's pixels to the object's border, divided by its maximum in the object.
 
@@ -47,5 +69,6 @@ def layout_planes(labels: NDArray[np.integer]) -> NDArray[np.float32]:
         (3, H, W) float32 in [0, 1]: foreground; boundary, the outermost pixels of each object, which keeps touching
         ones apart; `normalised_distance`.
     """
+    labels, _ = numbered(labels)
     foreground, boundary = labels > 0, find_boundaries(labels, mode="inner")
     return np.stack([foreground, boundary, normalised_distance(labels)]).astype(np.float32)

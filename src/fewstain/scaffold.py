@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
+from fewstain.config import ACROSS, DatasetName
 from fewstain.errors import UserError
 from fewstain.storage import atomic_path, write_errors_named
 
@@ -12,7 +15,7 @@ _CONFIG = """\
 
 datasets:
   # One entry for each folder data/<name>; results go to results/<name>.
-  {name}:
+  "{name}":
 
 # demo: minutes on 2 cores, to see that all works. cpu: under an hour a dataset. gpu: for a machine with a GPU.
 preset: cpu
@@ -33,7 +36,7 @@ def init(folder: Path | str) -> list[Path]:
     Raises
     ------
     UserError
-        The folder cannot be written, or a file stands where a folder is needed.
+        A name that config.yaml cannot have; the folder cannot be written, or a file stands where a folder is needed.
     """
     folder = Path(folder).absolute()
     in_project = folder.parent.name == "data"
@@ -55,6 +58,13 @@ def init(folder: Path | str) -> list[Path]:
 
 
 def _check_name(dataset: Path) -> None:
-    """Refuse names that YAML or Snakemake would misread."""
-    if not dataset.name.replace("-", "").replace("_", "").replace(".", "").isalnum() or dataset.name[0] in "-.":
-        raise UserError(f"{dataset}: a dataset's name is made of letters, digits, - and _; choose another name")
+    """Refuse names that config.yaml would not take."""
+    if dataset.name == ACROSS:
+        raise UserError(f"{dataset}: this name is taken by what is learned across datasets; choose another name")
+    try:
+        TypeAdapter(DatasetName).validate_python(dataset.name)
+    except ValidationError as error:
+        raise UserError(
+            f"{dataset}: a dataset's name is made of letters from A to Z, digits, -, _ and ., and begins with a letter "
+            "or a digit; choose another name"
+        ) from error

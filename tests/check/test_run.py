@@ -70,6 +70,7 @@ def test_every_problem_is_told_at_once(root):
     put(images / "tiny.tif", picture(24, (8, 100)))
     put(images / "nan.tif", np.full((200, 100), np.nan, np.float32))
     put(images / "a.tiff", picture(25, (200, 100)))
+    put(test / "images" / "u {1}.tif", picture(26))
     (images / "dead.tif").symlink_to(root / "nowhere.tif")
     put(labels / "stranger.tif", two_objects())
     put(labels / "c.tif", two_objects())
@@ -89,6 +90,7 @@ def test_every_problem_is_told_at_once(root):
         "tiny.tif": "too small for the model",
         "nan.tif": "NaN",
         "a.tiff": "same name as a.tif",
+        "u {1}.tif": "{ or } in its name",
         "dead.tif": "a link to a file that is not there",
         "stranger.tif": "no image stranger",
         "c.tif": "labels of 40 × 40 for an image of 200 × 100",
@@ -175,7 +177,10 @@ def test_settings_are_compared_with_the_files(root):
 
 
 def test_absent_and_empty_folders(tmp_path):
-    assert "no folder images/" in check_dataset(tmp_path / "none").errors[0].fault
+    absent = check_dataset(tmp_path / "none").errors[0]
+    assert "no folder images/" in absent.fault
+    assert absent.remedy == f"make the folder {tmp_path / 'none' / 'images'} and put images there"
+    assert "`fewstain init " in check_dataset(tmp_path / "data" / "none").errors[0].remedy
     (tmp_path / "images").mkdir()
     assert check_dataset(tmp_path).errors[0].fault == "no images"
 

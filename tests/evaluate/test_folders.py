@@ -50,8 +50,14 @@ def test_a_missing_prediction_is_told(folders):
 def test_other_sizes_are_told(folders):
     truth, predicted = folders
     tifffile.imwrite(predicted / "a.b.tif", LABELS[:2])
-    with pytest.raises(UserError, match=r"a\.b\.tif: 4 × 2 pixels, but .* has 4 × 3"):
+    with pytest.raises(UserError, match=r"a\.b\.tif: 2 × 4 pixels, but .* has 3 × 4"):
         evaluate_folders(truth, predicted)
+
+
+def test_two_files_of_one_name_are_told(folders):
+    tifffile.imwrite(folders[0] / "a.b.ome.tif", LABELS)
+    with pytest.raises(UserError, match=r"a\.b\.tif: has the same name as a\.b\.ome\.tif but for the extension"):
+        evaluate_folders(*folders)
 
 
 def test_missing_and_empty_folders_are_told(folders, tmp_path):

@@ -101,16 +101,24 @@ def test_a_moved_dataset_is_told_and_found_with_data(results, tmp_path):
         export_results(results, Format.geojson, tmp_path / "other", tmp_path / "nowhere")
 
 
-def test_masks_without_image_images_without_mask_and_other_sizes(results, tmp_path):
+def test_images_without_mask_and_other_sizes(results, tmp_path):
     (results / "masks" / "c.tif").unlink()
     (masks,) = export_results(results, Format.coco, tmp_path / "out")
     assert masks.notes[0] == "1 of 2 images have no mask yet and are left out"
     write_labels(results / "masks" / "a.b.tif", LABELS[:5])
     with pytest.raises(UserError, match=r"a\.b\.tif: 5 × 10 pixels, but .*a\.b\.tif has 6 × 10"):
         export_results(results, Format.geojson, tmp_path / "out2")
-    write_labels(results / "masks" / "z.tif", LABELS)
-    with pytest.raises(UserError, match=r"masks: no image in .*images for z; --data"):
-        export_results(results, Format.coco, tmp_path / "out2")
+
+
+def test_masks_of_removed_images_are_left_out(results, tmp_path):
+    images = tmp_path / "data" / "my stain" / "images"
+    (images / "c.tif").unlink()
+    (masks,) = export_results(results, Format.stardist, tmp_path / "out")
+    assert masks.notes[0] == f"1 of 2 masks have no image in {images} and are left out: c"
+    assert [path.name for path in (tmp_path / "out" / "masks" / "masks").iterdir()] == ["a.b.tif"]
+    (images / "a.b.tif").rename(images / "z.tif")
+    with pytest.raises(UserError, match=r"masks: no image in .*images for a\.b, c; --data"):
+        export_results(results, Format.stardist, tmp_path / "out")
 
 
 def test_nothing_to_export(results, tmp_path):

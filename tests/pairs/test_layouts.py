@@ -51,3 +51,9 @@ def test_objects_decoded_are_in_one_piece_and_not_too_small():
     facts = LayoutFacts(smallest=4, largest=30, radius=3, covered=0.1, most_covered=0.2, objects=2)
     labels = decode_planes(planes, facts.decoder)
     assert sorted(np.bincount(labels.ravel())[1:]) == [16, 16]
+
+
+def test_large_labels_are_measured_as_small_ones():
+    small = np.zeros((12, 12), np.int32)
+    small[2:5, 2:6], small[7:10, 5:9] = 1, 2
+    assert layout_facts([np.array([0, 2**31 - 2, 2**31 - 1], np.int32)[small]]) == layout_facts([small])

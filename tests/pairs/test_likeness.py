@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from fewstain.pairs.likeness import correlation, describe_pool, nearest_of_others, shrunk, spread_crops
+from fewstain.pairs import likeness as module
+from fewstain.pairs.likeness import describe_pool, largest_kept, nearest_of_others, shrunk, spread_crops
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,31 @@ def test_shrinking_takes_the_mean_of_channels_and_blocks():
     np.testing.assert_array_equal(shrunk(image), [[4]])
 
 
-def test_a_painting_larger_than_the_image_is_cut():
-    random = np.random.default_rng(0)
-    assert -1 <= correlation(random.normal(size=(40, 40)), random.normal(size=(12, 20))) <= 1
+def noise(number, side):
+    """Smooth noise of its own, (1, side, side) in [-1, 1]."""
+    from scipy import ndimage
+
+    smooth = ndimage.gaussian_filter(np.random.default_rng(number).normal(size=(side, side)), 2)
+    return (smooth / np.abs(smooth).max()).astype(np.float32)[None]
+
+
+def test_a_copy_is_found_in_any_image_of_a_pool_of_many():
+    likeness = describe_pool(lambda index: noise(index, 32), 150, side=24)
+    assert len(likeness.images) == 150
+    assert (likeness.left_out, likeness.cut) == (0, 0)
+    assert all(likeness.copy(torch.from_numpy(noise(index, 32)[:, 4:28, 6:30])) > 0.95 for index in range(150))
+
+
+def test_what_a_bound_on_memory_leaves_out_is_counted(monkeypatch):
+    monkeypatch.setattr(module, "IMAGES", 2)
+    monkeypatch.setattr(module, "LARGEST", 32)
+    monkeypatch.setattr(module, "KEPT_PIXELS", 3 * 16**2)
+    read = []
+    likeness = describe_pool(lambda index: read.append(index) or noise(index, 40 if index == 9 else 32), 10, side=24)
+    assert likeness.numbers[:2] == (0, 9)  # those that crops are of come first
+    assert (len(likeness.images), likeness.left_out, likeness.cut) == (3, 7, 1)
+    assert len(read) == 4  # no more than the first that finds no room
+
+
+def test_of_few_images_more_is_kept_and_none_is_left_out():
+    assert [largest_kept(n) for n in (1, 8, 32, 128, 2048)] == [4096, 4096, 2048, 1024, 1024]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from fewstain.pixels.folder import load_pixels
 from fewstain.pixels.segment import segment_files
 from fewstain.pixels.update import update_files
 from fewstain.settings import SegmentSettings
+from fewstain.stages import CODE_VERSIONS
 
 SETTINGS = SegmentSettings(tile=32, overlap=8)
 
@@ -51,6 +54,16 @@ def test_only_what_is_missing_or_changed_is_done_again(model, images, tmp_path):
     assert update_files(model, images, out, SETTINGS) == 1
     assert update_files(model, images, out, SETTINGS, pixel_size_um=0.5) == 3
     assert not (out / ".segmented" / "work").exists()
+
+
+def test_what_the_segmenting_code_or_the_names_of_classes_change_is_done_again(model, images, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    assert update_files(model, images, out, SETTINGS) == 3
+    renamed = replace(model, record=replace(model.record, classes=("nucleus",)))
+    assert update_files(renamed, images, out, SETTINGS) == 3  # the hash of a segmenter's model knows no names
+    assert update_files(renamed, images, out, SETTINGS) == 0
+    monkeypatch.setitem(CODE_VERSIONS, "segment", 99)
+    assert update_files(renamed, images, out, SETTINGS) == 3
 
 
 def test_a_removed_image_leaves_the_tables(model, images, tmp_path):

@@ -4,7 +4,9 @@ import tifffile
 
 from fewstain.dataset import open_dataset
 from fewstain.errors import UserError
+from fewstain.evaluate.scores import ScoreSum
 from fewstain.images.normalise import Normaliser
+from fewstain.images.read import read_labels
 from fewstain.pixels.windows import read_windows
 
 NORMALISER = Normaliser(floor=(1.0,))
@@ -61,6 +63,25 @@ def test_classes_of_objects(root):
     assert upper.targets.classes[145, 20] == 3
     assert lower.targets.classes[60, 50] == small.targets.classes[20, 20] == 2
     assert read(root)[0].class_of_label == {}
+
+
+def test_large_labels_are_numbered_and_keep_their_classes_and_scores(root):
+    file, low, high = root / "labels" / "small__y8_x16.tif", 2**24 + 1, 2**31 - 1
+    drawn = np.zeros((60, 60), np.uint32)
+    drawn[10:30, 10:20], drawn[10:30, 20:40], drawn[40:50, 5:15] = low, low + 1, high
+    tifffile.imwrite(file, drawn)
+    named = {low: "a", low + 1: "b", high: "a"}
+    rows = "".join(f"small__y8_x16,{label},{kind}\n" for label, kind in named.items())
+    (root / "labels" / "classes.csv").write_text(f"file,label,class\nbig,1,b\nbig,2,a\n{rows}")
+    window = read(root, {"a": 0, "b": 1})[-1]
+    assert [window.labels[row, column] for row, column in ((0, 0), (20, 15), (20, 30), (45, 10))] == [0, 1, 2, 3]
+    assert window.class_of_label == {1: 0, 2: 1, 3: 0}
+    found = np.roll(drawn, 2, axis=0)
+    by_number, by_label = ScoreSum(), ScoreSum()
+    true = {number: "ab"[kind] for number, kind in window.class_of_label.items()}
+    by_number.add(window.labels, found, truth_classes=true, predicted_classes=named)
+    by_label.add(read_labels(file), found, truth_classes=named, predicted_classes=named)
+    assert by_number.scores() == by_label.scores()
 
 
 def test_an_object_without_a_class_where_others_have_one(root):

@@ -75,6 +75,15 @@ def test_scores_of_test_and_out_of_fold(places):
     assert (scores["wall_seconds"], scores["peak_memory_bytes"], scores["device"]) == (3.0, 30, "cpu")
 
 
+def test_names_of_classes_and_images_are_text(places):
+    root, results = places
+    for folder in (root / "test" / "images", root / "test" / "labels", results / "test"):
+        (folder / "t.tif").rename(folder / "001.tif")
+    (root / "test" / "labels" / "classes.csv").write_text("file,label,class\n001,1,round\n001,2,NA\n")
+    (results / "test" / "measurements.csv").write_text("image,label,class\n001,2,NA\n")
+    assert write_scores(results, root)["test"]["IoU"]["NA"] == 1
+
+
 def test_scores_without_a_labeled_test_image(places):
     root, results = places
     (root / "test" / "labels" / "t.tif").unlink()
@@ -116,6 +125,15 @@ def test_tables(places, tmp_path):
     assert "AP50" in pages["scores.html"]
     assert "timesteps" in pages["choices.html"]
     assert pages["counts.html"].index("<td>b</td>") < pages["counts.html"].index("<td>a</td>")
+
+
+def test_names_of_images_are_text_in_the_table_of_counts(places, tmp_path):
+    root, results = places
+    write_scores(results, root)
+    rows = [count_row("001", 2, 10, (24, 24), 0.1), count_row("NA", 2, 10, (24, 24), 0.2)]
+    flag_images(pd.DataFrame(rows)).to_csv(results / "counts.csv", index=False)
+    page = next(path for path in write_tables(results, tmp_path / "out") if path.name == "counts.html").read_text()
+    assert page.index("<td>NA</td>") < page.index("<td>001</td>")
 
 
 def test_what_segments_is_told_with_the_leads_it_was_chosen_by(places, tmp_path):

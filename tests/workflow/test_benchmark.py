@@ -93,3 +93,14 @@ def test_a_part_is_run_and_then_only_the_rest(project):
     assert set(table["method"]) == {"forest", "filters"}
     for name in ("benchmark.html", "benchmark.md", "benchmark-AP50.png", "benchmark-PQ.png"):
         assert (project / "results" / name).is_file()
+
+
+def test_after_other_channels_no_cell_counts_as_done(project, tmp_path):
+    for name in ("data", "benchmarks"):
+        (tmp_path / name).symlink_to(project / name)
+    (tmp_path / "config.yaml").write_text("datasets: {cells: {channels: [0]}}\n")
+    subset = f"benchmark={json.dumps(SUBSET | {'methods': ['forest']})}"
+    ran, text = snakemake(tmp_path, *DRY_RUN, "--printshellcmds", "--config", subset)
+    assert sorted(ran) == ["benchmark", "benchmark_cell"]
+    assert text.count("--channels 0 ") == 1
+    assert "--channels=cells=0" in text

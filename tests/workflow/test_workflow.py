@@ -257,3 +257,14 @@ def test_retraining_is_asked_for(project):
     rules, _ = project.run(*arguments)
     project.configure(TINY)
     assert "train_diffusion" in rules
+
+
+@pytest.mark.parametrize("folder", ["images", "labels", "test/images"])
+def test_a_name_with_braces_is_refused_by_its_name(tmp_path, folder):
+    project = Project(tmp_path)
+    project.add_image("a", 0)
+    project.add_image("img {1}", 1, folder)
+    _, told = project.run("--dry-run", code=1)
+    assert f"data/cells/{folder}/img {{1}}.tif: {{ or }} in the name" in told
+    assert "rename it" in told
+    assert "WildcardError" not in told

@@ -20,7 +20,7 @@ from fewstain.config import (
     painter_options,
     parse_config,
 )
-from fewstain.dataset import list_files, parse_window
+from fewstain.dataset import has_braces, list_files, parse_window
 from fewstain.description import split_words
 from fewstain.errors import UserError
 from fewstain.images.read import LABEL_EXTENSIONS, stem
@@ -69,7 +69,16 @@ def files_in(dataset, folder, extensions=None):
         found = [file for file in known if file.parent == place / folder]
     else:
         found = list_files(place / folder, *([extensions] if extensions else []))
+    refuse_braces(found)
     return [file.as_posix() for file in found]
+
+
+# Snakemake stops before it can run `fewstain check`, and no escaping helps in what a function returns.
+def refuse_braces(files):
+    braced = [file.as_posix() for file in files if has_braces(file)]
+    if braced:
+        some = ", ".join(braced[:5]) + (", …" if len(braced) > 5 else "")
+        raise WorkflowError(f"{some}: {{ or }} in the name, which Snakemake takes for a wildcard; rename it")
 
 
 def pool_images(wildcards):
@@ -223,8 +232,9 @@ def benchmarks_of(wildcards):
 
 
 # Pairs need a fitted ensemble, and so labels.
+# Painted objects have no class, so pairs teach nothing where objects are told apart by theirs.
 def makes_pairs(dataset):
-    return has_labels(dataset) and PAIRS[dataset].n > 0
+    return has_labels(dataset) and not tables_of_classes(dataset, "labels") and PAIRS[dataset].n > 0
 
 
 def pairs_shards(wildcards):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fewstain.check.report import CheckReport
-from fewstain.dataset import list_files
+from fewstain.dataset import has_braces, list_files
 from fewstain.errors import UserError
 from fewstain.images.read import content_hash, extension, read_image, stem
 
@@ -35,7 +35,7 @@ class ImageFacts:
 
 
 def unique_files(folder: Path, extensions: tuple[str, ...], report: CheckReport) -> dict[str, Path]:
-    """Stem -> file of every file with one of the extensions; strangers, dead links and equal stems are reported."""
+    """Stem -> file of every file with one of the extensions; what cannot be used is reported."""
     found: dict[str, Path] = {}
     if not folder.is_dir():
         return found
@@ -44,6 +44,8 @@ def unique_files(folder: Path, extensions: tuple[str, ...], report: CheckReport)
         other = found.setdefault(stem(path), path)
         if other is not path:
             report.error(path, f"has the same name as {other.name} but for the extension", "rename one of the two")
+        if has_braces(path):
+            report.error(path, "{ or } in its name, which Snakemake takes for a wildcard", "rename it")
     for path in sorted(set(folder.iterdir()) - set(usable)):
         if path.name.startswith(".") or path.name in ("Thumbs.db", "desktop.ini", "classes.csv", "README.md"):
             continue

@@ -10,12 +10,11 @@ from fewstain.check import labels as of_labels
 from fewstain.check.images import ImageFacts
 from fewstain.check.labels import LabelFacts
 from fewstain.check.report import CheckReport
-from fewstain.dataset import label_pieces
+from fewstain.dataset import LABEL_MORE, LEAST_WINDOWS, TOO_FEW_WINDOWS, how_to_make, label_pieces
 from fewstain.images.read import IMAGE_EXTENSIONS, LABEL_EXTENSIONS
 from fewstain.suggest import suggest_windows
 
 LEAST_SIDE = 32  # pixels; the network halves an image up to four times, after a 2 x 2 stem
-LEAST_WINDOWS = 2  # labeled windows: choices are made out-of-fold, which takes two folds
 RECOMMENDED_LABELS = 20
 
 
@@ -44,7 +43,7 @@ def check_dataset(
     root = Path(root)
     report = CheckReport()
     if not (root / "images").is_dir():
-        report.error(root, "no folder images/ in it", f"make it with `fewstain init {root}` and put images there")
+        report.error(root, "no folder images/ in it", how_to_make(root))
         return report
     images = of_images.unique_files(root / "images", IMAGE_EXTENSIONS, report)
     if not images:
@@ -120,9 +119,8 @@ def _check_enough(folder: Path, labels: Mapping[str, LabelFacts], report: CheckR
     if windows < LEAST_WINDOWS or not useful:
         report.error(
             folder,
-            f"labeled windows: {windows}, files with two objects or more: {useful}; "
-            f"choices are made out-of-fold, which takes {LEAST_WINDOWS} windows",
-            "label more windows: 5 work, 20-50 are recommended",
+            f"labeled windows: {windows}, files with two objects or more: {useful}; {TOO_FEW_WINDOWS} windows",
+            LABEL_MORE,
         )
     elif windows < RECOMMENDED_LABELS:
         report.warn(folder, f"{windows} labeled windows", "5 work, but 20-50 are recommended; label more")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fewstain.dataset import CLASSES_FILE, Classes, list_files, read_classes
+from fewstain.dataset import CLASSES_FILE, Classes, by_stem, list_files, read_classes
 from fewstain.errors import UserError
 from fewstain.evaluate.scores import Scores, ScoreSum
-from fewstain.images.read import LABEL_EXTENSIONS, read_labels, stem
+from fewstain.images.read import LABEL_EXTENSIONS, read_labels
 
 
 def evaluate_folders(truth_dir: Path, predicted_dir: Path, predicted_classes: Classes | None = None) -> Scores:
@@ -30,7 +30,8 @@ def evaluate_folders(truth_dir: Path, predicted_dir: Path, predicted_classes: Cl
     Raises
     ------
     UserError
-        A missing or empty folder, a true image without prediction, an unreadable file, images of different size.
+        A missing or empty folder, two files of one stem, a true image without prediction, an unreadable file, images of
+        different size.
     """
     truths = _label_files(truth_dir)
     predictions = _label_files(predicted_dir)
@@ -62,13 +63,8 @@ def _label_files(folder: Path) -> dict[str, Path]:
     files = list_files(folder, LABEL_EXTENSIONS)
     if not files:
         raise UserError(f"{folder}: no label images; put TIFF or PNG files there")
-    found: dict[str, Path] = {}
-    for path in files:
-        if stem(path) in found:
-            raise UserError(f"{path}: has the same name as {found[stem(path)].name} but for the extension; remove one")
-        found[stem(path)] = path
-    return found
+    return by_stem(files)
 
 
 def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]} × {shape[0]}"
+    return f"{shape[0]} × {shape[1]}"

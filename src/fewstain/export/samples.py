@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ def find_collections(
     Raises
     ------
     UserError
-        Neither masks nor pairs; masks or pairs without image; no dataset where images are needed.
+        Neither masks nor pairs; no mask with an image, or a pair without; no dataset where images are needed.
     """
     if not results.is_dir():
         raise UserError(f"{results}: no such results folder")
@@ -125,14 +125,26 @@ def _masks(results: Path, data: Path | None, pixel_size_um: float | None, needed
             raise UserError(f"{error}\nthis format needs the images: say where they are with --data") from error
         samples = [Sample(name, path, None, pixel_size_um, classes.get(name, {})) for name, path in labels.items()]
         return Collection(MASKS, tuple(samples))
-    _refuse_lonely(results / MASKS, labels.keys() - images.keys(), root / "images", "--data names their dataset")
+    lonely = labels.keys() - images.keys()
+    if len(lonely) == len(labels):
+        _refuse_lonely(results / MASKS, lonely, root / "images", "--data names their dataset")
     samples = [
         Sample(name, path, images[name], sizes.get(images[name].name) or record or pixel_size_um, classes.get(name, {}))
         for name, path in labels.items()
+        if name in images
     ]
-    missing = len(images.keys() - labels.keys())
-    notes = (f"{missing} of {len(images)} images have no mask yet and are left out",) if missing else ()
-    return Collection(MASKS, tuple(samples), notes)
+    return Collection(MASKS, tuple(samples), _left_out(labels, images, root / "images"))
+
+
+def _left_out(labels: Mapping[str, Path], images: Mapping[str, Path], folder: Path) -> tuple[str, ...]:
+    """Tell of images without mask, and of masks without image, as segmenting leaves them when an image was removed."""
+    missing, lonely = len(images.keys() - labels.keys()), sorted(labels.keys() - images.keys())
+    notes = [f"{missing} of {len(images)} images have no mask yet and are left out"] if missing else []
+    if lonely:
+        notes.append(
+            f"{len(lonely)} of {len(labels)} masks have no image in {folder} and are left out: {_some(lonely)}"
+        )
+    return tuple(notes)
 
 
 def _pairs(results: Path, pixel_size_um: float | None) -> Collection:
@@ -149,8 +161,11 @@ def _pairs(results: Path, pixel_size_um: float | None) -> Collection:
 def _refuse_lonely(folder: Path, names: Iterable[str], images: Path, remedy: str) -> None:
     lonely = sorted(names)
     if lonely:
-        some = ", ".join(lonely[:5]) + (", …" if len(lonely) > 5 else "")
-        raise UserError(f"{folder}: no image in {images} for {some}; {remedy}")
+        raise UserError(f"{folder}: no image in {images} for {_some(lonely)}; {remedy}")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
 
 
 def _pixel_sizes(results: Path) -> tuple[float | None, Mapping[str, float | None]]:

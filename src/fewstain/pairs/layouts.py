@@ -21,7 +21,7 @@ from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.pictures import open_denoiser
 from fewstain.diffusion.sampling import noise_shape, sample
 from fewstain.errors import UserError
-from fewstain.layout import layout_planes
+from fewstain.layout import layout_planes, numbered
 from fewstain.pixels.decode import DecoderParameters, decode
 from fewstain.storage import read_json, write_json
 
@@ -92,6 +92,7 @@ def layout_facts(layouts: Sequence[NDArray[np.integer]]) -> LayoutFacts:
     UserError
         If there is no object in any of them.
     """
+    layouts = [numbered(labels)[0] for labels in layouts]
     areas = [np.bincount(labels.ravel())[1:] for labels in layouts]
     whole = [np.bincount(clear_border(labels).ravel())[1:] for labels in layouts]
     every = np.concatenate([each[each > 0] for each in areas])

@@ -64,7 +64,7 @@ def load(
     predictor: Predictor = SegmenterPredictor(load_segmenter(results_dir, record, pixels).to(place))
     if chosen is Method.both:
         predictor = JointPredictor(load_pixels(results_dir, place).predictor, predictor)
-    hashed = replace(pixels, decoder=record.decoders[chosen], model_hash=record.compute_hash(chosen))
+    hashed = replace(pixels, decoder=record.decoders[chosen], model_hash=record.compute_hash(chosen, pixels.classes))
     return Model(predictor, hashed)
 
 

@@ -60,9 +60,9 @@ class SegmenterRecord:
     weights_sha256: str
     versions: Mapping[str, str]
 
-    def compute_hash(self, method: Method) -> str:
-        """SHA-256 over everything that changes a method's masks."""
-        parts = [method, self.weights_sha256, asdict(self.decoders[method])]
+    def compute_hash(self, method: Method, classes: Sequence[str]) -> str:
+        """SHA-256 over everything that changes a method's masks, and the names of the objects' classes."""
+        parts = [method, self.weights_sha256, asdict(self.decoders[method]), list(classes)]
         parts += [self.ensemble_sha256] if method is Method.both else []
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from fewstain.diffusion.progress import StepProgress
 from fewstain.errors import UserError
+from fewstain.images.plane import Header
 from fewstain.images.read import read_header, read_image, stem
 from fewstain.images.write import label_dtype, write_labels, write_map, write_tiles
 from fewstain.pixels.blocks import decode_blocks
@@ -71,7 +72,7 @@ def segment_files(
         Before anything is computed: no images, an unreadable header, images of another kind than the model was made
         for, two images of one stem. Later: a truncated file, a full disk.
     """
-    total = _check(model, paths, settings)
+    total = sum(_tiles(model, header, settings) for header in check_files(model, paths))
     shown = StepProgress("segmenting", total, images_per_step=len(paths) / total) if progress else None
     done = 0
 
@@ -153,21 +154,30 @@ def _file_tiles(planes: Planes, cut: Callable[[slice, slice], np.ndarray]) -> It
         planes.release()
 
 
-def _check(model: Model, paths: Sequence[Path], settings: SegmentSettings) -> int:
-    """Look at every header before anything is computed; the number of all tiles."""
+def check_files(model: Model, paths: Sequence[Path]) -> list[Header]:
+    """Look at every header, before anything is computed.
+
+    Raises
+    ------
+    UserError
+        No images, an unreadable header, images of another kind than the model was made for, two images of one stem.
+    """
     if not paths:
         raise UserError("no images to segment; give one image file or more")
     stems: dict[str, Path] = {}
-    total = 0
+    headers = []
     for path in paths:
         other = stems.setdefault(stem(path), path)
         if other is not path:
             raise UserError(f"{path}: its mask would have the same name as that of {other}; rename one of them")
         header = read_header(path)
         model.check_kind(str(path), header.channels, header.dtype)
-        shape = (header.height, header.width)
-        total += count_tiles(shape, settings.tile, settings.overlap, model.predictor.multiple)
-    return total
+        headers.append(header)
+    return headers
+
+
+def _tiles(model: Model, header: Header, settings: SegmentSettings) -> int:
+    return count_tiles((header.height, header.width), settings.tile, settings.overlap, model.predictor.multiple)
 
 
 @contextlib.contextmanager

@@ -14,15 +14,15 @@ import pandas as pd
 
 from fewstain.diffusion.progress import StepProgress
 from fewstain.errors import UserError
-from fewstain.images.read import read_header, stem
+from fewstain.images.read import stem
 from fewstain.pixels.measure import flag_images, measurement_columns
 from fewstain.pixels.model import Model
-from fewstain.pixels.segment import segment_files
+from fewstain.pixels.segment import check_files, segment_files
 from fewstain.settings import SegmentSettings
+from fewstain.stages import CODE_VERSIONS
 from fewstain.storage import atomic_path, read_json, sha256_file, write_errors_named, write_json
 
 PARTS = ".segmented"
-VERSION = 1
 
 
 def update_files(
@@ -58,7 +58,7 @@ def update_files(
     UserError
         As `segment_files`.
     """
-    _check(model, paths)
+    check_files(model, paths)
     masks = out / "masks" if masks is None else masks
     parts = out / PARTS
     keys = {path: _key(model, path, settings, pixel_size_um) for path in paths}
@@ -73,19 +73,6 @@ def update_files(
         shutil.rmtree(parts / "work", ignore_errors=True)
     _join(out, paths, model)
     return len(new)
-
-
-def _check(model: Model, paths: Sequence[Path]) -> None:
-    """Look at every header before anything is computed."""
-    if not paths:
-        raise UserError("no images to segment; give one image file or more")
-    stems: dict[str, Path] = {}
-    for path in paths:
-        other = stems.setdefault(stem(path), path)
-        if other is not path:
-            raise UserError(f"{path}: its mask would have the same name as that of {other}; rename one of them")
-        header = read_header(path)
-        model.check_kind(str(path), header.channels, header.dtype)
 
 
 def _segment_one(
@@ -130,8 +117,9 @@ def _read_part(part: Path) -> dict[str, Any]:
 
 
 def _key(model: Model, path: Path, settings: SegmentSettings, pixel_size_um: float | None) -> str:
-    """Hash what an image's results depend on."""
-    facts = [VERSION, model.record.model_hash, sha256_file(path), settings.model_dump(mode="json"), pixel_size_um]
+    """Hash what an image's results depend on; the tables hold the names of classes, which change no mask."""
+    code, named = CODE_VERSIONS["segment"], [model.record.model_hash, model.record.classes]
+    facts = [code, named, sha256_file(path), settings.model_dump(mode="json"), pixel_size_um]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

@@ -8,14 +8,21 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fewstain.dataset import Dataset, Window, label_pieces, window_name
+from fewstain.dataset import (
+    LABEL_MORE,
+    LEAST_WINDOWS,
+    TOO_FEW_WINDOWS,
+    Dataset,
+    Window,
+    label_pieces,
+    window_name,
+)
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser
 from fewstain.images.read import read_image, read_labels, stem
+from fewstain.layout import numbered
 from fewstain.pixels.colours import pool_colours
 from fewstain.pixels.labeled_window import LabeledWindow, label_window
-
-LEAST_WINDOWS = 2  # choices are made out-of-fold, which takes two folds
 
 
 def read_windows(
@@ -28,7 +35,8 @@ def read_windows(
 ) -> Iterator[LabeledWindow]:
     """Read labeled windows with their surroundings, and the colours of the pool; each image is let go once it is read.
 
-    A window larger than `dataset.LARGEST_PIECE` comes in pieces, each a window named after its place.
+    A window larger than `dataset.LARGEST_PIECE` comes in pieces, each a window named after its place. The objects of a
+    label file are numbered 1..n, whatever their labels are there.
 
     Parameters
     ----------
@@ -54,12 +62,12 @@ def read_windows(
         pixels = read_image(path).pixels
         image = normaliser.apply(pixels[..., list(channels)])
         for window in (each for each in windows if each.image == path):
-            labels = read_labels(window.labels)
+            labels, values = numbered(read_labels(window.labels))
             if window.y + labels.shape[0] > image.shape[1] or window.x + labels.shape[1] > image.shape[2]:
                 raise UserError(
                     f"{window.labels}: the window reaches beyond {path.name}; correct the __y_x in its name"
                 )
-            of_label = _class_of_labels(window, dataset, labels, classes)
+            of_label = _class_of_numbers(window, dataset, values, classes)
             pieces = label_pieces(*labels.shape)
             for rows, columns in pieces:
                 y, x = window.y + rows.start, window.x + columns.start
@@ -87,25 +95,23 @@ def labeled_windows(
     index = {name: number for number, name in enumerate(class_names)}
     windows = list(read_windows(dataset, dataset.windows[:n_labels], normaliser, channels, multiple, index))
     if len(windows) < LEAST_WINDOWS:
-        raise UserError(
-            f"{folder}: {len(windows)} labeled windows, but choices are made out-of-fold, which takes {LEAST_WINDOWS}; "
-            "label more windows: 5 work, 20-50 are recommended"
-        )
+        raise UserError(f"{folder}: {len(windows)} labeled windows, but {TOO_FEW_WINDOWS}; {LABEL_MORE}")
     if sum(len(np.unique(window.labels)) - 1 for window in windows) < 2:
         raise UserError(f"{folder}: the labels have fewer than two objects; label windows with cells in them")
     return windows
 
 
-def _class_of_labels(
-    window: Window, dataset: Dataset, labels: NDArray, classes: Mapping[str, int]
+def _class_of_numbers(
+    window: Window, dataset: Dataset, values: NDArray[np.integer], classes: Mapping[str, int]
 ) -> dict[int, int] | None:
+    """Class index of each object by its number; `values` (n + 1,) are the labels that classes.csv knows them by."""
     if not classes:
         return None
-    named = dataset.classes.get(window.name, {})
-    missing = [int(label) for label in np.unique(labels) if label > 0 and int(label) not in named]
+    named, labels = dataset.classes.get(window.name, {}), values[1:].tolist()
+    missing = [label for label in labels if label not in named]
     if missing:
         raise UserError(
             f"{window.labels}: labels {missing[:5]} have no class in {window.labels.parent / 'classes.csv'}; "
             "add a row for each object, or remove the file"
         )
-    return {label: classes[name] for label, name in named.items()}
+    return {number: classes[named[label]] for number, label in enumerate(labels, start=1)}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from fewstain.errors import UserError
 from fewstain.pixels.consensus import LEAST_AGREEMENT, LEAST_CHANCE
+from fewstain.report.reading import read_table
 from fewstain.report.tables import cell, count_table, page, score_table, time_table
 from fewstain.storage import atomic_path, read_json
 
@@ -47,7 +47,7 @@ def write_tables(results: Path, out: Path) -> list[Path]:
         scores.json, pixels/pixels.json or counts.csv is missing or damaged.
     """
     scores, record = read_json(results / "scores.json"), read_json(results / "pixels" / "pixels.json")
-    counts = _read_table(results / "counts.csv", ",")
+    counts = read_table(results / "counts.csv")
     blocked = (scores.get("out_of_fold") or {}).get("spatially_blocked")
     facts = {key: value for key, value in scores.items() if key not in ("test", "out_of_fold")}
     pages = {
@@ -72,7 +72,7 @@ def write_tables(results: Path, out: Path) -> list[Path]:
 
 def write_times(benchmarks: Sequence[Path], out: Path) -> None:
     """Write Snakemake's benchmark files (tab-separated) as one HTML table."""
-    tables = {path.stem: _read_table(path, "\t") for path in benchmarks}
+    tables = {path.stem: read_table(path, "\t") for path in benchmarks}
     note = "Time of the last time each step was run; of a training that was interrupted, that of its last part."
     _write(out, page("Run times", [("", note, time_table(tables))]))
 
@@ -123,13 +123,6 @@ def _image_rows(scores: Mapping[str, Any]) -> pd.DataFrame:
 
 def _pairs(values: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame({"": list(values), "value": pd.Series(list(values.values()), dtype=object)})
-
-
-def _read_table(path: Path, separator: str) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, sep=separator, keep_default_na=separator == "\t")
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not readable ({error}); run the step that writes it again") from error
 
 
 def _write(path: Path, text: str) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import imageio.v3 as imageio
-import pandas as pd
 from matplotlib.figure import Figure
 
 from fewstain.dataset import Dataset, Window, open_dataset
@@ -15,6 +14,7 @@ from fewstain.errors import UserError
 from fewstain.images.read import read_image, read_labels, stem
 from fewstain.report.figures import loss_figure, samples_figure, segmentation_figure
 from fewstain.report.kinds import Kind
+from fewstain.report.reading import read_table
 from fewstain.storage import atomic_path, read_json
 
 CORNER = 1024  # pixels: of a larger image, its middle is shown
@@ -64,7 +64,7 @@ def write_pictures(results: Path, root: Path, kind: Kind, out: Path, most: int =
 
 def write_training(diffusion: Path, out: Path) -> None:
     """Write out/loss.png and out/samples.png of a trained denoiser's folder."""
-    losses = _read_csv(diffusion / "loss.csv")
+    losses = read_table(diffusion / "loss.csv")
     out.mkdir(parents=True, exist_ok=True)
     _save(loss_figure(losses["step"].tolist(), losses["loss"].tolist()), out / "loss.png")
     grid = diffusion / "samples.png"
@@ -92,7 +92,7 @@ def _test(results: Path, dataset: Dataset) -> Iterator[_Picture]:
 
 def _pool(results: Path, dataset: Dataset) -> Iterator[_Picture]:
     """Pool images: flagged ones, the most uncertain first, and the median one last of a short list."""
-    counts = _read_csv(results / "counts.csv").set_index("image")
+    counts = read_table(results / "counts.csv").set_index("image")
     images = {stem(path): path for path in dataset.images}
     order = counts.sort_values(["look_at_this_one", "mean_uncertainty"], ascending=False).index
     for name in order:
@@ -131,13 +131,6 @@ def _slices(corner: tuple[int, int], shape: tuple[int, ...]) -> tuple[slice, sli
 def _middle(shape: tuple[int, ...]) -> tuple[slice, slice]:
     starts = [max(0, (length - CORNER) // 2) for length in shape]
     return slice(starts[0], starts[0] + CORNER), slice(starts[1], starts[1] + CORNER)
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, dtype={"image": str}, keep_default_na=False, na_values={"mean_uncertainty": [""]})
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not readable ({error}); run the step that writes it again") from error
 
 
 def _save(figure: Figure, path: Path) -> None:

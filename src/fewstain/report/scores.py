@@ -73,8 +73,9 @@ def _classes(measurements: Path, truth: Path) -> dict[str, dict[int, str]] | Non
     """Classes of the predicted objects, where the true ones have some."""
     if not (truth / CLASSES_FILE).is_file() or not measurements.is_file():
         return None
-    table = pd.read_csv(measurements, usecols=["image", "label", "class"], dtype={"image": str, "class": str})
+    texts = {"image": str, "class": str}  # "NA" is a name, too
+    table = pd.read_csv(measurements, usecols=["image", "label", "class"], dtype=texts, keep_default_na=False)
     return {
         str(image): dict(zip(rows["label"], rows["class"], strict=True))
-        for image, rows in table.dropna(subset=["class"]).groupby("image")
+        for image, rows in table[table["class"] != ""].groupby("image")
     }
