@@ -98,7 +98,8 @@ def apply_corrections(
     data: DataOption = None,
 ) -> None:
     """Measure and count once more, with the masks that were corrected in place of the predicted ones."""
-    from fewstain.pixels.corrected import CORRECTED, COUNTS, MEASUREMENTS, write_corrected
+    from fewstain.pixels.corrected import COUNTS, MEASUREMENTS, write_corrected
+    from fewstain.pixels.decisions import CORRECTED
     from fewstain.provenance import find_dataset
 
     written = write_corrected(results, find_dataset(results, data))

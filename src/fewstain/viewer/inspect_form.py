@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
-from fewstain.pixels.corrected import Decision
+from fewstain.pixels.decisions import Decision
 from fewstain.viewer.button import button
 from fewstain.viewer.folder_field import FolderField
 from fewstain.viewer.objects_model import ObjectsModel

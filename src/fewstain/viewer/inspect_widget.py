@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewstain.pixels.corrected import Decision
+from fewstain.pixels.decisions import Decision
 from fewstain.viewer.layers import told
 from fewstain.viewer.linked_review import LinkedReview
 from fewstain.viewer.study import Given

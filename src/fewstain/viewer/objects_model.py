@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 
-from fewstain.pixels.corrected import DECISION, Decision
+from fewstain.pixels.decisions import DECISION, Decision
 
 _FIRST = ("image", "label", DECISION, "class", "uncertainty", "area_px", "area_um2")
 _HIDDEN = ("model_hash", "touches_edge")

@@ -14,15 +14,8 @@ from numpy.typing import NDArray
 from fewstain.errors import UserError
 from fewstain.images.read import read_image, read_labels
 from fewstain.images.write import write_labels
-from fewstain.pixels.corrected import (
-    CORRECTED,
-    DECISION,
-    Decision,
-    model_of,
-    read_objects,
-    renew_corrections,
-    write_objects,
-)
+from fewstain.pixels.carried import model_of, renew_corrections
+from fewstain.pixels.decisions import CORRECTED, DECISION, Decision, read_objects, write_objects
 from fewstain.pixels.measure import measure
 from fewstain.storage import read_json
 from fewstain.viewer.corrections import box_of

@@ -10,7 +10,7 @@ from fewstain.config import Config, load_config
 from fewstain.dataset import Window, list_files, parse_window
 from fewstain.errors import UserError
 from fewstain.images.read import LABEL_EXTENSIONS, stem
-from fewstain.pixels.corrected import CORRECTED
+from fewstain.pixels.decisions import CORRECTED
 from fewstain.provenance import RECORD_FILE, find_dataset
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import fewstain
 from fewstain.errors import UserError
-from fewstain.pixels.corrected import CORRECTED, MEASUREMENTS
+from fewstain.pixels.corrected import MEASUREMENTS
+from fewstain.pixels.decisions import CORRECTED
 from fewstain.viewer.study import Study, project_of
 
 REPORT = "report.html"

@@ -9,7 +9,7 @@ import numpy as np
 
 from fewstain.errors import UserError
 from fewstain.images.write import write_labels as write_file
-from fewstain.pixels.corrected import CORRECTED
+from fewstain.pixels.decisions import CORRECTED
 from fewstain.viewer.layers import told
 
 
