@@ -12,7 +12,7 @@ CODE_VERSIONS = {
     "across": 1,
     "pixels": 11,
     "painter": 1,
-    "pairs": 2,
+    "pairs": 3,
     "gather": 2,
     "segmenter": 8,
     "segment": 7,

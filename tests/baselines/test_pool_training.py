@@ -70,6 +70,20 @@ def test_a_time_becomes_steps_once(tmp_path):
     settings = TrainingSettings(batch_size=8, steps=1)
     for _ in range(2):  # the second time it goes on with what the first measured
         assert within_seconds(train, settings, 60.0, tmp_path).steps == 300
-    assert trained == [20]
+    assert trained == [20, 20]
     assert within_seconds(train, settings, 30.0, tmp_path).steps == 150
     assert [path.name for path in tmp_path.iterdir()] == ["budget.json"]
+
+
+def test_neither_slow_first_steps_nor_a_part_of_a_period_count(tmp_path):
+    """A training whose first run is cold, and of whose steps 0, 16, 32, … take four times as long as the others."""
+    trained = []
+
+    def train(out, state, settings):
+        trained.append(settings.steps)
+        seconds = 0.25 * settings.steps + 0.75 * len(range(0, settings.steps, 16)) + 50 * (len(trained) == 1)
+        write_json(out / "fewstain.json", {"images_per_second": 8 * settings.steps / seconds})
+
+    settings = TrainingSettings(batch_size=8, steps=1)
+    assert within_seconds(train, settings, 475.0, tmp_path, period=16).steps == 1600
+    assert trained == [32, 32]

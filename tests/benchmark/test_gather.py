@@ -3,7 +3,7 @@ import json
 import pandas as pd
 import pytest
 
-from fewstain.benchmark.gather import gather
+from fewstain.benchmark.gather import budget_told, gather
 from fewstain.benchmark.page import targets
 from fewstain.benchmark.plan import make_plan
 from fewstain.benchmark.summary import read_cells, summarise
@@ -55,6 +55,14 @@ def test_a_loss_is_told():
     assert "50% of the upper bound" in line
     (line,) = targets(summarise([cell("ours", (8, 8)), cell("forest", (6, 6))]))
     assert "fewstain is first in AP50, 0.800; next is random forest, 0.600 (its interval lies above that)" in line
+
+
+def test_the_budget_says_what_has_no_limit():
+    told = budget_told(BenchmarkSettings(stains=("a",), seconds=60))
+    assert "each other method's training on the pool takes 60 seconds on the same device" in told
+    assert "fewstain takes what it takes on top of its training on the pool, for its ensemble, a segmenter of" in told
+    assert 'The minutes in the columns "pool" and "labels" are each method\'s own.' in told
+    assert "only a trial of the code" in budget_told(BenchmarkSettings(stains=("a",), steps=3))
 
 
 def test_tables_figures_and_page_are_written_from_the_cells_that_are_there(disks_stain, tmp_path):

@@ -1,6 +1,6 @@
 import pytest
 
-from fewstain.benchmark.identity import cell_facts, digest, numbers_of
+from fewstain.benchmark.identity import cell_facts, data_facts, digest, numbers_of
 from fewstain.benchmark_settings import BenchmarkSettings, MethodName
 
 
@@ -28,6 +28,22 @@ def test_a_method_with_a_decoder_of_its_own_depends_on_nothing_of_the_pixel_fit(
 def test_only_ours_depends_on_the_segmenter():
     assert facts("ours") != facts("ours", segmenter={"steps": 7})
     assert facts("mae") == facts("mae", segmenter={"steps": 7})
+
+
+def test_channels_count_only_where_some_were_chosen():
+    assert data_facts("abc", None) == {"data": "abc"}
+    assert data_facts("abc", (0, 2)) == {"data": "abc", "channels": [0, 2]}
+
+
+def test_weights_of_timm_count_by_what_is_in_the_file(tmp_path):
+    found = []
+    for name, content in (("a", b"one"), ("b", b"one"), ("a", b"other"), ("nowhere", None)):
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        found.append(facts("timm", weights=str(tmp_path / name))["weights"])
+    assert found[0] == found[1] == "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
+    assert found[2] != found[0]
+    assert found[3] is None
 
 
 def test_digest_does_not_depend_on_the_order_of_facts():

@@ -76,6 +76,36 @@ def test_names_of_datasets_are_folders_under_data(disks_stain):
         make_plan(settings)
 
 
+def test_channels_of_a_dataset_are_part_of_its_names_and_options(disks_stain):
+    methods = ("forest", "mae")
+    settings = BenchmarkSettings(stains=("disks",), methods=methods, seeds=(0,), n=(2,))
+    whole, first, second = (
+        make_plan(settings, disks_stain.parent, ["disks"], channels)
+        for channels in ({}, {"disks": (0,)}, {"disks": (1, 2)})
+    )
+    for number in range(2):
+        assert len({found.cells[number].hash for found in (whole, first, second)}) == 3
+    assert len({each.hash for found in (whole, first, second) for each in found.pretrainings}) == 6
+    assert "--channels" not in cell_options(whole.cells[0], settings)
+    options = cell_options(second.cells[0], settings)
+    assert options[options.index("--channels") + 1] == "1,2"
+    assert second.pretrainings[0].channels == (1, 2)
+    by_path = settings.model_copy(update={"stains": (str(disks_stain),)})
+    assert make_plan(by_path, disks_stain.parent, ["disks"], {"disks": (0,)}).cells == first.cells
+    assert make_plan(settings, disks_stain.parent, ["disks"], {"other": (0,)}).cells == whole.cells
+
+
+def test_another_way_to_turn_time_into_steps_trains_anew_what_was_told_a_time(disks_stain, monkeypatch):
+    def hashes(**budget):
+        return {each.kind: each.hash for each in plan(disks_stain, methods=["mae", "ours"], **budget)[0].pretrainings}
+
+    before = hashes(), hashes(seconds=60), hashes(steps=3)
+    monkeypatch.setattr("fewstain.benchmark.plan.BUDGET_VERSION", 99)
+    after = hashes(), hashes(seconds=60), hashes(steps=3)
+    assert [old["mae"] == new["mae"] for old, new in zip(before, after, strict=True)] == [False, False, True]
+    assert before[0]["diffusion"] == after[0]["diffusion"]
+
+
 def test_the_subset_may_be_a_file_or_text_of_the_command_line(tmp_path):
     subset = {"stains": ["a"], "methods": ["forest"], "n": ["20"], "seeds": ["1"]}  # snakemake gives all as text
     file = tmp_path / "subset.yaml"

@@ -142,6 +142,7 @@ def test_image_first_keeps_the_less_uncertain_half(stain, tmp_path):
     assert len(kept) == -(-len(rows) // 2)
     assert not left or max(kept) <= min(left)
     record = json.loads((out / "pairs.json").read_text())
+    assert (record["images_not_searched_for_copies"], record["images_searched_in_their_middle"]) == (0, 0)
     assert record["kept"] == len(list((out / "images").iterdir())) == len(kept)
 
 

@@ -25,11 +25,12 @@ rule benchmark:
         named=BENCHMARK_NAMED,
         out=lambda wildcards, output: output.table.removesuffix(".csv"),
         data=DATA,
+        channels=table_channels,
         cells=sorted(CELLS),
         code_version=CODE_VERSIONS["benchmark"],
     shell:
         "fewstain --log {log:q} benchmark-table {params.subset:q} --named {params.named:q} --out {params.out:q}"
-        " --data {params.data:q}"
+        " --data {params.data:q} {params.channels:q}"
 
 
 rule benchmark_pretrain:

@@ -1,10 +1,12 @@
 # What the rules of the benchmark need to know: cells, what they build on, and where all of it lies.
 
 from fewstain.benchmark.identity import numbers_of
-from fewstain.benchmark.plan import budget_options, cell_options, make_plan
+from fewstain.benchmark.plan import budget_options, cell_options, channel_options, make_plan
+
+CHANNELS = {name: own.channels for name, own in CONFIG.datasets.items() if own.channels is not None}
 
 try:
-    PLAN = make_plan(CONFIG.benchmark, DATA, CONFIG.datasets) if CONFIG.benchmark else None
+    PLAN = make_plan(CONFIG.benchmark, DATA, CONFIG.datasets, CHANNELS) if CONFIG.benchmark else None
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -50,7 +52,7 @@ def cell_needs(wildcards):
 
 def cell_words(wildcards):
     cell = CELLS[wildcards.cell]
-    words = cell_options(cell, CONFIG.benchmark) + stain_channels(cell.source)
+    words = cell_options(cell, CONFIG.benchmark)
     words += ["--pretrained", pool_folder(cell.pretraining)] if cell.pretraining else []
     if cell.trains:
         words += budget_options(CONFIG.benchmark, pool_folder(cell.budget_of) if cell.budget_of else None)
@@ -64,16 +66,15 @@ def pool_needs(wildcards):
 
 def pool_words(wildcards):
     training = POOL_TRAININGS[wildcards.pooltraining]
-    words = [str(training.source), "--kind", training.kind] + stain_channels(training.source)
+    words = [str(training.source), "--kind", training.kind] + channel_options(training.channels)
     if training.kind != "diffusion":
         words += budget_options(CONFIG.benchmark, pool_folder(training.like) if training.like else None)
     return words + cli_options(numbers_of(CONFIG.benchmark), CONFIG.benchmark.preset)
 
 
-def stain_channels(source):
-    name = Path(source).name
-    own = CONFIG.datasets.get(name) if Path(source) == Path(DATA, name) else None
-    return [] if own is None or own.channels is None else ["--channels", ",".join(map(str, own.channels))]
+# The table finds cells by their names, which depend on the channels.
+def table_channels(wildcards):
+    return [f"--channels={name}={','.join(map(str, chosen))}" for name, chosen in CHANNELS.items()]
 
 
 def benchmark_subset(wildcards):

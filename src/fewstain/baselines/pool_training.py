@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 import time
@@ -27,7 +28,7 @@ from fewstain.images.normalise import Normaliser
 from fewstain.settings import TrainingSettings
 from fewstain.storage import read_json, write_json
 
-PROBE_STEPS = 20  # by which a step's time is estimated
+PROBE_STEPS = 20  # by which a step's time is estimated, after as many that are not timed
 BUDGET_FILE = "budget.json"
 
 Settings = TypeVar("Settings", bound=TrainingSettings)
@@ -129,11 +130,12 @@ def crops_of(pool: Pool, settings: TrainingSettings, seed: int, step: int) -> tu
 
 
 def within_seconds(
-    train: Callable[[Path, Path, Settings], Any], settings: Settings, seconds: float, state: Path
+    train: Callable[[Path, Path, Settings], Any], settings: Settings, seconds: float, state: Path, period: int = 1
 ) -> Settings:
     """Give a training as many steps as it can make in a time, measured by a few steps of its own.
 
-    The number is kept in `state`, so that a training that goes on does so with the same.
+    A process's first steps are slower than all others, so a few are made before those that are timed. The number is
+    kept in `state`, so that a training that goes on does so with the same.
 
     Parameters
     ----------
@@ -143,15 +145,20 @@ def within_seconds(
         With any number of steps.
     seconds
         For all steps together.
+    period
+        Steps after which the kinds of step come again: the probe takes them in whole periods, so that a kind that is
+        slower than the others has its share in it, and no more.
     """
     kept = state / BUDGET_FILE
     if kept.is_file() and (found := read_json(kept)).get("seconds") == seconds:
         return settings.model_copy(update={"steps": int(found["steps"])})
     state.mkdir(parents=True, exist_ok=True)
     place = Path(tempfile.mkdtemp(dir=state, prefix=".probe-"))
+    few = settings.model_copy(update={"steps": period * math.ceil(PROBE_STEPS / period)})
     try:
-        train(place / "out", place / "state", settings.model_copy(update={"steps": PROBE_STEPS}))
-        rate = read_json(place / "out" / RECORD_FILE)["images_per_second"]
+        for part in ("warm-up", "timed"):
+            train(place / part / "out", place / part / "state", few)
+        rate = read_json(place / "timed" / "out" / RECORD_FILE)["images_per_second"]
     finally:
         shutil.rmtree(place, ignore_errors=True)
     steps = max(1, round(seconds * rate / settings.batch_size))

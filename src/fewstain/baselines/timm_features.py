@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
@@ -15,6 +17,7 @@ from fewstain.errors import UserError
 from fewstain.pixels.features import pad_to_multiple
 
 MOST_MAPS = 8
+HEADS = {"head", "head_dist", "classifier", "fc", "fc_norm"}  # parts of names that timm gives to classifiers alone
 
 
 class TimmFeatures:
@@ -25,9 +28,15 @@ class TimmFeatures:
     name
         Of the model in timm.
     weights
-        Its weights, a safetensors file; nothing is downloaded.
+        Its weights, a safetensors file; nothing is downloaded. What the file has beyond the features, such as a
+        classifier's head, is not read.
     enlarge
         The image is enlarged by this first: cells are far smaller than the objects such networks were trained on.
+
+    Raises
+    ------
+    UserError
+        timm is not installed; a file that is damaged, or lacks a weight of the model or has it in another shape.
     """
 
     multiple = 1
@@ -41,9 +50,7 @@ class TimmFeatures:
             model = timm.create_model(name, pretrained=False, features_only=True, dynamic_img_size=True)
         except TypeError:  # convolutional networks take images of any size as they are
             model = timm.create_model(name, pretrained=False, features_only=True)
-        found = model.load_state_dict(_named_as(model, load_file(weights)), strict=False)
-        if len(found.missing_keys) > len(found.unexpected_keys) + len(list(model.parameters())) // 2:
-            raise UserError(f"{weights}: not the weights of {name}; give those of this model")
+        _load(model, name, weights)
         config = model.pretrained_cfg if hasattr(model, "pretrained_cfg") else {}
         self.model, self.enlarge = model.eval(), enlarge
         self.mean = torch.tensor(config.get("mean", (0.485, 0.456, 0.406)))[:, None, None]
@@ -74,7 +81,38 @@ def _cut(maps: Tensor, share: list[float]) -> Tensor:
     return functional.grid_sample(maps.float(), grid, padding_mode="border", align_corners=False)
 
 
+def _load(model: Any, name: str, path: Path) -> None:
+    """Give a model all of its weights; none may be left as it was drawn."""
+    remedy = f"give the safetensors file of this very model's weights, or its name as `timm` in place of {name}"
+    try:
+        weights = load_file(path)
+    except (OSError, SafetensorError) as fault:
+        raise UserError(f"{path}: no safetensors file ({fault}); {remedy}") from fault
+    try:
+        missing = model.load_state_dict(_named_as(model, weights), strict=False).missing_keys
+    except RuntimeError as fault:  # weights of another shape
+        raise UserError(f"{path}: not the weights of {name} ({_first_fault(fault)}); {remedy}") from fault
+    needed = [key for key in missing if not _is_head(key)]
+    if needed:
+        raise UserError(f"{path}: not the weights of {name}: lacks {len(needed)}, as {needed[0]}; {remedy}")
+
+
+def _is_head(key: str) -> bool:
+    """Whether a weight is of the classifier, which the features do not use."""
+    return key.removeprefix("model.").split(".")[0] in HEADS
+
+
+def _first_fault(fault: RuntimeError) -> str:
+    """Take the first weight of PyTorch's list, which may have hundreds."""
+    lines = [line.strip() for line in str(fault).splitlines()]
+    return lines[min(1, len(lines) - 1)].rstrip(".")
+
+
 def _named_as(model: Any, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename weights where the features' wrapper calls the network "model"."""
-    prefixed = any(name.startswith("model.") for name in model.state_dict())
-    return {f"model.{name}": each for name, each in weights.items()} if prefixed else weights
+    """Rename weights as the features' wrapper does: it may call the network "model", and stages.0 stages_0."""
+    wrapped = {_unwrapped(name): name for name in model.state_dict()}
+    return {wrapped.get(name, name): each for name, each in weights.items()}
+
+
+def _unwrapped(name: str) -> str:
+    return re.sub(r"^([a-z]+)_(\d+)\.", r"\1.\2.", name.removeprefix("model."))

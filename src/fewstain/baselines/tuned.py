@@ -34,7 +34,7 @@ def tune_fitted(
     """
     held, views, _ = _held(windows, settings, seed)
     maps = [_map_inside(segmenter, window) for window in (*held, *views)]
-    return _tuned(HeldOutMaps(held, maps[: len(held)], views, maps[len(held) :]), settings, seed)
+    return choose_decoder(HeldOutMaps(held, maps[: len(held)], views, maps[len(held) :]), settings, seed)
 
 
 def tune_segmenter(
@@ -56,7 +56,7 @@ def tune_segmenter(
     fold_of = assign_folds(windows, settings.folds, seed)
     held, views, chosen = _held(windows, settings, seed)
     maps, view_maps = out_of_fold_maps(new, windows, fold_of, held, fold_of[chosen], views)
-    return _tuned(HeldOutMaps(held, maps, views, view_maps), settings, seed)
+    return choose_decoder(HeldOutMaps(held, maps, views, view_maps), settings, seed)
 
 
 def out_of_fold_maps(
@@ -105,5 +105,6 @@ def _map_inside(segmenter: PixelSegmenter, window: LabeledWindow) -> PixelMaps:
     return PixelMaps(*(each[..., rows, columns] for each in planes))
 
 
-def _tuned(held_out: HeldOutMaps, settings: PixelSettings, seed: int) -> Consensus:
+def choose_decoder(held_out: HeldOutMaps, settings: PixelSettings, seed: int) -> Consensus:
+    """Choose a decoder by maps of what was held out, with the trials and as many decoders as the settings say."""
     return tune_decoder(held_out, trials=settings.decoder_trials, decoders=settings.decoders, seed=seed)

@@ -57,14 +57,27 @@ class UNetSegmenter:
     steps_done: int = field(default=0, init=False)
     _network: nn.Module | None = field(default=None, init=False, repr=False)
 
-    def fit(self, windows: Sequence[LabeledWindow]) -> Self:
-        """Learn from windows; see `PixelSegmenter`. `steps_done` tells the steps it took."""
+    def fit(
+        self, windows: Sequence[LabeledWindow], pairs: Sequence[LabeledWindow] = (), pairs_share: float = 0.5
+    ) -> Self:
+        """Learn from windows, and from synthetic pairs; see `PixelSegmenter`. `steps_done` tells the steps it took.
+
+        Parameters
+        ----------
+        windows
+            May be empty where there are pairs and their share is 1.
+        pairs
+            Learned from as they are: of windows alone, views with copies of their objects are made.
+        pairs_share
+            Of the crops that are of pairs, where there are some, [0, 1].
+        """
         if (self.steps is None) == (self.seconds is None):
             raise ValueError("give either steps or seconds")
         torch.manual_seed(self.seed)
         rng = np.random.default_rng(self.seed)
-        crops = labeled_crops(windows, SegmenterSettings(crop=self.crop), rng)
-        network = _network(windows[0].image.shape[0], self.features).to(self.device).train()
+        settings = SegmenterSettings(crop=self.crop, unlabeled_share=pairs_share)
+        crops = labeled_crops(windows, settings, rng, pairs=pairs)
+        network = _network([*windows, *pairs][0].image.shape[0], self.features).to(self.device).train()
         optimizer = torch.optim.AdamW(network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
         start, self.steps_done = time.monotonic(), 0
         while (progress := self._progress(time.monotonic() - start)) < 1:

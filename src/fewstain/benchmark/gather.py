@@ -64,7 +64,9 @@ def budget_told(settings: BenchmarkSettings) -> str:
     return (
         f"Budget: each other method's training on the pool takes {budget} on the same device. So does the last "
         "training on labels of a method that trains on them (U-Net, Cellpose, DatasetGAN's segmenter); those by which "
-        "only a decoder is chosen take a quarter of that each."
+        "only a decoder is chosen take a quarter of that each. Nothing limits any other fit to labels; so fewstain "
+        "takes what it takes on top of its training on the pool, for its ensemble, a segmenter of each fold and the "
+        'last segmenter. The minutes in the columns "pool" and "labels" are each method\'s own.'
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from fewstain.benchmark_settings import BenchmarkSettings, MethodName
 from fewstain.overrides import resolve
 from fewstain.settings import Settings
 from fewstain.stages import CODE_VERSIONS
+from fewstain.storage import sha256_file
 
 M = MethodName
 
@@ -34,9 +37,14 @@ _DECODER_NUMBERS = {"folds", "decoder_trials", "decoders", "decoder_views"}
 
 _OURS_ON_OTHER_FEATURES = (M.mae, M.vae, M.filters, M.timm)
 METHOD_VERSIONS = (
-    dict.fromkeys(MethodName, 6) | dict.fromkeys(_OURS_ON_OTHER_FEATURES, 7) | {M.ddpm_seg: 4, M.cellpose: 2, M.ours: 9}
+    dict.fromkeys(MethodName, 6)
+    | dict.fromkeys((*_OURS_ON_OTHER_FEATURES, M.datasetgan, M.datasetgan_annotated), 7)
+    | {M.ddpm_seg: 4, M.cellpose: 2, M.ours: 9}
 )
 """Raise a method's number when its code would give other results: its cells are then run again."""
+
+BUDGET_VERSION = 2
+"""Raise it when a time would become another number of steps on the pool: what was trained by a time is then anew."""
 
 
 def numbers_of(settings: BenchmarkSettings) -> Settings:
@@ -67,8 +75,27 @@ def cell_facts(method: MethodName, settings: BenchmarkSettings, as_long_as_ours:
     if method in TRAINED:
         facts |= {"seconds": settings.seconds, "steps": settings.steps}
     if method is M.timm:
-        facts |= {"timm": settings.timm, "weights": Path(settings.weights or "").name}
+        facts |= {"timm": settings.timm, "weights": _weights_hash(settings.weights)}
     return facts
+
+
+def data_facts(fingerprint: str, channels: Sequence[int] | None) -> dict[str, Any]:
+    """Say what a cell or a training depends on of its stain: its files, and its channels where some were chosen."""
+    return {"data": fingerprint} | ({} if channels is None else {"channels": list(channels)})
+
+
+def _weights_hash(path: str | None) -> str | None:
+    """SHA-256 of a weight file's content; None where there is no file, and so nothing that could run."""
+    if path is None or not Path(path).is_file():
+        return None
+    state = Path(path).stat()
+    return _hash_once(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache
+def _hash_once(path: str, size: int, modified: int) -> str:
+    # weights may have gigabytes, and every stain of a plan asks for them
+    return sha256_file(Path(path))
 
 
 def digest(facts: dict[str, Any]) -> str:

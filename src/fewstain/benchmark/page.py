@@ -48,11 +48,11 @@ METHODS = """## The methods
 - **VAE**: a KL autoencoder trained on the pool; its encoder's and decoder's activations in the denoiser's place, as
   for MAE.
 - **DatasetGAN** (Zhang et al., CVPR 2021): a StyleGAN2-style generator with adaptive discriminator augmentation
-  trained on the pool; an ensemble on its blocks' features; its most uncertain images are dropped, and a segmenter is
-  trained on the rest. *Labeled crops projected*: the labels come from the trial's windows, projected into the
-  generator by an encoder and optimisation. *Its images annotated (best case)*: 24 generated images are labeled by a
-  U-Net trained on **all** labels of the pool, in place of a person who could; it sees labels that no other few-label
-  method does.
+  trained on the pool; an ensemble on its blocks' features labels what it paints, by a decoder tuned on crops held
+  out of it; the most uncertain images are dropped, and a segmenter is trained on the rest. *Labeled crops
+  projected*: the labels come from the trial's windows, projected into the generator by an encoder and optimisation.
+  *Its images annotated (best case)*: 24 generated images are labeled by a U-Net trained on **all** labels of the
+  pool, in place of a person who could; it sees labels that no other few-label method does.
 - **U-Net from scratch**: MONAI's U-Net with strong augmentation on the n windows (turned, zoomed, in other light, with
   copies of their objects); *on all labels*: the same on every label of the pool, the upper bound.
 - **random forest** on scikit-image's multiscale features, as ilastik and Weka do.

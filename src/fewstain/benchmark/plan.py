@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fewstain.benchmark.identity import PRETRAINED, TRAINED, cell_facts, digest, numbers_of
+from fewstain.benchmark.identity import BUDGET_VERSION, PRETRAINED, TRAINED, cell_facts, data_facts, digest, numbers_of
 from fewstain.benchmark.trial import available_labels, fingerprint
 from fewstain.benchmark_settings import ALL_LABELS, BenchmarkSettings, MethodName
 from fewstain.errors import UserError
@@ -28,6 +28,8 @@ class Pretraining:
         "diffusion", "mae", "vae" or "gan".
     like
         The training that it may take as long as; None where it is told a budget, or is our own.
+    channels
+        Which of the images' channels it sees; None for all.
     """
 
     kind: str
@@ -35,6 +37,7 @@ class Pretraining:
     source: Path
     hash: str
     like: Pretraining | None = None
+    channels: tuple[int, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -55,7 +58,9 @@ class Cell:
     pretraining, budget_of
         What it builds on, and the training that its own may take as long as; None where it needs none.
     hash
-        Over its code version, its settings and its data.
+        Over its code version, its settings, its data and the channels that were chosen of them.
+    channels
+        Which of the images' channels it sees; None for all.
     """
 
     method: MethodName
@@ -66,6 +71,7 @@ class Cell:
     pretraining: Pretraining | None
     budget_of: Pretraining | None
     hash: str
+    channels: tuple[int, ...] | None = None
 
     @property
     def trains(self) -> bool:
@@ -99,7 +105,23 @@ class Plan:
         return tuple(dict.fromkeys(found))
 
 
-def make_plan(settings: BenchmarkSettings, data: str | Path = "data", datasets: Collection[str] = ()) -> Plan:
+@dataclass(frozen=True)
+class _Stain:
+    """What the cells of a stain share: `available` labeled windows; `facts` of its data go into each hash."""
+
+    name: str
+    source: Path
+    channels: tuple[int, ...] | None
+    available: int
+    facts: dict[str, Any]
+
+
+def make_plan(
+    settings: BenchmarkSettings,
+    data: str | Path = "data",
+    datasets: Collection[str] = (),
+    channels: Mapping[str, Sequence[int] | None] | None = None,
+) -> Plan:
     """List the cells.
 
     Parameters
@@ -108,6 +130,8 @@ def make_plan(settings: BenchmarkSettings, data: str | Path = "data", datasets: 
         What to compare.
     data, datasets
         Folder of the datasets and their names, which `settings.stains` may use.
+    channels
+        Which of their images' channels to use, by a dataset's name; all of those that have none here.
 
     Raises
     ------
@@ -121,8 +145,9 @@ def make_plan(settings: BenchmarkSettings, data: str | Path = "data", datasets: 
         source = Path(data, given) if given in datasets else Path(given)
         if sources.setdefault(source.resolve().name, source) is not source:
             raise UserError(f"benchmark: stains: two folders are called {source.resolve().name!r}; rename one")
-    cells = [cell for stain, source in sources.items() for cell in _cells(stain, source, methods, settings)]
-    return Plan(tuple(cells), left_out)
+    of_folder = {Path(data, name): chosen for name, chosen in (channels or {}).items()}
+    stains = [_stain(name, source, of_folder.get(source), settings.seeds) for name, source in sources.items()]
+    return Plan(tuple(cell for stain in stains for cell in _cells(stain, methods, settings)), left_out)
 
 
 def unavailable(method: MethodName, settings: BenchmarkSettings) -> str | None:
@@ -151,6 +176,7 @@ def cell_options(cell: Cell, settings: BenchmarkSettings) -> list[str]:
     """Options of `fewstain benchmark-cell`, but for folders that the workflow knows."""
     options = [str(cell.source), "--method", cell.method.value, "--stain", cell.stain, "--seed", str(cell.seed)]
     options += [] if cell.n is None else ["--n", str(cell.n)]
+    options += channel_options(cell.channels)
     options += [] if settings.limit_seconds is None else ["--limit-seconds", f"{settings.limit_seconds:g}"]
     if cell.method is M.cellpose:
         options += ["--cellpose", settings.cellpose]
@@ -159,25 +185,35 @@ def cell_options(cell: Cell, settings: BenchmarkSettings) -> list[str]:
     return options + cli_options(numbers_of(settings), settings.preset)
 
 
-def _cells(stain: str, source: Path, methods: Sequence[MethodName], settings: BenchmarkSettings) -> list[Cell]:
-    available, data = available_labels(source, settings.seeds), fingerprint(source)
-    ours = _pretraining("diffusion", stain, source, data, settings)
+def channel_options(channels: Sequence[int] | None) -> list[str]:
+    """Options that tell which of the images' channels to use; none for all."""
+    return [] if channels is None else ["--channels", ",".join(map(str, channels))]
+
+
+def _stain(name: str, source: Path, channels: Sequence[int] | None, seeds: Sequence[int]) -> _Stain:
+    chosen = None if channels is None else tuple(channels)
+    return _Stain(name, source, chosen, available_labels(source, seeds), data_facts(fingerprint(source), chosen))
+
+
+def _cells(stain: _Stain, methods: Sequence[MethodName], settings: BenchmarkSettings) -> list[Cell]:
+    ours = _pretraining("diffusion", stain, settings)
     like = ours if _as_long_as_ours(settings) else None
     others = {PRETRAINED[each] for each in methods if each in PRETRAINED} - {ours.kind}
-    pretrainings = {kind: _pretraining(kind, stain, source, data, settings, like) for kind in sorted(others)}
+    pretrainings = {kind: _pretraining(kind, stain, settings, like) for kind in sorted(others)}
     pretrainings[ours.kind] = ours
     cells = []
     for method in methods:
         # fewer labels than asked for are all there are
-        counts = [None] if method in ALL_LABELS else sorted({min(n, available) for n in settings.n})
+        counts = [None] if method in ALL_LABELS else sorted({min(n, stain.available) for n in settings.n})
         pretraining = pretrainings.get(PRETRAINED.get(method, ""))
         budget_of = like if method in TRAINED else None
-        facts = cell_facts(method, settings, budget_of is not None) | {"data": data}
+        facts = cell_facts(method, settings, budget_of is not None) | stain.facts
         facts["pretraining"] = None if pretraining is None else pretraining.hash
         for n in counts:
             for seed in settings.seeds:
                 name = digest(facts | {"n": n, "seed": seed})
-                cells.append(Cell(method, stain, source, n, seed, pretraining, budget_of, name))
+                where = (stain.name, stain.source, n, seed)
+                cells.append(Cell(method, *where, pretraining, budget_of, name, stain.channels))
     return cells
 
 
@@ -185,10 +221,8 @@ def _as_long_as_ours(settings: BenchmarkSettings) -> bool:
     return settings.seconds is None and settings.steps is None
 
 
-def _pretraining(
-    kind: str, stain: str, source: Path, data: str, settings: BenchmarkSettings, like: Pretraining | None = None
-) -> Pretraining:
-    facts: dict[str, Any] = {"kind": kind, "data": data, "preset": settings.preset.value}
+def _pretraining(kind: str, stain: _Stain, settings: BenchmarkSettings, like: Pretraining | None = None) -> Pretraining:
+    facts: dict[str, Any] = {"kind": kind, "preset": settings.preset.value} | stain.facts
     if kind == "diffusion" or like is not None:
         # all numbers: a preset's may change with a new version
         facts["diffusion"] = numbers_of(settings).diffusion.model_dump(mode="json")
@@ -196,4 +230,5 @@ def _pretraining(
         facts["version"] = CODE_VERSIONS["diffusion"]
     else:
         facts |= {"version": CODE_VERSIONS[f"benchmark-{kind}"], "seconds": settings.seconds, "steps": settings.steps}
-    return Pretraining(kind, stain, source, digest(facts), like)
+        facts |= {} if settings.steps is not None else {"budget": BUDGET_VERSION}
+    return Pretraining(kind, stain.name, stain.source, digest(facts), like, stain.channels)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fewstain.baselines.gan.training import GAN_PRESETS, train_gan
+from fewstain.baselines.gan.training import GAN_PRESETS, REGULARISED, train_gan
 from fewstain.baselines.mae import MAE_PRESETS
 from fewstain.baselines.mae_training import train_mae
 from fewstain.baselines.pool_training import within_seconds
@@ -26,6 +26,9 @@ KINDS: dict[str, tuple[Train, dict[Preset, Any]]] = {
     "vae": (train_vae, VAE_PRESETS),
     "gan": (train_gan, GAN_PRESETS),
 }
+
+PERIODS = {"gan": REGULARISED}
+"""Steps after which a training's kinds of step come again, where there is more than one kind."""
 
 
 def pretrain(
@@ -76,7 +79,7 @@ def pretrain(
     if steps is not None:
         settings = settings.model_copy(update={"steps": steps})
     elif seconds is not None:
-        settings = within_seconds(on_pool, settings, seconds, state)
+        settings = within_seconds(on_pool, settings, seconds, state, PERIODS.get(kind, 1))
     else:
         raise UserError(f"pretraining of {kind}: give --seconds, --steps or --as-long-as")
     on_pool(out, state, settings)

@@ -104,7 +104,11 @@ def labeled_files(source: Path, seed: int) -> list[Path]:
 
 
 def fingerprint(source: Path) -> str:
-    """Hash what a trial is made of: labels by content, images, which may be many, by name and size."""
+    """Hash what a trial is made of: labels by content, images, which may be many, by name and size.
+
+    An image that was replaced by another of the same name and size is therefore not noticed; delete its stain's cells,
+    and what was learned from its pool, to run them again.
+    """
     parts: list[str] = []
     for folder in ("labels", FULL_LABELS, "test/labels"):
         parts += [f"{folder}/{path.name}:{sha256_file(path)}" for path in list_files(source / folder, LABEL_EXTENSIONS)]

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fewstain.benchmark_settings import BenchmarkSettings, MethodName, read_benchmark
-from fewstain.cli.options import ChannelsOption, PresetOption, SeedOption, SetOption, channels_of, print_json, say
+from fewstain.cli.options import (
+    ChannelsOption,
+    PresetOption,
+    SeedOption,
+    SetOption,
+    channels_of,
+    numbers_of,
+    print_json,
+    say,
+)
 from fewstain.errors import UserError
 from fewstain.overrides import parse_set, resolve
 from fewstain.settings import Preset
@@ -120,6 +130,10 @@ def table(
     out: Annotated[Path, typer.Option(help="Path of the table without its ending: .csv, .html and figures.")],
     data: Annotated[Path, typer.Option(help="Folder of the datasets that the subset names.")] = Path("data"),
     named: Annotated[str | None, typer.Option(help="How the page says that the subset was given.")] = None,
+    channels: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=0,2", help="Channels that the cells of a dataset were run with; repeatable."),
+    ] = None,
 ) -> None:
     """Write the tables, figures and the page of a benchmark from the cells that there are."""
     from fewstain.benchmark.gather import gather
@@ -127,8 +141,20 @@ def table(
 
     settings = _subset(subset)
     names = {path.name for path in data.iterdir()} if data.is_dir() else set()
-    for path in gather(make_plan(settings, data, names), settings, out, named or subset):
+    plan = make_plan(settings, data, names, channels_by_name(channels or ()))
+    for path in gather(plan, settings, out, named or subset):
         say(f"wrote {path}")
+
+
+def channels_by_name(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Read ["cells=0,2"] as {"cells": (0, 2)}; UserError where a text is no such."""
+    found = {}
+    for text in texts:
+        name, equals, numbers = text.rpartition("=")
+        if not (name and equals):
+            raise UserError(f"--channels {text}: write a dataset's name and its channels, as in mystain=0,2")
+        found[name] = numbers_of(numbers, f"--channels {name}")
+    return found
 
 
 def _subset(text: str) -> BenchmarkSettings:

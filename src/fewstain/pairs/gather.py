@@ -15,6 +15,7 @@ import fewstain
 from fewstain.diffusion.folder import check_replaceable, replaced_folder
 from fewstain.pairs.batches import IMAGES, LABELS, pair_files, pair_name, read_scores
 from fewstain.pairs.filters import COPY, Limits, check_some_kept, choose
+from fewstain.pairs.likeness import Likeness
 from fewstain.pairs.scores import PairScores
 from fewstain.storage import write_json
 
@@ -37,7 +38,7 @@ class Gathered:
         return self.dropped.get(COPY, 0)
 
 
-def gather(state: Path, out: Path, identity: Mapping[str, Any], limits: Limits) -> Gathered:
+def gather(state: Path, out: Path, identity: Mapping[str, Any], limits: Limits, likeness: Likeness) -> Gathered:
     """Choose among the pairs of all batches, and write those kept.
 
     Parameters
@@ -51,6 +52,8 @@ def gather(state: Path, out: Path, identity: Mapping[str, Any], limits: Limits) 
         Of the batches, with their `n` and `batch_size`.
     limits
         What pairs must keep to.
+    likeness
+        The pool, as far as copies were looked for in it.
 
     Raises
     ------
@@ -74,7 +77,7 @@ def gather(state: Path, out: Path, identity: Mapping[str, Any], limits: Limits) 
                 shutil.copyfile(file, place / kind / file.name)
         write_table(folder / TABLE_FILE, scores, why)
         gathered = Gathered(n, why.count(""), Counter(fault for fault in why if fault))
-        write_json(folder / RECORD_FILE, describe(identity, limits, gathered))
+        write_json(folder / RECORD_FILE, describe(identity, limits, likeness, gathered))
     return gathered
 
 
@@ -90,7 +93,7 @@ def write_table(path: Path, scores: Sequence[PairScores], why: Sequence[str]) ->
             writer.writerow((pair_name(number), "no" if fault else "yes", fault, *told))
 
 
-def describe(identity: Mapping[str, Any], limits: Limits, gathered: Gathered) -> dict[str, Any]:
+def describe(identity: Mapping[str, Any], limits: Limits, likeness: Likeness, gathered: Gathered) -> dict[str, Any]:
     """Content of pairs.json."""
     told = {name: value if isfinite(value) else None for name, value in asdict(limits).items()}
     return {
@@ -100,5 +103,7 @@ def describe(identity: Mapping[str, Any], limits: Limits, gathered: Gathered) ->
         "kept": gathered.kept,
         "dropped": dict(gathered.dropped),
         "memorised": gathered.memorised,
+        "images_not_searched_for_copies": likeness.left_out,
+        "images_searched_in_their_middle": likeness.cut,
         "fewstain": fewstain.__version__,
     }

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skimage.feature import match_template
 from torch import Tensor
 
 from fewstain.evaluate.realism import feature_scale, random_features
+from fewstain.pairs.correlation import correlation
 
-CROPS = 256  # of the pool, that painted images are compared with
+CROPS = 256  # of the pool, whose features painted images are compared with
 IMAGES = 128  # that they are taken from
-LARGEST = 1024  # pixels a side of an image that are looked at
-NEAREST = (
-    12  # images of the pool, those most like it, that a copy is looked for in: features of a crop elsewhere differ
-)
+LARGEST = 1024  # pixels a side of an image whose features are looked at
+KEPT_PIXELS = 2**25  # of the shrunk images that copies are looked for in: 134 MB, as 2048 images of 256 pixels a side
+LARGEST_KEPT = 4096  # pixels a side of an image that a copy is looked for in, for the memory of its Fourier transform
 SHRUNK = 2  # a copy is looked for at half the resolution
-INNER = 0.75  # of a painted image's sides: a copy whose edges were painted anew is found as well
-FLAT = 0.02  # standard deviation in [-1, 1] below which an image shows nothing that could be a copy
 TYPICAL = 8  # real crops whose likeness to other images is measured
 
 
@@ -34,46 +32,49 @@ class Likeness:
     features
         (n, F) of crops, standardised by `mean` and `deviation`.
     owner
-        (n,) image that each crop is of.
+        (n,) number in the pool of the image that each crop is of.
     images
-        Grey images (h, w) at half resolution.
+        Grey images (h, w) at half resolution, that a copy is looked for in.
+    numbers
+        Number in the pool of each of `images`.
     mean, deviation
         (F,) of the crops' features.
     unit
         Median distance of a crop to the nearest one of another image.
     crops
         Grey crops (h, w) at half resolution.
+    left_out, cut
+        Number of images of the pool that a copy is not looked for in, and of those whose middle alone is looked at:
+        both 0 unless the pool is larger than `KEPT_PIXELS`.
     """
 
     features: NDArray[np.float64]
     owner: NDArray[np.intp]
     images: tuple[NDArray[np.float32], ...]
+    numbers: tuple[int, ...]
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
     unit: float
     crops: tuple[NDArray[np.float32], ...]
+    left_out: int = 0
+    cut: int = 0
 
     def distance(self, image: Tensor) -> float:
         """Distance of a painted image (C, H, W) in [-1, 1] to the nearest crop of the pool, in units of `unit`."""
         return float(self._distances(image).min() / self.unit)
 
     def copy(self, image: Tensor) -> float:
-        """Largest correlation of a painted image's middle, turned or not, with a place of the images like it."""
-        # random filters know directions, so the images like it are looked for in all its orientations
-        turned = [torch.from_numpy(np.ascontiguousarray(each)) for each in symmetries(image.numpy())]
-        distances = np.min([self._distances(each) for each in turned], axis=0)
-        nearest = list(dict.fromkeys(self.owner[np.argsort(distances, kind="stable")]))[:NEAREST]
-        return max(correlation(shrunk(image.numpy()), self.images[number]) for number in nearest)
+        """Largest correlation of a painted image's middle, turned or not, with any place of the pool's images."""
+        return correlation(shrunk(image.numpy()), self.images)
 
     def typical_copy(self) -> float:
-        """Correlation, as of `copy`, that 9 of 10 real crops stay below, each with the images most like its own."""
+        """Correlation, as of `copy`, that 9 of 10 real crops stay below, each with all images but its own."""
         step = max(1, len(self.crops) // TYPICAL)
         found = []
         for number in range(0, len(self.crops), step):
-            distances = np.linalg.norm(self.features - self.features[number], axis=1)
-            order = self.owner[np.argsort(distances, kind="stable")]
-            others = list(dict.fromkeys(order[order != self.owner[number]]))[:NEAREST]
-            found += [max(correlation(self.crops[number], self.images[other]) for other in others)] if others else []
+            pool = zip(self.numbers, self.images, strict=True)
+            others = [image for of, image in pool if of != self.owner[number]]
+            found += [correlation(self.crops[number], others)] if others else []
         return float(np.quantile(found, 0.9)) if found else 0.0
 
     def typical_distance(self) -> float:
@@ -94,29 +95,73 @@ def describe_pool(read: Callable[[int], NDArray[np.float32]], n: int, side: int)
     read
         Number of an image -> (C, H, W) in [-1, 1].
     n
-        Number of images, at least one; of more than `IMAGES` so many are taken, evenly spread, and of a large one its
-        middle, `LARGEST` pixels a side.
+        Number of images, at least one. Crops are of `IMAGES` of them, evenly spread, and of a large one's middle,
+        `LARGEST` pixels a side. Copies are looked for in all, as far as `KEPT_PIXELS` go; see `largest_kept`.
     side
         Of painted images, and of the crops: evenly spread over the images, `CROPS` of them at most. An image smaller
         than that is one crop.
     """
     chosen = np.unique(np.linspace(0, n - 1, min(n, IMAGES)).astype(int))
-    crops, owner, small, described = [], [], [], []
-    for number, index in enumerate(chosen):
-        image = middle(read(int(index)), LARGEST)
-        windows = spread_crops(image, side, max(1, CROPS // len(chosen)))
+    crops, owner, described = [], [], []
+    kept = _Kept(largest_kept(n))
+    for index in map(int, chosen):
+        image = read(index)
+        windows = spread_crops(middle(image, LARGEST), side, max(1, CROPS // len(chosen)))
         described += [
             random_features(torch.from_numpy(np.ascontiguousarray(window))[None]).numpy() for window in windows
         ]
         crops += [shrunk(window) for window in windows]
-        owner += [number] * len(windows)
-        small.append(shrunk(image))
+        owner += [index] * len(windows)
+        kept.add(index, image)
+    for index in np.random.default_rng(0).permutation(np.setdiff1d(np.arange(n), chosen)).tolist():
+        if kept.full:
+            break
+        kept.add(index, read(index))
     features, owners = np.concatenate(described), np.array(owner)
     mean, deviation = feature_scale(features)
     standard = (features - mean) / deviation
     nearest = nearest_of_others(standard, owners)
     unit = float(np.median(nearest)) if len(nearest) else 0.0
-    return Likeness(standard, owners, tuple(small), mean, deviation, unit or 1.0, tuple(crops))
+    return Likeness(
+        standard,
+        owners,
+        tuple(kept.images),
+        tuple(kept.numbers),
+        mean,
+        deviation,
+        unit or 1.0,
+        tuple(crops),
+        left_out=n - len(kept.images),
+        cut=kept.cut,
+    )
+
+
+def largest_kept(n: int) -> int:
+    """Side of an image, pixels, up to which all of it is kept: what n such images may have, and no less than `LARGEST`.
+
+    So no image is left out of a pool of 128 or fewer, whatever their size.
+    """
+    return max(LARGEST, min(LARGEST_KEPT, math.isqrt(KEPT_PIXELS // n) * SHRUNK))
+
+
+@dataclass
+class _Kept:
+    """Shrunk images (h, w), or their middles of a side, until one does not fit into `KEPT_PIXELS` any more."""
+
+    side: int
+    images: list[NDArray[np.float32]] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    cut: int = 0
+    full: bool = False
+
+    def add(self, number: int, image: NDArray[np.float32]) -> None:
+        part = middle(image, self.side)
+        small = shrunk(part)
+        self.full = self.full or sum(each.size for each in self.images) + small.size > KEPT_PIXELS
+        if not self.full:
+            self.images.append(small)
+            self.numbers.append(number)
+            self.cut += part.shape != image.shape
 
 
 def middle(image: NDArray[np.float32], side: int) -> NDArray[np.float32]:
@@ -154,25 +199,3 @@ def shrunk(image: NDArray[np.floating]) -> NDArray[np.float32]:
     height, width = (extent // SHRUNK * SHRUNK for extent in grey.shape)
     blocks = grey[:height, :width].reshape(height // SHRUNK, SHRUNK, width // SHRUNK, SHRUNK)
     return np.asarray(blocks.mean(axis=(1, 3)), np.float32)
-
-
-def correlation(painted: NDArray[np.float32], image: NDArray[np.float32]) -> float:
-    """Largest normalised correlation of a painting's middle, in the 8 symmetries of the square, with an image's places.
-
-    Parameters
-    ----------
-    painted, image
-        (h, w) grey; a painting's middle is cut to fit where the image is smaller. 0 where the painting is flat.
-    """
-    extent = [round(INNER * side) for side in painted.shape]
-    extent = [min([side, *image.shape]) for side in extent]
-    top, left = ((side - own) // 2 for side, own in zip(painted.shape, extent, strict=True))
-    inner = painted[top : top + extent[0], left : left + extent[1]]
-    if inner.std() < FLAT or image.std() < FLAT:
-        return 0.0
-    return float(max(match_template(image, each).max() for each in symmetries(inner)))
-
-
-def symmetries(planes: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Turn and mirror planes (..., H, W) in the 8 ways of the square."""
-    return [np.rot90(each, quarter, (-2, -1)) for each in (planes, planes[..., ::-1]) for quarter in range(4)]

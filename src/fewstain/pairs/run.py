@@ -87,7 +87,7 @@ def make_pairs(
     made = make_batches(generator, folder, batches, request.n, request.seed)
     if shard is not None:
         return made
-    return _gathered(folder, out, _limits(asked, stain, likeness, request.kind))
+    return _gathered(folder, out, _limits(asked, stain, likeness, request.kind), likeness)
 
 
 def gather_pairs(results: Path, data: Path, out: Path, asked: Asked, *, state: Path | None = None) -> Gathered:
@@ -105,11 +105,11 @@ def gather_pairs(results: Path, data: Path, out: Path, asked: Asked, *, state: P
     _check_asked(asked, kind)
     folder = denoiser_folder(results, kind)
     likeness = stain.likeness(folder, open_denoiser(folder)[1], identity["side"])
-    return _gathered(batches, out, _limits(asked, stain, likeness, kind))
+    return _gathered(batches, out, _limits(asked, stain, likeness, kind), likeness)
 
 
-def _gathered(folder: Path, out: Path, limits: Limits) -> Gathered:
-    gathered = gather(folder, out, read_json(folder / IDENTITY_FILE), limits)
+def _gathered(folder: Path, out: Path, limits: Limits, likeness: Likeness) -> Gathered:
+    gathered = gather(folder, out, read_json(folder / IDENTITY_FILE), limits, likeness)
     forget_others(folder)
     return gathered
 

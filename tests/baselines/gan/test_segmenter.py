@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,7 @@ import torch
 from fewstain.baselines.gan import segmenter as module
 from fewstain.baselines.gan.projection import cut_crops, project
 from fewstain.baselines.gan.segmenter import DatasetGanSegmenter
+from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.labeled_window import label_window
 from fewstain.settings import PixelSettings
 
@@ -60,6 +63,36 @@ def test_pairs_are_painted_labeled_filtered_and_learned_from(gan, monkeypatch):
     DatasetGanSegmenter(gan, FEW, {"steps": 1}, **options).fit([window(32)])
     assert len(calls) == 1  # the folds share what depends on no label
     assert len(shared) == 1
+
+
+def test_painted_images_are_decoded_as_held_out_crops_say(gan, monkeypatch):
+    held, decoders = [], []
+    choose, decode = module.choose_decoder, module.decode_maps
+
+    def choosing(held_out, *arguments):
+        held.append([(window.name, tuple(maps.distance.shape)) for window, maps in held_out.some()])
+        return choose(held_out, *arguments)
+
+    monkeypatch.setattr(module, "choose_decoder", choosing)
+    monkeypatch.setattr(module, "decode_maps", lambda maps, decoder: decoders.append(decoder) or decode(maps, decoder))
+    settings = FEW.model_copy(update={"folds": 2, "decoder_trials": 3, "decoders": 2})
+    windows = [replace(window(20), name=name, group=name) for name in "abc"]
+    DatasetGanSegmenter(gan, settings, {"steps": 1}, pairs=2, projection_steps=1).fit(windows)
+    assert held == [[("a+0+0", (1, 20, 20)), ("b+0+0", (1, 20, 20)), ("c+0+0", (1, 20, 20))]]
+    assert len(decoders) == 2
+    assert all(isinstance(each, Consensus) for each in decoders)
+
+
+def test_the_segmenter_sees_pairs_by_a_share_and_no_window_twice(gan, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        module.UNetSegmenter, "fit", lambda self, windows, pairs, share: seen.append((len(windows), len(pairs), share))
+    )
+    DatasetGanSegmenter(gan, FEW, {"steps": 1}, pairs=10, projection_steps=1).fit([window(32)])
+    annotate = lambda image: (image[0] > 0).astype(np.int32)  # noqa: E731
+    few = FEW.model_copy(update={"decoder_trials": 1})
+    DatasetGanSegmenter(gan, few, {"steps": 1}, pairs=10, annotate=annotate).fit([window(32)])
+    assert seen == [(1, 9, 0.5), (0, 9, 1.0)]
 
 
 def test_an_annotator_labels_generated_images_instead(gan, monkeypatch):

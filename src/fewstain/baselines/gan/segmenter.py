@@ -17,13 +17,18 @@ from torch import Tensor
 
 from fewstain.baselines.gan.projection import cut_crops, project
 from fewstain.baselines.gan.training import Gan
+from fewstain.baselines.tuned import MOST_TUNING_WINDOWS, choose_decoder
 from fewstain.baselines.unet import CLASSES, UNetSegmenter
 from fewstain.diffusion.progress import StepProgress
+from fewstain.pixels.choose import MEMBERS_PER_FOLD
+from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.decode import DecoderParameters
 from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps
+from fewstain.pixels.folds import assign_folds, learnable
 from fewstain.pixels.gather import gather
 from fewstain.pixels.labeled_window import LabeledWindow, label_window
 from fewstain.pixels.projection import Projection, fit_projection
+from fewstain.pixels.proposals import HeldOutMaps
 from fewstain.pixels.table import PROJECTION_PIXELS, PixelTable, gather_pixels
 from fewstain.pixels.training import train_ensemble
 from fewstain.pixels.tune import decode_maps, decoder_candidates
@@ -38,14 +43,15 @@ Annotate = Callable[[NDArray[np.float32]], NDArray[np.int32]]
 
 @dataclass
 class DatasetGanSegmenter:
-    """Labeled windows -> their latents -> ensemble -> pairs -> a U-Net on pairs and windows.
+    """Labeled windows -> their latents -> ensemble and its decoder -> pairs -> a U-Net on pairs and windows.
 
     Parameters
     ----------
     gan
         Trained.
     settings
-        Of the ensemble; `components` of each of the generator's maps.
+        Of the ensemble, and of the choice of the decoder that labels painted images; `components` of each of the
+        generator's maps.
     budget
         `steps` or `seconds` of the U-Net.
     pairs
@@ -82,12 +88,12 @@ class DatasetGanSegmenter:
         else:
             latents, crops = self._annotated()
             real = []
-        ensemble, projection = self._fit_ensemble(latents, crops)
-        pairs = self._generate(ensemble, projection, decoder_candidates(windows, 1)[0])
+        projection, table = self._table(latents, crops)
+        ensemble = self._ensemble(table, [torch.arange(len(table))] * self.settings.members)
+        pairs = self._generate(ensemble, projection, self._decoder(latents, crops, projection, table))
         self.kept = len(pairs)
-        repeated = round(REAL_SHARE / (1 - REAL_SHARE) * len(pairs) / max(len(real), 1))
         self.unet = UNetSegmenter(**self.budget, device=self.device, seed=self.seed, crop=self.gan.generator.side)
-        self.unet.fit([*pairs, *real * max(1, repeated)])
+        self.unet.fit(real, pairs, 1 - REAL_SHARE if real else 1.0)
         return self
 
     def predict(self, image: NDArray[np.float32]) -> PixelMaps:
@@ -123,8 +129,8 @@ class DatasetGanSegmenter:
         ]
         return latents, labeled
 
-    def _fit_ensemble(self, latents: Tensor, crops: Sequence[LabeledWindow]) -> tuple[PixelEnsemble, Projection]:
-        """Train the ensemble on the features of latents at pixels of their crops."""
+    def _table(self, latents: Tensor, crops: Sequence[LabeledWindow]) -> tuple[Projection, PixelTable]:
+        """Gather the features of latents at pixels of their crops, and fit the projection that makes them few."""
         rng = np.random.default_rng(self.seed)
         samples = [[each.numpy() for each in self._sample(one, rng)] for one in latents]
         together = (np.concatenate(each) for each in zip(*samples, strict=True))
@@ -134,12 +140,40 @@ class DatasetGanSegmenter:
             gather_pixels(projection.apply(self._maps(one)), crop, number, pixels, rng)
             for number, (one, crop) in enumerate(zip(latents, crops, strict=True))
         ]
-        table = PixelTable.joined(parts)
-        everything = [torch.arange(len(table))] * self.settings.members
-        columns = torch.arange(table.features.shape[1])
-        place = self.gan.augmentation.device
-        ensemble = train_ensemble(table, columns, everything, CLASSES, self.settings, seed=self.seed, device=place)
-        return ensemble, projection
+        return projection, PixelTable.joined(parts)
+
+    def _ensemble(self, table: PixelTable, allowed: Sequence[Tensor]) -> PixelEnsemble:
+        columns, place = torch.arange(table.features.shape[1]), self.gan.augmentation.device
+        return train_ensemble(table, columns, allowed, CLASSES, self.settings, seed=self.seed, device=place)
+
+    def _decoder(
+        self, latents: Tensor, crops: Sequence[LabeledWindow], projection: Projection, table: PixelTable
+    ) -> DecoderParameters | Consensus:
+        """Choose the decoder of painted images by crops that small ensembles have not seen, all trained in one pass.
+
+        Without views, which would have to be projected too. The default where the crops are too few, or too near to one
+        another, to hold some out.
+        """
+        default = decoder_candidates(crops, 1)[0]
+        if len(crops) < 2:
+            return default
+        fold = assign_folds(crops, self.settings.folds, self.seed)
+        allowed = [learnable(table, crops, fold, held_out) for held_out in range(int(fold.max()) + 1)]
+        if not all(len(each) for each in allowed):
+            return default
+        ensemble = self._ensemble(table, [each for each in allowed for _ in range(MEMBERS_PER_FOLD)])
+        of_fold = [
+            ensemble.select(range(first, first + MEMBERS_PER_FOLD))
+            for first in range(0, len(allowed) * MEMBERS_PER_FOLD, MEMBERS_PER_FOLD)
+        ]
+        chosen = np.sort(np.random.default_rng(self.seed).permutation(len(crops))[:MOST_TUNING_WINDOWS])
+        maps = [self._map(of_fold[fold[index]], projection, latents[index], crops[index]) for index in chosen]
+        return choose_decoder(HeldOutMaps([crops[index] for index in chosen], maps), self.settings, self.seed)
+
+    @torch.inference_mode()
+    def _map(self, ensemble: PixelEnsemble, projection: Projection, latents: Tensor, crop: LabeledWindow) -> PixelMaps:
+        side = self.gan.generator.side
+        return ensemble.predict(projection.apply(self._maps(latents)), (side, side)).cut(*crop.inside)
 
     @torch.inference_mode()
     def _maps(self, latents: Tensor) -> list[Tensor]:
@@ -155,7 +189,7 @@ class DatasetGanSegmenter:
 
     @torch.inference_mode()
     def _generate(
-        self, ensemble: PixelEnsemble, projection: Projection, decoder: DecoderParameters
+        self, ensemble: PixelEnsemble, projection: Projection, decoder: DecoderParameters | Consensus
     ) -> list[LabeledWindow]:
         """Paint and label images; those the ensemble is surest of, in the order they were painted."""
         side = self.gan.generator.side
