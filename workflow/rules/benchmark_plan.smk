@@ -1,7 +1,8 @@
 # What the rules of the benchmark need to know: cells, what they build on, and where all of it lies.
 
 from fewstain.benchmark.identity import numbers_of
-from fewstain.benchmark.plan import budget_options, cell_options, channel_options, make_plan
+from fewstain.benchmark.plan import budget_options, cell_options, make_plan
+from fewstain.benchmark.plan import channel_options as options_of_channels  # the workflow has channel_options of its own
 
 CHANNELS = {name: own.channels for name, own in CONFIG.datasets.items() if own.channels is not None}
 
@@ -66,7 +67,7 @@ def pool_needs(wildcards):
 
 def pool_words(wildcards):
     training = POOL_TRAININGS[wildcards.pooltraining]
-    words = [str(training.source), "--kind", training.kind] + channel_options(training.channels)
+    words = [str(training.source), "--kind", training.kind] + options_of_channels(training.channels)
     if training.kind != "diffusion":
         words += budget_options(CONFIG.benchmark, pool_folder(training.like) if training.like else None)
     return words + cli_options(numbers_of(CONFIG.benchmark), CONFIG.benchmark.preset)
