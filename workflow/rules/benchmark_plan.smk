@@ -2,7 +2,9 @@
 
 from fewstain.benchmark.identity import numbers_of
 from fewstain.benchmark.plan import budget_options, cell_options, make_plan
-from fewstain.benchmark.plan import channel_options as options_of_channels  # the workflow has channel_options of its own
+
+# Under a name of its own: the workflow has a channel_options already, and all its files share their names.
+from fewstain.benchmark.plan import channel_options as options_of_channels
 
 CHANNELS = {name: own.channels for name, own in CONFIG.datasets.items() if own.channels is not None}
 
