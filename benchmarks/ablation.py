@@ -22,7 +22,7 @@ from fewstain.benchmark.trial import build_dataset
 from fewstain.dataset import open_dataset
 from fewstain.diffusion.network import Denoiser, load_denoiser
 from fewstain.diffusion.record import read_record
-from fewstain.pixels.choose import FeatureChoice, predict_held_out
+from fewstain.pixels.choose import FeatureChoice, predict_held_out, train_folds
 from fewstain.pixels.features import block_names
 from fewstain.pixels.fit import labeled_features
 from fewstain.pixels.labeled_window import LabeledWindow
@@ -74,7 +74,7 @@ def run(name: str, windows: Sequence[LabeledWindow], denoiser: Denoiser, seed: i
     start = time.monotonic()
     features = labeled_features(windows, denoiser, settings, n_classes=3, seed=seed, autocast=True)
     choice = FeatureChoice(settings.timesteps if use_denoiser else (), block_names(denoiser))
-    maps = predict_held_out(features, choice, settings, seed)
+    maps = predict_held_out(features, choice, train_folds(features, choice, settings, seed))
     seconds = time.monotonic() - start
     trials = try_decoders(maps, windows, decoder_candidates(windows, settings.decoder_trials, seed))
     best = trials.average_precision()[trials.best()]

@@ -133,7 +133,7 @@ def run(
     settings = PixelSettings(decoder_trials=trials)
     features = labeled_features(windows, view_of, settings, seed)
     candidates = compare_choices(features, [FILTERS], settings, seed)
-    chosen = tune_winners(features, candidates, settings, seed)[0]
+    chosen = tune_winners(features, candidates)[0]
     ensemble = fit_final(features, FILTERS, settings, seed)
     maps = [predict(ensemble, window) for window in further]
     found = try_decoders(maps, further, chosen.trials.parameters)

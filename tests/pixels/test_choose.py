@@ -11,6 +11,7 @@ from fewstain.pixels.choose import (
     compare_choices,
     fit_final,
     predict_held_out,
+    train_folds,
     tune_winners,
 )
 from fewstain.pixels.folds import assign_folds
@@ -75,8 +76,12 @@ def test_maps_and_columns_of_a_choice(features):
     assert features.columns_of(FeatureChoice((1, 9), ("coarse",))).tolist() == [0, 1, 3]
 
 
+def held_out_maps(features, choice):
+    return predict_held_out(features, choice, train_folds(features, choice, SETTINGS, 0))
+
+
 def test_held_out_maps_are_of_the_window_alone(features):
-    maps = predict_held_out(features, FeatureChoice((1,), ("coarse",)), SETTINGS, 0)
+    maps = held_out_maps(features, FeatureChoice((1,), ("coarse",)))
     for found, window in zip(maps, features.windows, strict=True):
         assert found.probabilities.shape == (1, 3, *window.labels.shape)
         foreground = 1 - found.probabilities[0, 0].numpy()
@@ -91,7 +96,7 @@ def test_a_window_does_not_teach_its_own_ensemble(features):
     poisoned = LabeledFeatures(
         **(vars(features) | {"table": type(features.table)(**(vars(features.table) | {"classes": classes}))})
     )
-    before, after = (predict_held_out(each, choice, SETTINGS, 0) for each in (features, poisoned))
+    before, after = (held_out_maps(each, choice) for each in (features, poisoned))
     assert torch.equal(before[1].probabilities, after[1].probabilities)
     assert not torch.equal(before[0].probabilities, after[0].probabilities)
 
@@ -118,7 +123,7 @@ def test_winners_are_tuned_on_held_out_views_too(features):
     with_views = replace(features, views=views, project=project)
     choices = [FeatureChoice((1,), ("coarse",)), FeatureChoice((9,), BLOCKS)]
     candidates = compare_choices(with_views, choices, SETTINGS, 0)
-    useful, noise = tune_winners(with_views, candidates, SETTINGS, 0)
+    useful, noise = tune_winners(with_views, candidates)
     assert noise is candidates[1]
     assert asked == ["w0", "w1", "w2"] * 2  # each view once, however many folds there are
     assert useful.trials is candidates[0].trials
@@ -131,7 +136,7 @@ def test_winners_are_tuned_on_held_out_views_too(features):
     assert useful.decoder(2).decoders == useful.decoder_trials.best_sets(2)
     assert useful.seen.views is views
     assert [each.distance.shape for each in useful.seen.view_maps] == [(1, *each.labels.shape) for each in views]
-    assert tune_winners(features, candidates, SETTINGS, 0) == candidates  # no views: nothing more to try
+    assert tune_winners(features, candidates) == candidates  # no views: nothing more to try
 
 
 def test_the_final_ensemble_takes_raw_maps_of_the_choice(features):

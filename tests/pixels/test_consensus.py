@@ -71,6 +71,15 @@ def test_one_decoder_decodes_as_it_does_alone():
     assert not Consensus((parameters, strict, strict)).decode([maps]).labels.any()
 
 
+def test_each_decoder_proposes_in_its_place():
+    """Of two models' maps, by decoders whose thresholds take turns."""
+    disc = (np.hypot(*(np.mgrid[:20, :20] - 10)) < 6).astype(float)
+    of_model = [(disc, 0 * disc, disc), (0.5 * disc, 0 * disc, disc)]
+    low, high = (DecoderParameters(foreground_threshold=threshold) for threshold in (0.4, 0.6))
+    proposed = Consensus((high, low, high, low), sources=(0, 1, 1, 0)).propose(of_model)
+    assert [int(labels.max()) for labels in proposed] == [1, 1, 0, 1]
+
+
 def test_with_a_score_the_likelier_of_two_overlapping_objects_is_taken():
     """Two discs that touch: one parameter set leaves them together, the other takes them apart."""
     y, x = np.mgrid[:40, :60]

@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 from fewstain.evaluate.matching import match
 from fewstain.evaluate.scores import ScoreSum
 from fewstain.images.read import read_labels, stem
-from fewstain.pixels.decode import DecoderParameters, decode
+from fewstain.pixels.decode import DecoderParameters, decode, decode_each
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.labeled_window import label_window
 from fewstain.pixels.proposals import HeldOutMaps
@@ -47,6 +47,22 @@ def touching_squares():
 
 def test_two_squares_that_touch_are_two():
     assert_array_equal(decode_labels(touching_squares()), touching_squares())
+
+
+def test_many_parameter_sets_find_what_each_finds_alone():
+    labels = touching_squares()
+    targets = pixel_targets(labels)
+    maps = labels > 0, targets.classes == BOUNDARY, targets.distance
+    sets = [
+        PLAIN,
+        replace(PLAIN, h=0.99, shape_weight=0),
+        replace(PLAIN, foreground_threshold=1.0),
+        replace(PLAIN, min_area=90),
+    ]
+    found = decode_each(*maps, sets)
+    assert [int(each.max()) for each in found] == [2, 1, 0, 1]
+    for each, parameters in zip(found, sets, strict=True):
+        assert_array_equal(each, decode(*maps, parameters))
 
 
 def test_seeds_that_rise_less_than_h_are_one():

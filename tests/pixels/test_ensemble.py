@@ -18,14 +18,22 @@ def random_ensemble(members, features, classes=3, seed=0):
     return ensemble.eval()
 
 
+def plain_outputs(ensemble, features):
+    """(members, N, F) -> (members, N, K + 1), layer by layer, of standardised features."""
+    rows = (features - ensemble.mean) / ensemble.std
+    for number, (weight, bias) in enumerate(zip(ensemble.weights, ensemble.biases, strict=True)):
+        rows = (rows.relu() if number else rows) @ weight + bias
+    return rows.detach()
+
+
 def plain_prediction(ensemble, maps, size):
     """Upsample every feature, apply every member to every pixel."""
     upsampled = [functional.interpolate(each, size, mode="bilinear", align_corners=False) for each in maps]
     features = torch.cat(upsampled, dim=1)
     batch, channels = features.shape[:2]
     pixels = features.permute(0, 2, 3, 1).reshape(1, -1, channels).expand(ensemble.members, -1, -1)
-    with torch.no_grad():
-        logits, distance = ensemble(pixels)
+    outputs = plain_outputs(ensemble, pixels)
+    logits, distance = outputs[..., :-1], outputs[..., -1]
     probabilities = logits.softmax(-1).reshape(ensemble.members, batch, *size, -1).movedim(-1, 2)
     return probabilities, distance.sigmoid().reshape(ensemble.members, batch, *size).mean(0)
 
@@ -47,6 +55,15 @@ def test_small_maps_give_what_upsampled_features_give(shapes, size, members, bat
     torch.testing.assert_close(found.uncertainty, jensen_shannon(probabilities), atol=1e-4, rtol=0)
     for old, new in zip(before, maps, strict=True):
         assert torch.equal(old, new)
+
+
+def test_outputs_are_of_standardised_features():
+    ensemble = random_ensemble(3, 5)
+    features = 100 + torch.randn(3, 7, 5, generator=torch.Generator().manual_seed(2))
+    logits, distance = ensemble(features)
+    expected = plain_outputs(ensemble, features)
+    torch.testing.assert_close(logits, expected[..., :-1], rtol=1e-4, atol=1e-2)
+    torch.testing.assert_close(distance, expected[..., -1], rtol=1e-4, atol=1e-2)
 
 
 def test_select_keeps_the_members():

@@ -116,10 +116,10 @@ def train_folds(
 
 
 def predict_held_out(
-    features: LabeledFeatures, choice: FeatureChoice, settings: PixelSettings, seed: int
+    features: LabeledFeatures, choice: FeatureChoice, ensembles: Sequence[PixelEnsemble]
 ) -> list[PixelMaps]:
-    """Map each window with an ensemble that has not seen it."""
-    ensembles, used = train_folds(features, choice, settings, seed), features.maps_of(choice)
+    """Map each window with the one of `train_folds`' ensembles that has not seen it."""
+    used = features.maps_of(choice)
     return [
         _map_window(ensembles[fold], window, [maps[index] for index in used])
         for window, maps, fold in zip(features.windows, features.maps, features.fold, strict=True)
@@ -134,9 +134,10 @@ def _map_window(ensemble: PixelEnsemble, window: LabeledWindow, maps: Sequence[T
 
 @dataclass(frozen=True)
 class Candidate(HeldOut):
-    """One choice of features, its held-out maps and what the decoders made of them."""
+    """One choice of features, its ensembles of `train_folds`, held-out maps and what the decoders made of them."""
 
     choice: FeatureChoice
+    ensembles: Sequence[PixelEnsemble]
 
     def row(self, chosen: bool) -> dict[str, object]:
         """One row of the table behind the choice."""
@@ -161,17 +162,16 @@ def compare_choices(
     decoders = decoder_candidates(features.windows, settings.decoder_trials, seed)
     candidates = []
     for choice in choices:
-        maps = predict_held_out(features, choice, settings, seed)
+        ensembles = train_folds(features, choice, settings, seed)
+        maps = predict_held_out(features, choice, ensembles)
         trials = try_decoders(maps, features.windows, decoders)
-        candidates.append(Candidate(HeldOutMaps(features.windows, maps), trials, choice=choice))
+        candidates.append(Candidate(HeldOutMaps(features.windows, maps), trials, choice=choice, ensembles=ensembles))
         if advance:
             advance()
     return candidates
 
 
-def tune_winners(
-    features: LabeledFeatures, candidates: Sequence[Candidate], settings: PixelSettings, seed: int
-) -> list[Candidate]:
+def tune_winners(features: LabeledFeatures, candidates: Sequence[Candidate]) -> list[Candidate]:
     """Try the decoders of every candidate that wins, on all windows or without those of a fold, on held-out views too.
 
     Two dozen windows hold few objects that no edge cuts, and fewer that touch: by them alone the decoder is chosen as
@@ -188,14 +188,13 @@ def tune_winners(
     masks = [None, *(features.fold != held_out for held_out in range(int(features.fold.max()) + 1))]
     winners = [winner(candidates, mask) for mask in masks]
     winning = [index for index, each in enumerate(candidates) if any(each is best for best in winners)]
-    ensembles = [train_folds(features, candidates[index].choice, settings, seed) for index in winning]
     found: list[list[PixelMaps]] = [[] for _ in winning]
     for number, view in enumerate(features.views):
         fold = int(features.fold[number % len(features.windows)])
         maps = features.project(view)
-        for own, index, of_fold in zip(found, winning, ensembles, strict=True):
-            used = features.maps_of(candidates[index].choice)
-            own.append(_map_window(of_fold[fold], view, [maps[each] for each in used]))
+        for own, candidate in zip(found, (candidates[index] for index in winning), strict=True):
+            used = features.maps_of(candidate.choice)
+            own.append(_map_window(candidate.ensembles[fold], view, [maps[each] for each in used]))
     tuned = list(candidates)
     for own, index in zip(found, winning, strict=True):
         candidate = candidates[index]

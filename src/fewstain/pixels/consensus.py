@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from fewstain.evaluate.matching import best_ious
-from fewstain.pixels.decode import DecoderParameters, decode
+from fewstain.pixels.decode import DecoderParameters, decode_each
 from fewstain.pixels.object_score import Describer, Maps, ObjectScore
 from fewstain.pixels.threads import in_threads
 
@@ -94,8 +94,17 @@ class Consensus:
     def propose(self, maps: Sequence[Maps]) -> list[NDArray[np.int32]]:
         """Decode with each parameter set by itself: (H, W) labels of each."""
         sources = self.sources or (0,) * len(self.decoders)
-        of_decoder = [(*maps[source], each) for source, each in zip(sources, self.decoders, strict=True)]
-        return in_threads(lambda each: decode(*each), of_decoder)
+        groups: dict[tuple[int, float], list[int]] = {}  # decoders of the same components, which are found once
+        for number, (source, decoder) in enumerate(zip(sources, self.decoders, strict=True)):
+            groups.setdefault((source, decoder.foreground_threshold), []).append(number)
+
+        def decoded(group: tuple[int, list[int]]) -> list[NDArray[np.int32]]:
+            source, numbers = group
+            return decode_each(*maps[source], [self.decoders[number] for number in numbers])
+
+        found = in_threads(decoded, [(source, numbers) for (source, _), numbers in groups.items()])
+        by_number = dict(zip(chain(*groups.values()), chain(*found), strict=True))
+        return [by_number[number] for number in range(len(self.decoders))]
 
 
 @dataclass(frozen=True)

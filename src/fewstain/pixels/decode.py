@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,23 +73,83 @@ def decode(
     ndarray
         (H, W) int32 labels 1..n, 0 = background; without holes, but for background that several objects enclose.
     """
-    mask = foreground > parameters.foreground_threshold
+    return decode_each(foreground, boundary, distance, [parameters])[0]
+
+
+def decode_each(
+    foreground: NDArray[np.floating],
+    boundary: NDArray[np.floating],
+    distance: NDArray[np.floating],
+    parameter_sets: Sequence[DecoderParameters],
+) -> list[NDArray[np.int32]]:
+    """Decode one image with each of several parameter sets; those of one threshold share the components it has.
+
+    Takes the planes of `decode`, and returns what it would for each set.
+    """
+    known: dict[tuple[float, float], Components] = {}
+    found = []
+    for parameters in parameter_sets:
+        key = parameters.foreground_threshold, parameters.max_radius
+        if key not in known:
+            known[key] = find_components(foreground, *key)
+        found.append(_split_components(known[key], boundary, distance, parameters))
+    return found
+
+
+@dataclass(frozen=True)
+class Components:
+    """The connected components of a foreground without its holes.
+
+    Attributes
+    ----------
+    numbers
+        (H, W) 1..count, 0 = background.
+    count
+        Of components.
+    enclosed
+        (H, W) bool, background that objects enclose: holes too large to be filled at once.
+    radius
+        (count + 1,) largest depth in each component, pixels, from 1 to the largest radius of an object; 0 = background.
+    shape
+        (H, W) depth over that radius, [0, 1].
+    """
+
+    numbers: NDArray[np.int32]
+    count: int
+    enclosed: NDArray[np.bool_]
+    radius: NDArray[np.float64]
+    shape: NDArray[np.float64]
+
+
+def find_components(foreground: NDArray[np.floating], threshold: float, max_radius: float) -> Components:
+    """Threshold a foreground (H, W) and fill its holes; see `DecoderParameters`."""
+    mask = foreground > threshold
     holes = ndimage.binary_fill_holes(mask) & ~mask
-    enclosed = remove_small_objects(holes, max_size=int(LARGEST_HOLE * np.pi * parameters.max_radius**2))
+    enclosed = remove_small_objects(holes, max_size=int(LARGEST_HOLE * np.pi * max_radius**2))
     mask |= holes & ~enclosed
-    components, n_components = ndimage.label(mask)
-    if n_components == 0:
-        return np.zeros(mask.shape, np.int32)
+    numbers, count = ndimage.label(mask)
     depth = np.full(mask.shape, np.inf) if mask.all() else ndimage.distance_transform_edt(mask)
-    radius = np.zeros(n_components + 1)
-    np.maximum.at(radius, components.ravel(), depth.ravel())
-    radius = np.clip(radius, 1.0, max(parameters.max_radius, 1.0))
-    shape = np.minimum(depth / radius[components], 1.0)
-    seed_map = (1 - parameters.shape_weight) * distance + parameters.shape_weight * shape
+    radius = np.zeros(count + 1)
+    np.maximum.at(radius, numbers.ravel(), depth.ravel())
+    radius = np.clip(radius, 1.0, max(max_radius, 1.0))
+    return Components(numbers, count, enclosed, radius, np.minimum(depth / radius[numbers], 1.0))
+
+
+def _split_components(
+    found: Components,
+    boundary: NDArray[np.floating],
+    distance: NDArray[np.floating],
+    parameters: DecoderParameters,
+) -> NDArray[np.int32]:
+    """Split components into objects; see `decode`."""
+    if found.count == 0:
+        return np.zeros(found.numbers.shape, np.int32)
+    mask = found.numbers > 0
+    seed_map = (1 - parameters.shape_weight) * distance + parameters.shape_weight * found.shape
     seed_map = np.clip(seed_map - parameters.boundary_weight * boundary, 0.0, None) * mask
-    seed_map = _smooth(seed_map, components, parameters.smoothing * radius) * mask
-    labels = _split(seed_map, components, n_components, parameters.h)
-    return _drop_small(_fill(labels, enclosed), parameters.min_area)
+    seed_map = _smooth(seed_map, found.numbers, parameters.smoothing * found.radius) * mask
+    labels = _split(seed_map, found.numbers, found.count, parameters.h)
+    return _drop_small(_fill(labels, found.enclosed), parameters.min_area)
 
 
 def _smooth(seed_map: NDArray, components: NDArray, sigmas: NDArray) -> NDArray:

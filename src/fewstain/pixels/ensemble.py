@@ -47,7 +47,7 @@ class PixelMaps:
 class PixelEnsemble(nn.Module):
     """`members` MLPs F -> hidden[0] -> hidden[1] -> K class logits and a distance, as one batch of matrices.
 
-    Features are standardised with the buffers `mean` and `std`; applied to maps, that folds into the first layer.
+    Features are standardised with the buffers `mean` and `std`, which folds into the first layer.
     """
 
     mean: Tensor
@@ -95,13 +95,18 @@ class PixelEnsemble(nn.Module):
         logits, distance_logit
             (members, N, K) and (members, N).
         """
-        hidden = (features - self.mean) / self.std
-        last = len(self.weights) - 1
-        for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+        layers = [self._first_layer_of_raw(), *zip(self.weights[1:], self.biases[1:], strict=True)]
+        hidden = features
+        for index, (weight, bias) in enumerate(layers):
             hidden = torch.baddbmm(bias, hidden, weight)
-            if index < last:
+            if index < len(layers) - 1:
                 hidden = functional.dropout(functional.relu(hidden), self.dropout, self.training)
         return hidden[..., :-1], hidden[..., -1]
+
+    def _first_layer_of_raw(self) -> tuple[Tensor, Tensor]:
+        """Fold the standardisation into the first layer: weights (members, F, h1) and biases (members, 1, h1)."""
+        weights = self.weights[0] / self.std[:, None]
+        return weights, self.biases[0] - torch.einsum("f,mfh->mh", self.mean, weights)[:, None]
 
     def select(self, members: Sequence[int]) -> PixelEnsemble:
         """Return the ensemble of some of the members only."""
@@ -128,12 +133,11 @@ class PixelEnsemble(nn.Module):
         size
             (H, W) of the result.
         """
-        weights = self.weights[0] / self.std[:, None]
-        biases = self.biases[0][:, 0] - torch.einsum("f,mfh->mh", self.mean, weights)
+        weights, biases = self._first_layer_of_raw()
         logits, distance = [], []
         for member in range(self.members):
             hidden = _hidden_layers(
-                maps, weights[member], biases[member], self.weights[1][member], self.biases[1][member], size
+                maps, weights[member], biases[member, 0], self.weights[1][member], self.biases[1][member], size
             )
             last = _pointwise(hidden, self.weights[2][member], self.biases[2][member]).unflatten(2, size)
             logits.append(last[:, :-1])

@@ -143,7 +143,7 @@ def fit_features(
         Called on the way, len(choices) + 2 times and once for each fold.
     """
     candidates = compare_choices(features, choices, settings, seed, advance)
-    candidates = tune_winners(features, candidates, settings, seed)
+    candidates = tune_winners(features, candidates)
     advance()
     best = winner(candidates)
     ensemble = fit_final(features, best.choice, settings, seed)

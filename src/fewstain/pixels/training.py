@@ -67,7 +67,8 @@ def train_ensemble(
     for _ in range(settings.steps):
         drawn = [own[torch.randint(len(own), (settings.batch_pixels,), generator=generator)] for own in bootstraps]
         batch = torch.stack(drawn).to(device)
-        loss = pixel_loss(ensemble, features[batch].float(), classes[batch], distance[batch])
+        rows = features.index_select(0, batch.flatten()).unflatten(0, batch.shape)  # by whole rows: faster than [batch]
+        loss = pixel_loss(ensemble, rows.float(), classes[batch], distance[batch])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -12,7 +12,7 @@ from sklearn.model_selection import ParameterSampler
 from fewstain.evaluate.matching import label_overlap, left_out, match_overlap
 from fewstain.evaluate.scores import THRESHOLDS
 from fewstain.pixels.consensus import Consensus
-from fewstain.pixels.decode import DecoderParameters, decode
+from fewstain.pixels.decode import DecoderParameters, decode, decode_each
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.proposals import HeldOutMaps, decodable
@@ -114,14 +114,13 @@ def try_decoders(
         Parameter sets.
     """
 
-    def counts(trial: tuple[DecoderParameters, LabeledWindow, PixelMaps]) -> list[tuple[int, int, int]]:
-        parameters, window, seen = trial
-        return _counts(window.labels, decode_maps(seen, parameters))
+    def counts(seen: tuple[LabeledWindow, PixelMaps]) -> list[list[tuple[int, int, int]]]:
+        window, own = seen
+        return [_counts(window.labels, labels) for labels in decode_each(*decodable(own)[0], candidates)]
 
-    of_window = list(zip(windows, maps, strict=True))
-    trials = [(parameters, *each) for parameters in candidates for each in of_window]
-    counted = np.array(in_threads(counts, trials))
-    return DecoderTrials(tuple(candidates), counted.reshape(len(candidates), len(of_window), len(THRESHOLDS), 3))
+    counted = np.array(in_threads(counts, zip(windows, maps, strict=True)))
+    by_candidate = counted.reshape(len(windows), len(candidates), len(THRESHOLDS), 3).swapaxes(0, 1)
+    return DecoderTrials(tuple(candidates), np.ascontiguousarray(by_candidate))
 
 
 def try_on_all(held_out: HeldOutMaps, candidates: Sequence[DecoderParameters]) -> DecoderTrials:
