@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from fewstain.cli import run as cli
 from fewstain.diffusion.methods import METHODS
 from fewstain.images.normalise import Normaliser
+from fewstain.images.read import read_image
 from fewstain.images.write import write_image
 from fewstain.toolbox import Method
 
@@ -152,12 +153,22 @@ def test_images_of_another_kind_are_told(fewstain, tmp_path, capsys, verb, shape
     assert told in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["edit", "invert"])
-def test_images_of_a_size_that_the_network_cannot_take_are_told(fewstain, tmp_path, capsys, verb):
+def test_images_of_a_size_that_the_network_cannot_take_are_told_before_any_is_inverted(
+    fewstain, image, tmp_path, capsys
+):
     path = tmp_path / "other.tif"
     write_image(path, np.ones((17, 16, 2), np.uint16))
-    assert fewstain(verb, path, "--out", tmp_path / "out") == 2
-    assert "17 x 16 pixels; this denoiser needs multiples of 2, as 16 x 16" in capsys.readouterr().err
+    assert fewstain("invert", image, path, "--out", tmp_path / "out") == 2
+    told = "other.tif: 17 x 16 pixels; this denoiser needs multiples of 2, as 16 x 16; cut or pad it"
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_images_of_any_size_are_edited(fewstain, tmp_path):
+    path = tmp_path / "other.tif"
+    write_image(path, np.ones((17, 16, 2), np.uint16))
+    assert fewstain("edit", path, "--out", tmp_path / "out") == 0
+    assert read_image(tmp_path / "out" / "other.tif").pixels.shape == (17, 16, 2)
 
 
 @pytest.mark.parametrize("verb", ["edit", "invert", "noise"])

@@ -40,7 +40,6 @@ class LayoutSettings(DiffusionSettings):
     batch_size: int = Field(8, ge=1)
     steps: int = Field(1000, ge=1)
     betas: Literal["linear", "cosine"] = "cosine"
-    prediction: Literal["epsilon", "v_prediction"] = "v_prediction"
     small_timestep_share: float = Field(0.0, ge=0, le=1, description="as of diffusion; 0 learns to paint")
 
 

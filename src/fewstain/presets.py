@@ -80,8 +80,7 @@ _GPU = Settings(
 PRESETS: dict[Preset, Settings] = {Preset.demo: _DEMO, Preset.cpu: Settings(), Preset.gpu: _GPU}
 
 # A crop is 4 times shorter in latents, and 2 times in blocks of pixels: so a crop of twice the side costs as much.
-# Velocity, for in few steps a network that predicts epsilon misses the right brightness.
-_OF_LATENTS = {"unshuffle": 1, "crop": 128, "prediction": "v_prediction", "small_timestep_share": 0.0}
+_OF_LATENTS = {"unshuffle": 1, "crop": 128, "small_timestep_share": 0.0}
 LATENT_PRESETS: dict[Preset, DiffusionSettings] = {
     preset: DiffusionSettings.model_validate(settings.diffusion.model_dump(exclude_unset=True) | _OF_LATENTS)
     for preset, settings in PRESETS.items()

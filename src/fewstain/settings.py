@@ -57,7 +57,9 @@ class DiffusionSettings(TrainingSettings):
         "their cost grows with the square of an image's or a tile's cells",
     )
     betas: Literal["linear", "cosine"] = "linear"
-    prediction: Literal["epsilon", "v_prediction"] = "epsilon"
+    prediction: Literal["epsilon", "v_prediction"] = Field(
+        "v_prediction", description="epsilon paints noise, or far too bright, after so short a training"
+    )
     train_timesteps: int = Field(1000, ge=10, description="length T of the noise schedule")
     small_timestep_share: float = Field(
         0.5,
@@ -107,9 +109,6 @@ class VaeSettings(TrainingSettings):
 class ConditionalSettings(DiffusionSettings):
     """A denoiser that takes conditions, words or images: what differs from one that takes none."""
 
-    prediction: Literal["epsilon", "v_prediction"] = Field(
-        "v_prediction", description="epsilon paints far too bright after so short a training"
-    )
     small_timestep_share: float = Field(0.0, ge=0, le=1, description="0: it is made to paint, not to give features")
     token_width: int = Field(96, ge=8, multiple_of=8, description="width of a token of the condition")
     drop: float = Field(0.1, ge=0, le=1, description="share of crops trained on without their condition")

@@ -3,7 +3,7 @@ import torch
 
 from fewstain.diffusion.network import build_denoiser
 from fewstain.pixels.extractor import build_extractor
-from fewstain.pixels.features import DiffusionFeatures, block_names, pad_to_multiple
+from fewstain.pixels.features import DiffusionFeatures, block_names
 from fewstain.settings import DiffusionSettings
 
 
@@ -86,11 +86,3 @@ def test_the_products_extractor(denoiser):
     assert (len(without), len(found), both.multiple) == (1, 2, 4)
     assert torch.equal(found[0][:, :1], image)
     torch.testing.assert_close(found[1], without[0])
-
-
-@pytest.mark.parametrize(("shape", "padded"), [((5, 8), (8, 8)), ((8, 8), (8, 8)), ((1, 3), (4, 4))])
-def test_padding(shape, padded):
-    images = torch.rand(1, 1, *shape)
-    found = pad_to_multiple(images, 4)
-    assert found.shape[2:] == padded
-    assert torch.equal(found[..., : shape[0], : shape[1]], images)

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
+from fewstain.diffusion.padding import pad_to_multiple
 from fewstain.errors import UserError
-from fewstain.pixels.features import pad_to_multiple
 
 MOST_MAPS = 8
 HEADS = {"head", "head_dist", "classifier", "fc", "fc_norm"}  # parts of names that timm gives to classifiers alone

@@ -53,8 +53,8 @@ def train(
 ) -> None:
     """Learn what a dataset's images look like, without labels: train a denoiser on all of them.
 
-    With --vae the presets have other numbers: crops of 128 pixels, blocks of 1 (unshuffle), v_prediction, and timesteps
-    drawn evenly (small_timestep_share 0).
+    With --vae the presets have other numbers: crops of 128 pixels, blocks of 1 (unshuffle), and timesteps drawn
+    evenly (small_timestep_share 0).
     """
     base = LATENT_PRESETS[preset] if vae is not None else None
     settings = section_settings(DiffusionSettings, "diffusion", preset, changes, base)

@@ -166,10 +166,15 @@ def invert(
     from fewstain.diffusion.mosaic import write_mosaic
     from fewstain.diffusion.noise_file import write_noise
     from fewstain.diffusion.pictures import check_outputs, open_denoiser, read_picture
+    from fewstain.diffusion.sampling import check_size
     from fewstain.diffusion.sampling import sample as sample_images
+    from fewstain.images.read import read_header
 
     check_outputs(images, out)
     denoiser, record = open_denoiser(diffusion, adapter, latent=True)
+    for path in images:
+        header = read_header(path)
+        check_size(denoiser, (header.height, header.width), path)
     for path in images:
         picture = read_picture(adapter or diffusion, record, path)
         found = invert_images(denoiser, picture.planes, steps=steps, rounds=rounds)

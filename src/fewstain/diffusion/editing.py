@@ -9,6 +9,7 @@ from fewstain.diffusion.draws import starting_noise, step_noise
 from fewstain.diffusion.forward import diffuse
 from fewstain.diffusion.methods import METHODS, check_method, paint
 from fewstain.diffusion.network import Denoiser
+from fewstain.diffusion.padding import pad_to_multiple
 from fewstain.diffusion.progress import StepProgress, counted
 from fewstain.diffusion.sampling import check_size
 from fewstain.errors import UserError
@@ -33,7 +34,7 @@ def edit(
     denoiser
         On the device to compute on.
     paintings
-        (n, C, H, W) in [-1, 1]; H and W multiples of `denoiser.multiple`.
+        (n, C, H, W) in [-1, 1], of any size; the network sees them mirrored up to multiples of `denoiser.multiple`.
     strength
         Where to begin, as a share of the noise schedule: 0 returns the paintings, 1 forgets them.
     steps
@@ -51,13 +52,13 @@ def edit(
     UserError
         A strength outside [0, 1]; else as `sample`, and for paintings with another number of channels.
     """
-    check_images(denoiser, paintings)
+    check_channels(denoiser, paintings)
     check_method(denoiser.scheduler, method, steps, eta)
     first = first_timestep(len(denoiser.scheduler.alphas_cumprod), strength)
     if first is None or not len(paintings):
         return paintings.clone()
     numbers, device = range(len(paintings)), denoiser.device
-    clean = denoiser.encode(paintings.to(device))
+    clean = denoiser.encode(pad_to_multiple(paintings, denoiser.multiple).to(device))
     shape = tuple(clean.shape[1:])
     timesteps = torch.full((len(paintings),), first, device=device)
     noised = diffuse(denoiser.scheduler, clean, timesteps, starting_noise(seed, numbers, shape).to(device))
@@ -73,7 +74,7 @@ def edit(
             eta=eta,
             first=first,
         )
-    return denoiser.decode(painted).cpu()
+    return denoiser.decode(painted)[..., : paintings.shape[2], : paintings.shape[3]].cpu()
 
 
 def first_timestep(train_timesteps: int, strength: float) -> int | None:
@@ -92,8 +93,13 @@ def first_timestep(train_timesteps: int, strength: float) -> int | None:
 
 def check_images(denoiser: Denoiser, images: Tensor) -> None:
     """Raise UserError where images, (n, C, H, W), are none that the denoiser can take."""
+    check_channels(denoiser, images)
+    check_size(denoiser, (images.shape[2], images.shape[3]))
+
+
+def check_channels(denoiser: Denoiser, images: Tensor) -> None:
+    """Raise UserError where images, (n, C, H, W), have other channels than the denoiser's."""
     if images.ndim != 4 or images.shape[1] != denoiser.image_channels:
         raise UserError(
             f"images of shape {tuple(images.shape)}; this denoiser takes (n, {denoiser.image_channels}, height, width)"
         )
-    check_size(denoiser, (images.shape[2], images.shape[3]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -94,11 +95,12 @@ def noise_shape(denoiser: Denoiser, size: tuple[int, int]) -> tuple[int, int, in
     return denoiser.noise_channels, size[0] // denoiser.factor, size[1] // denoiser.factor
 
 
-def check_size(denoiser: Denoiser, size: tuple[int, int]) -> None:
-    """Raise UserError where the network cannot take images of (H, W)."""
+def check_size(denoiser: Denoiser, size: tuple[int, int], path: Path | None = None) -> None:
+    """Raise UserError where the network cannot take images of (H, W), such as that in a file."""
     multiple = denoiser.multiple
     if any(side < 1 or side % multiple for side in size):
         near = " x ".join(str(max(multiple, side // multiple * multiple)) for side in size)
+        whose, remedy = ("images of", "") if path is None else (f"{path}:", "; cut or pad it")
         raise UserError(
-            f"images of {size[0]} x {size[1]} pixels; this denoiser needs multiples of {multiple}, as {near}"
+            f"{whose} {size[0]} x {size[1]} pixels; this denoiser needs multiples of {multiple}, as {near}{remedy}"
         )

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fewstain.diffusion.network import Denoiser
+from fewstain.diffusion.padding import pad_to_multiple
 from fewstain.pixels.ensemble import PixelMaps
-from fewstain.pixels.features import pad_to_multiple
 from fewstain.pixels.predict import FLIPS
 
 TIMESTEP_SHARE = 0.02  # of the noise schedule: the denoiser knows images as clean as this, and with all their detail

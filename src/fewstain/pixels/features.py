@@ -7,7 +7,6 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.noise import pixel_noise
@@ -120,11 +119,3 @@ def block_modules(denoiser: Denoiser) -> dict[str, nn.Module]:
 def block_names(denoiser: Denoiser) -> tuple[str, ...]:
     """Names of the blocks whose activations can be features, coarse to fine."""
     return tuple(block_modules(denoiser))
-
-
-def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
-    """Mirror (B, C, H, W) images at the lower and right edge until H and W are multiples of `multiple`."""
-    height, width = images.shape[-2:]
-    below, right = -height % multiple, -width % multiple
-    mode = "reflect" if below < height and right < width else "replicate"
-    return functional.pad(images, (0, right, 0, below), mode=mode) if below or right else images

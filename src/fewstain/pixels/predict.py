@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fewstain.diffusion.padding import pad_to_multiple
 from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps, jensen_shannon
-from fewstain.pixels.features import FeatureExtractor, pad_to_multiple
+from fewstain.pixels.features import FeatureExtractor
 from fewstain.pixels.object_score import Maps as DecodedMaps
 from fewstain.pixels.planes import Planes, zeros
 from fewstain.pixels.targets import BACKGROUND, BOUNDARY

@@ -84,7 +84,7 @@ class SeenByDenoiser:
         """Two numbers for each channel of each map."""
         import torch
 
-        from fewstain.pixels.features import pad_to_multiple
+        from fewstain.diffusion.padding import pad_to_multiple
 
         pixels = pixels[:, :, list(self.channels)]
         limits = self._normaliser.range(pixels)
