@@ -269,10 +269,13 @@ def test_no_folder_of_something_else_is_replaced(base, tmp_path):
         adapt(base / "dark", open_dataset(base / "bright"), tmp_path)
 
 
-def test_the_verbs_make_and_take_an_adapter(base, tmp_path):
+def test_the_verbs_make_and_take_an_adapter(base, tmp_path, capsys):
     dark, out, image = str(base / "dark"), str(tmp_path / "adapter"), str(base / "bright" / "images" / "0.tif")
     state = ["--state", str(tmp_path / "state")]
     assert cli.run(["adapt", dark, str(base / "bright"), "--out", out, "--steps", "2", "--rank", "2", *state]) == 0
+    weights = base / "dark" / "unet" / WEIGHTS
+    share = (tmp_path / "adapter" / ADAPTER_FILE).stat().st_size / weights.stat().st_size
+    assert f"wrote {out}, {share:.1%} of the denoiser's size" in capsys.readouterr().err
     assert (tmp_path / "state" / "state.safetensors").is_file()
     painting = ["--adapter", out, "--steps", "2"]
     assert cli.run(["sample", dark, "--out", str(tmp_path / "samples"), "-n", "1", *painting]) == 0

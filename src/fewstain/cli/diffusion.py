@@ -127,6 +127,8 @@ def adapt(
     chosen = channels_of(channels)
     from fewstain.dataset import open_dataset
     from fewstain.diffusion.adaptation import adapt as adapt_denoiser
+    from fewstain.diffusion.adapter import ADAPTER_FILE
+    from fewstain.diffusion.network import WEIGHTS
 
     adapt_denoiser(
         diffusion,
@@ -141,4 +143,5 @@ def adapt(
         seed=seed,
         restart=restart,
     )
-    say(f"wrote {out}")
+    share = (out / ADAPTER_FILE).stat().st_size / (diffusion / "unet" / WEIGHTS).stat().st_size
+    say(f"wrote {out}, {share:.1%} of the denoiser's size; it grows with --rank")
