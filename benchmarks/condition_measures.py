@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
+from torch.nn import functional
 
 from fewstain.diffusion.conditions.network import ConditionalDenoiser, Guided
 from fewstain.diffusion.conditions.opening import cut_windows, open_conditional, open_guided, read_like
@@ -31,6 +33,7 @@ DESCRIPTIONS = {
 SHOWN = 4  # windows in a set
 CROPS_A_STAIN = 96  # real ones, of each half of the images
 PICTURED = 8
+COARSE = 4  # pixels a side that are averaged for the classifier that is to see no grain
 
 
 def windows_of(path: Path, record: ConditionalRecord, seed: int = 0, n: int = 10_000) -> Tensor:
@@ -54,13 +57,7 @@ def measure_words(folder: Path, stains: dict[str, list[Path]], options: argparse
     learned, tried = (
         {name: real_crops(each[half], record, CROPS_A_STAIN) for name, each in halves.items()} for half in (0, 1)
     )
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
-    names = np.repeat(list(learned), [len(crops) for crops in learned.values()])
-    classifier.fit(np.concatenate([pixel_statistics(crops) for crops in learned.values()]), names)
-
-    def told(images: Tensor) -> np.ndarray:
-        found: np.ndarray = classifier.predict(pixel_statistics(images))
-        return found
+    told, told_coarse = classifier_of(learned, 1), classifier_of(learned, COARSE)
 
     def paint(words: str | None, scale: float, n: int) -> Tensor:
         guided, _ = open_guided(folder, words=words, guidance_scale=scale)
@@ -77,6 +74,7 @@ def measure_words(folder: Path, stains: dict[str, list[Path]], options: argparse
                     "words": DESCRIPTIONS[name],
                     "guidance_scale": scale,
                     "told": float((told(painted) == name).mean()),
+                    "told_coarse": float((told_coarse(painted) == name).mean()),
                     "frechet": distance.frechet,
                     "pixels": distance.pixels,
                 }
@@ -84,15 +82,30 @@ def measure_words(folder: Path, stains: dict[str, list[Path]], options: argparse
             if scale == options.pictured:
                 picture += [tried[name][:PICTURED], painted[:PICTURED]]
     write_mosaic(options.out / "words.png", torch.cat(picture), 2 * PICTURED)
-    nothing = told(paint(None, 0.0, options.n))
+    unasked = paint(None, 0.0, options.n)
     return {
         "n": options.n,
         "sample_steps": options.sample_steps,
+        "coarse": COARSE,
         "real": {name: float((told(crops) == name).mean()) for name, crops in tried.items()},
-        "without_words": {name: float((nothing == name).mean()) for name in stains},
+        "real_coarse": {name: float((told_coarse(crops) == name).mean()) for name, crops in tried.items()},
+        "without_words": {name: float((told(unasked) == name).mean()) for name in stains},
+        "without_words_coarse": {name: float((told_coarse(unasked) == name).mean()) for name in stains},
         "rows": rows,
         "training": facts(denoiser, record),
     }
+
+
+def classifier_of(learned: dict[str, Tensor], factor: int) -> Callable[[Tensor], NDArray[np.str_]]:
+    """Fit a classifier of stains to crops, made `factor` times smaller; it is given images of the crops' size."""
+
+    def described(images: Tensor) -> NDArray[np.float64]:
+        return pixel_statistics(functional.avg_pool2d(images, factor))
+
+    fitted = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
+    names = np.repeat(list(learned), [len(crops) for crops in learned.values()])
+    fitted.fit(np.concatenate([described(crops) for crops in learned.values()]), names)
+    return lambda images: np.asarray(fitted.predict(described(images)))
 
 
 def measure_few_shot(folder: Path, stains: dict[str, list[Path]], options: argparse.Namespace) -> list[dict[str, Any]]:

@@ -89,6 +89,8 @@ def test_noised_images_keep_less_of_the_image_the_later_they_are(fewstain, image
 
 
 def test_branches_are_rows_of_outcomes_and_their_variance(fewstain, tmp_path):
+    assert fewstain("branch", "--out", tmp_path / "usual", "-n", 2) == 0  # of a denoiser of 50 timesteps
+    assert len((tmp_path / "usual" / "variance.csv").read_text().splitlines()) == 1 + 6
     words = ("--at", "0,3,6", "-n", 4, "--steps", 6)
     assert fewstain("branch", "--out", tmp_path / "ddpm", *words) == 0
     rows = list(csv.DictReader((tmp_path / "ddpm" / "variance.csv").open()))
@@ -118,6 +120,7 @@ def test_a_path_leads_from_the_first_sample_to_the_second(fewstain, tmp_path):
         (("sample", "--steps", "4", "--method", "rk4"), "rk4 takes 5 to"),
         (("sample", "--method", "magic"), "'dpm++'"),
         (("sample", "--eta", "0.5", "--method", "dpm++"), "only ddim has one"),
+        (("sample", "--size", "8000000"), "not enough memory"),
         (("sample", "--eta", "1.5"), "less than or equal to 1"),
         (("sample", "--noise", "absent.safetensors"), "absent.safetensors: no readable noise"),
         (("edit", "cells", "--strength", "2"), "less than or equal to 1"),

@@ -1,12 +1,13 @@
 import errno
 import os
+from dataclasses import dataclass
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from fewstain.errors import UserError
-from fewstain.storage import atomic_path, read_json, sha256_file, write_error, write_json
+from fewstain.storage import atomic_path, misfit, read_json, sha256_file, write_error, write_json
 
 
 def test_a_file_appears_whole_and_keeps_its_suffix(tmp_path):
@@ -72,6 +73,29 @@ def test_json_round_trip_and_its_errors(tmp_path):
         read_json(path)
     with pytest.raises(UserError, match=r"b\.json: no such file"):
         read_json(tmp_path / "b.json")
+
+
+def test_content_of_another_kind_is_told_by_the_key_at_fault():
+    @dataclass
+    class Point:
+        x: int
+        y: int
+
+    def told(values):
+        with pytest.raises(TypeError) as fault:
+            Point(**values)
+        return misfit(fault.value)
+
+    assert told({"x": 1}) == "it lacks 'y'"
+    assert told({"x": 1, "y": 2, "z": 3}) == "it has 'z', which is not known there"
+    assert misfit(KeyError("z")) == "it lacks 'z'"
+    assert misfit(ValueError("no decoders")) == "no decoders"
+
+
+def test_a_folder_in_place_of_a_file_is_no_damaged_json(tmp_path):
+    with pytest.raises(UserError, match="cannot be read") as fault:
+        read_json(tmp_path)
+    assert "remove it" not in str(fault.value)
 
 
 def test_sha256(tmp_path):

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -133,8 +134,21 @@ def read_json(path: Path | str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run the step that writes it") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give the folder that a step wrote") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise UserError(f"{path}: not readable as JSON ({error}); remove it and run the step that writes it") from error
+
+
+def misfit(fault: Exception) -> str:
+    """Put in words why the content of a file made no object of a dataclass: which key it lacks, or has too many."""
+    if isinstance(fault, KeyError):
+        return f"it lacks {fault}"
+    named = re.search(r"unexpected keyword argument ('\w+')", str(fault))
+    if named:
+        return f"it has {named[1]}, which is not known there"
+    missing = re.search(r"required (?:positional|keyword-only) arguments?: (.+)", str(fault))
+    return f"it lacks {missing[1]}" if missing else str(fault)
 
 
 def sha256_file(path: Path | str) -> str:

@@ -1,9 +1,11 @@
 """Every method that learns from the pool, from its pretraining to a scored cell, on tiny networks."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
+from fewstain.baselines import ddpm_seg
 from fewstain.baselines.gan import segmenter
 from fewstain.baselines.gan.training import GanSettings
 from fewstain.baselines.mae import MaeSettings
@@ -89,6 +91,7 @@ def test_a_method_builds_on_what_was_learned_from_the_pool(disks_stain, learned,
         "DatasetGanSegmenter",
         lambda *given, **more: segmenter.DatasetGanSegmenter(*given, pairs=3, projection_steps=1, **more),
     )
+    monkeypatch.setattr(ddpm_seg, "DdpmSeg", partial(ddpm_seg.DdpmSeg, members=2, most_epochs=1))
     run = CellRun(disks_stain, "disks", MethodName(method), 4, 0, SETTINGS, pretrained=learned(kind), steps=1)
     run = replace(run, n=None) if method == "datasetgan-annotated" else run
     result = run_cell(run, tmp_path / "cell.json")

@@ -55,6 +55,7 @@ def test_all_is_measured_and_written_on_the_page(conditions, tmp_path, monkeypat
         n_like=2,
         sample_steps=2,
     )
+    monkeypatch.setattr(sys.modules["condition_measures"], "COARSE", 2)  # crops are of 16 pixels
     result = conditions.run(options)
     assert json.loads((tmp_path / "out" / "conditions.json").read_text()) == result
     assert [(row["stain"], row["guidance_scale"]) for row in result["words"]["rows"]] == [

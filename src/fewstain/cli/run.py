@@ -104,9 +104,17 @@ def run(arguments: list[str]) -> int:
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else (OURS if end.code else DONE)
         return _interrupted() if code == INTERRUPTED else code
-    except Exception:
+    except Exception as error:
+        if _lacks_memory(error):
+            print("fewstain: not enough memory; give it smaller images, or fewer, or a larger machine", file=sys.stderr)
+            return USERS
         return _our_fault()
     return DONE
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Tell whether Python, NumPy or torch asked for more memory than there is; torch has no error of its own for it."""
+    return isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)
 
 
 def _interrupted() -> int:

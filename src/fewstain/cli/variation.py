@@ -21,6 +21,7 @@ from fewstain.errors import UserError
 from fewstain.toolbox import SAMPLER, STEPS, Method
 
 POINTS = 6
+BRANCH_STEPS = 100
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,7 +38,9 @@ def branch(
     ] = None,
     n: Annotated[int, typer.Option("-n", min=2, help="Outcomes from each point.")] = 8,
     method: MethodOption = Method.ddpm,
-    steps: StepsOption = 100,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Evaluations of the network; by default 100, or one for each timestep.")
+    ] = None,
     size: SizeOption = None,
     eta: EtaOption = 0.0,
     adapter: AdapterOption = None,
@@ -58,6 +61,7 @@ def branch(
     from fewstain.storage import atomic_path
 
     denoiser, record = open_denoiser(diffusion, adapter, latent=True)
+    steps = steps or min(BRANCH_STEPS, len(denoiser.scheduler.betas))
     if at is None:
         points = tuple(sorted({round(steps * place / (POINTS - 1)) for place in range(POINTS)}))
     else:

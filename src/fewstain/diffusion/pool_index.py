@@ -12,7 +12,7 @@ import numpy as np
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser, fit_normaliser
 from fewstain.images.read import read_image
-from fewstain.storage import atomic_path, read_json, sha256_file, write_json
+from fewstain.storage import atomic_path, misfit, read_json, sha256_file, write_json
 
 STRIP = 512  # rows normalised at a time
 PIXELS_FILE, INDEX_FILE = "pool.f16", "pool.json"
@@ -65,7 +65,7 @@ def read_index(folder: Path) -> PoolIndex | None:
     try:
         return PoolIndex.from_dict(read_json(path))
     except (KeyError, TypeError, ValueError, AttributeError) as fault:
-        raise UserError(f"{path}: damaged ({fault!r}); delete the folder {folder} and train anew") from fault
+        raise UserError(f"{path}: damaged ({misfit(fault)}); delete the folder {folder} and train anew") from fault
 
 
 def open_pool_index(

@@ -26,7 +26,7 @@ from fewstain.diffusion.state import Network, Training
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser
 from fewstain.settings import DiffusionSettings, TrainingSettings
-from fewstain.storage import read_json, sha256_file, write_json
+from fewstain.storage import misfit, read_json, sha256_file, write_json
 
 RECORD_FILE, LOSS_FILE, SAMPLES_FILE = "fewstain.json", "loss.csv", "samples.png"
 CONTENTS = {"unet", "scheduler", "stem.json", VAE_FOLDER, RECORD_FILE, LOSS_FILE, SAMPLES_FILE, ".snakemake_timestamp"}
@@ -119,7 +119,8 @@ def read_record_of(kind: type[Kind], folder: Path) -> Kind:
         )
     except (KeyError, TypeError, ValueError) as fault:
         raise UserError(
-            f"{folder / RECORD_FILE}: not {kind.holder}'s record ({fault!r}); train again, or restore it from a backup"
+            f"{folder / RECORD_FILE}: not {kind.holder}'s record ({misfit(fault)}); train again, or restore it from "
+            "a backup"
         ) from fault
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from fewstain.errors import UserError
 from fewstain.pairs.method import Method
 from fewstain.pixels.consensus import Consensus
-from fewstain.storage import read_json, write_json
+from fewstain.storage import misfit, read_json, write_json
 
 RECORD_FILE = "segmenter.json"
 WEIGHTS_FILE = "segmenter.safetensors"
@@ -90,4 +90,6 @@ def read_segmenter_record(folder: Path) -> SegmenterRecord:
         }
         return SegmenterRecord(**(values | converted))
     except (AttributeError, KeyError, TypeError, ValueError) as fault:
-        raise UserError(f"{path}: not the record of a segmenter ({fault!r}); run train-segmenter again") from fault
+        raise UserError(
+            f"{path}: not the record of a segmenter ({misfit(fault)}); run train-segmenter again"
+        ) from fault

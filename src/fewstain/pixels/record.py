@@ -12,7 +12,7 @@ from typing import Any
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser
 from fewstain.pixels.consensus import Consensus
-from fewstain.storage import read_json, write_json
+from fewstain.storage import misfit, read_json, write_json
 
 RECORD_FILE = "pixels.json"
 ONE_CLASS = ("object",)
@@ -129,4 +129,4 @@ def read_record(folder: Path) -> PixelsRecord:
         }
         return PixelsRecord(**(values | converted))
     except (AttributeError, KeyError, TypeError, ValueError) as fault:
-        raise UserError(f"{path}: not the record of a fit ({fault!r}); run fit-pixels again") from fault
+        raise UserError(f"{path}: not the record of a fit ({misfit(fault)}); run fit-pixels again") from fault

@@ -13,7 +13,7 @@ from fewstain.diffusion.record import CONTENTS as PLAIN_CONTENTS
 from fewstain.diffusion.record import RECORD_FILE
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser
-from fewstain.storage import read_json, sha256_file, write_json
+from fewstain.storage import misfit, read_json, sha256_file, write_json
 
 HOLDER = "a denoiser that takes conditions"
 CONTENTS = PLAIN_CONTENTS | {ENCODER_CONFIG, ENCODER_WEIGHTS}
@@ -101,7 +101,8 @@ def read_conditional_record(folder: Path) -> ConditionalRecord:
         record = ConditionalRecord(**values | {"stains": stains})
     except (KeyError, TypeError, ValueError) as fault:
         raise UserError(
-            f"{folder / RECORD_FILE}: not the record of {HOLDER} ({fault!r}); train again, or restore it from a backup"
+            f"{folder / RECORD_FILE}: not the record of {HOLDER} ({misfit(fault)}); train again, or restore it from "
+            "a backup"
         ) from fault
     for path, expected in (
         (folder / "unet" / WEIGHTS, record.weights_sha256),
