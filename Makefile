@@ -60,11 +60,10 @@ format: install
 OF_CONDITIONS := --preset demo --set conditions.unshuffle=2 --set conditions.channels=[32,64] \
 	--set conditions.batch_size=8 --set conditions.learning_rate=2e-3 --set conditions.steps=800
 
-# velocity rather than noise: a network trained so shortly then finds the right brightness
 results/docs/adapter/fewstain.json: | install
 	$(BIN)/fewstain demo-data data/demo
 	$(BIN)/fewstain train-diffusion data/demo --out results/docs/diffusion --state results/docs/state \
-		--preset demo --set diffusion.prediction=v_prediction --set diffusion.steps=700
+		--preset demo --set diffusion.steps=700
 	$(BIN)/fewstain train-vae data/demo --out results/docs/vae --state results/docs/vae-state --preset demo \
 		--set vae.steps=100
 	$(BIN)/fewstain train-diffusion data/demo --vae results/docs/vae --out results/docs/latent \

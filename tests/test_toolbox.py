@@ -27,7 +27,7 @@ def test_what_is_asked_for_becomes_options():
     chosen = settings({"samples": {"n": 8, "method": "dpm++", "steps": 12, "size": 96}, "adapters": {"a": None}})
     assert chosen.samples.options() == ["-n", "8", "--method", "dpm++", "--steps", "12", "--size", "96"]
     assert "--size" not in SampleSettings(n=8).options()
-    assert chosen.adapters["a"].options() == ["--rank", "4", "--target", "all", "--steps", "300"]
+    assert chosen.adapters["a"].options() == ["--target", "all", "--steps", "300"]
     chosen = settings({"adapters": {"a": {"rank": 2, "target": "keys-values", "steps": 5}}})
     assert chosen.adapters["a"].options() == ["--rank", "2", "--target", "keys-values", "--steps", "5"]
 

@@ -86,13 +86,18 @@ class SampleSettings(Strict):
 class AdapterSettings(Strict):
     """Another dataset's denoiser, fitted to this one's images."""
 
-    rank: int = Field(4, ge=1, description="of the change to each layer; the adapter grows with it")
+    rank: int | None = Field(
+        None,
+        ge=1,
+        description="of the change to each layer; by default 4, or what keeps the adapter below 5 % of the denoiser",
+    )
     target: Target = Target.all
     steps: int = Field(300, ge=1, description="training steps")
 
     def options(self) -> list[str]:
         """Options of `fewstain adapt`."""
-        return ["--rank", str(self.rank), "--target", self.target.value, "--steps", str(self.steps)]
+        rank = [] if self.rank is None else ["--rank", str(self.rank)]
+        return [*rank, "--target", self.target.value, "--steps", str(self.steps)]
 
 
 class LatentWish(Strict):

@@ -10,6 +10,7 @@ from fewstain.diffusion.lora import (
     merge_adapter,
     set_adapter_tensors,
     target_layers,
+    usual_rank,
 )
 from fewstain.diffusion.network import build_denoiser
 from fewstain.errors import UserError
@@ -121,6 +122,21 @@ def test_an_adapter_of_preset_cpu_has_under_5_percent_of_the_parameters(image_ch
     adapter = sum(parameter.numel() for parameter in adapter_parameters(denoiser))
     assert adapter == sum(tensor.numel() for tensor in adapter_tensors(denoiser).values())
     assert 0 < adapter < 0.05 * base
+
+
+@pytest.mark.parametrize(("preset", "rank"), [(Preset.demo, 2), (Preset.cpu, 4), (Preset.gpu, 4)])
+def test_where_no_rank_is_given_an_adapter_has_under_5_percent(preset, rank):
+    denoiser = build_denoiser(PRESETS[preset].diffusion, 1)
+    base = sum(parameter.numel() for parameter in denoiser.unet.parameters())
+    assert usual_rank(denoiser, Target.all) == rank
+    add_adapter(denoiser, rank, Target.all, seed=0)
+    one = sum(parameter.numel() for parameter in adapter_parameters(denoiser)) / rank
+    assert rank * one < 0.05 * base
+    assert rank == 4 or (rank + 1) * one >= 0.05 * base
+
+
+def test_of_a_tiny_network_even_the_smallest_adapter_is_more():
+    assert usual_rank(with_attention(), Target.all) == 1
 
 
 def test_targets_name_layers_of_their_kind():

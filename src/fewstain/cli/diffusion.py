@@ -106,7 +106,12 @@ def adapt(
         Path | None, typer.Option(help="Folder for the training state: the same command goes on from it.")
     ] = None,
     rank: Annotated[
-        int, typer.Option(min=1, help="Rank of the change to each layer; the adapter grows with it.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Rank of the change to each layer. By default 4, or as much as keeps the adapter below 5 % of the "
+            "denoiser's size.",
+        ),
     ] = ADAPTER.rank,
     target: Annotated[
         Target, typer.Option(help="Layers to adapt; keys-values replaces those of attention.")

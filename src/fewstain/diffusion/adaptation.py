@@ -17,7 +17,7 @@ from fewstain.diffusion.adapter import ADAPTER_FILE, CONTENTS, AdapterRecord, sa
 from fewstain.diffusion.dependence import base_facts
 from fewstain.diffusion.folder import check_replaceable, replaced_folder
 from fewstain.diffusion.loop import run
-from fewstain.diffusion.lora import adapter_parameters, add_adapter, freeze_base
+from fewstain.diffusion.lora import adapter_parameters, add_adapter, freeze_base, usual_rank
 from fewstain.diffusion.network import Denoiser, load_denoiser
 from fewstain.diffusion.pool_index import PoolIndex, remove_pixels
 from fewstain.diffusion.record import (
@@ -50,7 +50,7 @@ def adapt(
     out: Path,
     state: Path | None = None,
     *,
-    rank: int = 4,
+    rank: int | None = None,
     target: Target = Target.all,
     steps: int = 300,
     learning_rate: float | None = None,
@@ -74,7 +74,7 @@ def adapt(
     state
         Folder of the training state, as of `train_diffusion`; None to keep none and, interrupted, to begin again.
     rank, target
-        As of `add_adapter`.
+        As of `add_adapter`; None for `usual_rank`.
     steps
         Of training; batch and crops are those that the base was trained with.
     learning_rate
@@ -103,6 +103,7 @@ def adapt(
         raise UserError(f"{dataset.root}: no images to adapt to; put some into its images folder")
     chosen = choose_channels(denoiser_dir, base, dataset.images[0], channels)
     settings = adaptation_settings(denoiser_dir, base, steps, learning_rate)
+    rank = usual_rank(denoiser, target) if rank is None else rank
     add_adapter(denoiser, rank, target, seed=seed)
     origin = {**base_facts(denoiser_dir), "rank": rank, "target": target.value}
     with state_folder(out, state) as folder:

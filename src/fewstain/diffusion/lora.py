@@ -24,6 +24,7 @@ from fewstain.diffusion.seeding import seeded
 from fewstain.errors import UserError
 from fewstain.toolbox import Target
 
+MOST_RANK, MOST_SHARE = 4, 0.05  # of an adapter whose rank nobody has chosen
 NAME = "default"  # peft can hold several adapters in one network; a denoiser has one
 
 
@@ -46,6 +47,14 @@ def check_target(unet: UNet2DConditionModel, target: Target) -> None:
             f"target {target.value}: this denoiser has no attention blocks, only {', '.join(kinds)}; choose "
             "target all, or train a denoiser with diffusion.attention set"
         )
+
+
+def usual_rank(denoiser: Denoiser, target: Target) -> int:
+    """Return the largest rank, 4 at most, whose adapter has less than 5 % of the U-Net's parameters; 1 at least."""
+    layers = [denoiser.unet.get_submodule(name).weight for name in target_layers(denoiser.unet, target)]
+    of_one = sum(weight.shape[0] + weight[0].numel() for weight in layers)  # B and A
+    room = MOST_SHARE * sum(parameter.numel() for parameter in denoiser.unet.parameters())
+    return next((rank for rank in range(MOST_RANK, 1, -1) if rank * of_one < room), 1)
 
 
 def add_adapter(denoiser: Denoiser, rank: int, target: Target, *, seed: int) -> None:
