@@ -109,7 +109,6 @@ class VaeSettings(TrainingSettings):
 class ConditionalSettings(DiffusionSettings):
     """A denoiser that takes conditions, words or images: what differs from one that takes none."""
 
-    small_timestep_share: float = Field(0.0, ge=0, le=1, description="0: it is made to paint, not to give features")
     token_width: int = Field(96, ge=8, multiple_of=8, description="width of a token of the condition")
     drop: float = Field(0.1, ge=0, le=1, description="share of crops trained on without their condition")
     set_size: int = Field(4, ge=1, le=64, description="images in a set, at most; for train-few-shot")
