@@ -18,6 +18,7 @@ from fewstain.diffusion.translation.sources import GREY, find_pairs
 from fewstain.diffusion.translation.table import apply_table
 from fewstain.diffusion.translation.training import fit_residual, train_translation
 from fewstain.errors import UserError
+from fewstain.evaluate.realism import realism
 from fewstain.settings import DiffusionSettings, TranslationSettings
 
 QUICK = TranslationSettings(
@@ -41,6 +42,21 @@ def test_the_mean_of_samples_beats_any_table_where_the_surroundings_tell(colours
         by_mean.append(painted.mean(axis=0) - target)
         by_table.append(apply_table(residual.tables.shared(), source) - target)
     assert decibels(by_mean) > decibels(by_table) + 2
+
+
+def test_single_samples_are_more_like_real_images_than_what_any_table_gives(colours):
+    """A table blends the two colours where grey does not tell them; a sample takes one of them."""
+    translator, residual, record = read_translation(colours / "trained")
+    source_scale, target_scale = scales(record)
+    samples, by_table, real = [], [], []
+    for pair in find_pairs(open_dataset(colours / "new"), colours / "new" / "grey"):
+        raw, truth = pair.read()
+        source = source_of(raw, "new", record.source, source_scale)
+        samples.extend(translate(translator, residual, source, samples=4, steps=10, seed=0))
+        by_table.append(apply_table(residual.tables.shared(), source))
+        real.append(target_scale.apply(truth))
+    painted, blended, truths = (torch.tensor(np.stack(each)) for each in (samples, by_table, real))
+    assert realism(painted, truths).mmd < realism(blended, truths).mmd
 
 
 def test_residuals_have_the_deviation_that_the_noise_is_made_for(colours):
