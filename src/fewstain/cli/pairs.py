@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fewstain.cli.options import PresetOption, SeedOption, SetOption, say, settings_help
+from fewstain.cli.painting import AdapterOption, GuidanceOption, LikeOption, WordsOption
 from fewstain.errors import UserError
 from fewstain.overrides import parse_set
 from fewstain.pair_settings import LAYOUT_PRESETS, PAINTER_PRESETS, LayoutSettings, PainterSettings, PairKind
@@ -99,6 +100,16 @@ def pairs(
     strength: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="--kind edit: from 0, nothing is repainted, to 1, nothing stays.")
     ] = 0.4,
+    denoiser: Annotated[
+        Path | None,
+        typer.Option(
+            help="--kind edit and image: another stain's denoiser, or one of several, paints in place of its own."
+        ),
+    ] = None,
+    adapter: AdapterOption = None,
+    words: WordsOption = None,
+    like: LikeOption = None,
+    guidance_scale: GuidanceOption = None,
     crowding: Annotated[float, typer.Option(min=0.01, help="Area covered by objects, times what was learned.")] = 1.0,
     size: Annotated[float, typer.Option(min=0.25, max=4.0, help="Diameter of objects, times what was learned.")] = 1.0,
     count: Annotated[int | None, typer.Option(min=1, help="Objects in each layout.")] = None,
@@ -121,6 +132,7 @@ def pairs(
     """
     part = shard_of(shard) if shard is not None else None
     from fewstain.pairs.arrange import Wish
+    from fewstain.pairs.borrowed import Borrowed
     from fewstain.pairs.gather import Gathered
     from fewstain.pairs.limits import Asked
     from fewstain.pairs.making import Request
@@ -139,6 +151,7 @@ def pairs(
         layouts_from=layouts_from,
         source=source,
         strength=strength,
+        borrowed=Borrowed(denoiser, adapter, words, tuple(like or ()), guidance_scale),
     )
     asked = Asked(agreement, distance, keep)
     root = find_dataset(results, data)

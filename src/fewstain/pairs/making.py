@@ -16,6 +16,7 @@ from fewstain.errors import UserError
 from fewstain.images.read import LABEL_EXTENSIONS
 from fewstain.pair_settings import PairKind
 from fewstain.pairs.arrange import Wish
+from fewstain.pairs.borrowed import Borrowed
 from fewstain.pairs.generators import (
     BatchedGenerator,
     EditPairs,
@@ -64,6 +65,8 @@ class Request:
         Another dataset, whose labeled images are to be edited.
     strength
         Of the edit.
+    borrowed
+        A denoiser of other stains that paints in place of the stain's own.
     """
 
     kind: PairKind
@@ -77,6 +80,7 @@ class Request:
     layouts_from: Path | None = None
     source: Path | None = None
     strength: float = 0.4
+    borrowed: Borrowed = field(default_factory=Borrowed)
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,8 @@ def build_generator(stain: Stain, request: Request) -> tuple[BatchedGenerator, L
         denoiser, record = painter.denoiser, painter.record
     else:
         denoiser, record = open_denoiser(folder)
+        if request.borrowed.denoiser is not None:
+            denoiser = request.borrowed.open(record)
     likeness = stain.likeness(folder, record, request.side)
     facts = stain.facts
     if request.layouts_from is not None:
@@ -184,6 +190,9 @@ def layout_files(folder: Path) -> list[Path]:
 def check_request(stain: Stain, request: Request) -> None:
     """Raise UserError where options do not go together, or what they need is missing."""
     layout = request.kind is PairKind.layout
+    request.borrowed.check()
+    if layout and request.borrowed.denoiser is not None:
+        raise UserError("--denoiser: layouts are painted by the painter of the results; leave it out")
     for name, given in (("--layouts", request.layouts), ("--layouts-from", request.layouts_from)):
         if given is not None and not layout:
             raise UserError(f"{name}: only pairs of --kind layout have layouts that are painted; leave it out")
@@ -209,7 +218,7 @@ def identity_of(stain: Stain, request: Request) -> dict[str, Any]:
     """All that pairs depend on, by the names a user knows; of the pool only what is painted from it."""
     told = asdict(request) | {"kind": request.kind.value, "code": CODE_VERSIONS["pairs"]}
     told |= told.pop("wish")
-    for name in ("layouts", "layouts_from", "source"):
+    for name in ("layouts", "layouts_from", "source", "borrowed"):
         del told[name]
     weights = [denoiser_folder(stain.results, request.kind) / "unet" / WEIGHTS]
     if request.kind is PairKind.layout:
@@ -218,6 +227,9 @@ def identity_of(stain: Stain, request: Request) -> dict[str, Any]:
             weights.append((request.layouts_from or stain.results) / FOLDER / LAYOUTS / "unet" / WEIGHTS)
     told["weights"] = _sha256(weights)
     told["model"] = stain.model.record.model_hash if stain.model is not None else None
+    if request.borrowed.denoiser is not None:
+        told["denoiser"] = _sha256(list(request.borrowed.files()), "name a folder that training wrote")
+        told |= {"words": request.borrowed.words, "guidance_scale": request.borrowed.guidance_scale}
     if request.layouts is not None:
         told["layouts"] = _sha256(layout_files(request.layouts))
     if request.source is not None:
@@ -227,8 +239,8 @@ def identity_of(stain: Stain, request: Request) -> dict[str, Any]:
     return told
 
 
-def _sha256(files: Sequence[Path]) -> str:
+def _sha256(files: Sequence[Path], remedy: str = "run train-painter first") -> str:
     for file in files:
         if not file.is_file():
-            raise UserError(f"{file}: no such file; run train-painter first, or restore it from a backup")
+            raise UserError(f"{file}: no such file; {remedy}, or restore it from a backup")
     return hashlib.sha256(" ".join(map(sha256_file, files)).encode()).hexdigest()
