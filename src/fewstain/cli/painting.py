@@ -85,11 +85,11 @@ def sample(
     from fewstain.images.write import write_image
 
     wanted = size_of(size) if size is not None else None
-    denoiser, crop = open_painter(
+    denoiser, record = open_painter(
         diffusion, adapter=adapter, words=words, like=like or (), guidance_scale=guidance_scale, seed=seed
     )
     if noise_file is None:
-        extent = wanted or (crop, crop)
+        extent = wanted or size_of(str(record.settings["crop"]))
         begun = starting_noise(seed, range(n or 16), noise_shape(denoiser, extent))
     else:
         begun = read_noise(noise_file, denoiser.noise_channels)
@@ -123,6 +123,9 @@ def edit(
     steps: StepsOption = STEPS,
     eta: EtaOption = 0.0,
     adapter: AdapterOption = None,
+    words: WordsOption = None,
+    like: LikeOption = None,
+    guidance_scale: GuidanceOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Turn rough paintings into images like those the denoiser was trained on (SDEdit, Meng et al. 2022).
@@ -132,16 +135,19 @@ def edit(
     """
     import torch
 
+    from fewstain.diffusion.conditions.opening import open_painter, read_painting
     from fewstain.diffusion.editing import edit as edit_images
     from fewstain.diffusion.mosaic import write_mosaic
-    from fewstain.diffusion.pictures import check_outputs, open_denoiser, read_picture
+    from fewstain.diffusion.pictures import check_outputs
 
     check_outputs(images, out)
-    denoiser, record = open_denoiser(diffusion, adapter, latent=True)
+    denoiser, record = open_painter(
+        diffusion, adapter=adapter, words=words, like=like or (), guidance_scale=guidance_scale, seed=seed
+    )
     for path in images:
-        picture = read_picture(adapter or diffusion, record, path)
+        picture = read_painting(adapter or diffusion, record, path)
         edited = edit_images(denoiser, picture.planes, strength, steps=steps, seed=seed, method=method.value, eta=eta)
-        picture.write(out / f"{picture.name}.tif", edited[0], record)
+        picture.write(out / f"{picture.name}.tif", edited[0])
         write_mosaic(out / f"{picture.name}.png", torch.cat([picture.planes, edited]), columns=2)
     say(f"wrote {len(images)} edited images to {out}")
 
@@ -153,6 +159,10 @@ def invert(
     steps: Annotated[int, typer.Option(min=1, help="Steps of ddim, down as well as up.")] = 50,
     rounds: Annotated[int, typer.Option(min=1, help="Evaluations of the network in each step.")] = 3,
     adapter: AdapterOption = None,
+    words: WordsOption = None,
+    like: LikeOption = None,
+    guidance_scale: GuidanceOption = None,
+    seed: SeedOption = 0,
 ) -> None:
     """Find the noise from which ddim paints an image, and tell how well it does.
 
@@ -162,21 +172,24 @@ def invert(
     import torch
     from skimage.metrics import peak_signal_noise_ratio
 
+    from fewstain.diffusion.conditions.opening import open_painter, read_painting
     from fewstain.diffusion.inversion import invert as invert_images
     from fewstain.diffusion.mosaic import write_mosaic
     from fewstain.diffusion.noise_file import write_noise
-    from fewstain.diffusion.pictures import check_outputs, open_denoiser, read_picture
+    from fewstain.diffusion.pictures import check_outputs
     from fewstain.diffusion.sampling import check_size
     from fewstain.diffusion.sampling import sample as sample_images
     from fewstain.images.read import read_header
 
     check_outputs(images, out)
-    denoiser, record = open_denoiser(diffusion, adapter, latent=True)
+    denoiser, record = open_painter(
+        diffusion, adapter=adapter, words=words, like=like or (), guidance_scale=guidance_scale, seed=seed
+    )
     for path in images:
         header = read_header(path)
         check_size(denoiser, (header.height, header.width), path)
     for path in images:
-        picture = read_picture(adapter or diffusion, record, path)
+        picture = read_painting(adapter or diffusion, record, path)
         found = invert_images(denoiser, picture.planes, steps=steps, rounds=rounds)
         extent = (picture.planes.shape[2], picture.planes.shape[3])
         again = sample_images(denoiser, 1, extent, steps=steps, seed=0, method="ddim", noise=found)

@@ -12,10 +12,13 @@ from fewstain.cli.painting import (
     AdapterOption,
     DiffusionDir,
     EtaOption,
+    GuidanceOption,
+    LikeOption,
     MethodOption,
     OutOption,
     SizeOption,
     StepsOption,
+    WordsOption,
 )
 from fewstain.errors import UserError
 from fewstain.toolbox import SAMPLER, STEPS, Method
@@ -44,6 +47,9 @@ def branch(
     size: SizeOption = None,
     eta: EtaOption = 0.0,
     adapter: AdapterOption = None,
+    words: WordsOption = None,
+    like: LikeOption = None,
+    guidance_scale: GuidanceOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Follow one path from noise to image, and end it several times over from some of its points.
@@ -53,14 +59,16 @@ def branch(
     """
     import csv
 
+    from fewstain.diffusion.conditions.opening import open_painter
     from fewstain.diffusion.methods import METHODS
     from fewstain.diffusion.mosaic import write_mosaic
-    from fewstain.diffusion.pictures import open_denoiser
     from fewstain.diffusion.variation import branch as branch_path
     from fewstain.diffusion.variation import outcome_variance
     from fewstain.storage import atomic_path
 
-    denoiser, record = open_denoiser(diffusion, adapter, latent=True)
+    denoiser, record = open_painter(
+        diffusion, adapter=adapter, words=words, like=like or (), guidance_scale=guidance_scale, seed=seed
+    )
     steps = steps or min(BRANCH_STEPS, len(denoiser.scheduler.betas))
     if at is None:
         points = tuple(sorted({round(steps * place / (POINTS - 1)) for place in range(POINTS)}))
@@ -89,6 +97,9 @@ def interpolate(
     steps: StepsOption = STEPS,
     size: SizeOption = None,
     adapter: AdapterOption = None,
+    words: WordsOption = None,
+    like: LikeOption = None,
+    guidance_scale: GuidanceOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Paint the images between two, along the great circle from the noise of one to that of the other.
@@ -96,15 +107,17 @@ def interpolate(
     Without --noise the ends are the first two that `sample` paints with this seed. Writes path-0000.tif and so on, in
     [-1, 1], and path.png.
     """
+    from fewstain.diffusion.conditions.opening import open_painter
     from fewstain.diffusion.draws import starting_noise
     from fewstain.diffusion.mosaic import write_mosaic
     from fewstain.diffusion.noise_file import read_noise
-    from fewstain.diffusion.pictures import open_denoiser
     from fewstain.diffusion.sampling import noise_shape
     from fewstain.diffusion.variation import interpolate as paint_path
     from fewstain.images.write import write_image
 
-    denoiser, record = open_denoiser(diffusion, adapter, latent=True)
+    denoiser, record = open_painter(
+        diffusion, adapter=adapter, words=words, like=like or (), guidance_scale=guidance_scale, seed=seed
+    )
     if noise_file:
         ends = [each for path in noise_file for each in read_noise(path, denoiser.noise_channels)]
     else:

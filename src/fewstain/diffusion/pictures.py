@@ -17,7 +17,7 @@ from fewstain.diffusion.lora import merge_adapter
 from fewstain.diffusion.network import Denoiser, is_latent, load_denoiser
 from fewstain.diffusion.record import DenoiserRecord, check_image_kind, check_weights, read_record
 from fewstain.errors import UserError
-from fewstain.images.normalise import Range
+from fewstain.images.normalise import Normaliser, Range
 from fewstain.images.read import read_image, stem
 from fewstain.images.write import write_image
 
@@ -68,6 +68,8 @@ class Picture:
         What of these became -1 and 1.
     planes
         (1, C, H, W) float32 in [-1, 1].
+    normaliser
+        That made `planes` of `raw`.
     pixel_size_um
         Side of a pixel in µm, where the file tells.
     """
@@ -76,15 +78,16 @@ class Picture:
     raw: np.ndarray
     range: Range
     planes: Tensor
+    normaliser: Normaliser
     pixel_size_um: float | None
 
-    def write(self, path: Path, planes: Tensor, record: DenoiserRecord) -> None:
+    def write(self, path: Path, planes: Tensor) -> None:
         """Write (C, H, W) planes in [-1, 1] as a TIFF file in this image's own units, dtype and pixel size.
 
         Planes equal to its own are written as its raw intensities, which [-1, 1] cannot hold bit for bit.
         """
         same = torch.equal(planes, self.planes[0])
-        pixels = self.raw if same else record.normaliser.restore(planes.numpy(), self.range, self.raw.dtype)
+        pixels = self.raw if same else self.normaliser.restore(planes.numpy(), self.range, self.raw.dtype)
         write_image(path, pixels, self.pixel_size_um)
 
 
@@ -101,7 +104,7 @@ def read_picture(folder: Path, record: DenoiserRecord, path: Path) -> Picture:
     raw = image.pixels[..., list(record.channels)]
     limits = record.normaliser.range(raw)
     planes = torch.from_numpy(record.normaliser.apply(raw, limits))[None]
-    return Picture(stem(path), raw, limits, planes, image.pixel_size_um)
+    return Picture(stem(path), raw, limits, planes, record.normaliser, image.pixel_size_um)
 
 
 def check_outputs(paths: Sequence[Path], out: Path) -> None:

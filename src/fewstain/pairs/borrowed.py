@@ -55,7 +55,7 @@ class Borrowed:
             As `open_painter`; a denoiser of images with another number of channels.
         """
         assert self.denoiser is not None
-        denoiser, _crop = open_painter(
+        denoiser, _record = open_painter(
             self.denoiser,
             adapter=self.adapter,
             words=self.words,

@@ -7,6 +7,7 @@ import torch
 
 from fewstain.cli import run as cli
 from fewstain.diffusion.conditions.opening import cut_windows, open_guided, read_like
+from fewstain.images.read import read_image
 from fewstain.images.write import write_image
 
 from .conftest import TINY, learn_sets, learn_words
@@ -112,9 +113,48 @@ def test_a_denoiser_without_conditions_follows_none(tiny_diffusion, tmp_path, ca
     assert f"{option}: the denoiser in {tiny_diffusion} takes no conditions" in capsys.readouterr().err
 
 
-def test_other_verbs_take_no_conditional_denoiser(words_model, tmp_path, capsys):
-    assert cli.run(["branch", str(words_model / "out"), "--out", str(tmp_path / "out")]) == 2
-    assert "holds a denoiser that takes conditions, for `fewstain sample` only" in capsys.readouterr().err
+def test_what_needs_a_plain_denoiser_takes_no_conditional_one(words_model, tmp_path, capsys):
+    image = words_model / "spots" / "images" / "0.tif"
+    assert cli.run(["noise", str(words_model / "out"), str(image), "--out", str(tmp_path / "out")]) == 2
+    assert "takes conditions, which paints, as `fewstain sample` does, and no more" in capsys.readouterr().err
+
+
+def test_edits_follow_words_and_guidance_0_is_without_them(words_model, tmp_path):
+    painting = words_model / "section" / "images" / "0.tif"
+
+    def edited(name, *options):
+        words = ["edit", str(words_model / "out"), str(painting), "--out", str(tmp_path / name), "--steps", "3"]
+        assert cli.run([*words, *options]) == 0
+        return tifffile.imread(tmp_path / name / "0.tif")
+
+    assert (edited("spots", "--words", "DAPI, heart, 20x") != edited("section", "--words", "H&E, colon")).any()
+    np.testing.assert_array_equal(edited("zero", "--words", "H&E", "--guidance-scale", "0"), edited("without"))
+    np.testing.assert_array_equal(edited("same", "--strength", "0"), tifffile.imread(painting))
+
+
+def test_a_grey_painting_is_edited_in_colour_and_in_its_own_units(words_model, tmp_path):
+    painting = words_model / "spots" / "images" / "0.tif"
+    words = ["edit", str(words_model / "out"), str(painting), "--out", str(tmp_path / "out"), "--strength", "0"]
+    assert cli.run(words) == 0
+    grey = tifffile.imread(painting)
+    np.testing.assert_array_equal(read_image(tmp_path / "out" / "0.tif").pixels, np.stack([grey] * 3, axis=-1))
+
+
+def test_noise_found_with_words_paints_the_image_again_with_these_words(words_model, tmp_path, capsys):
+    image, told = words_model / "section" / "images" / "0.tif", ("--words", "H&E, colon", "--steps", "20")
+    assert cli.run(["invert", str(words_model / "out"), str(image), "--out", str(tmp_path / "noise"), *told]) == 0
+    decibels = float(capsys.readouterr().err.split("PSNR of ")[1].split()[0])
+    assert decibels > 20
+
+
+@pytest.mark.parametrize("verb", ["branch", "interpolate"])
+def test_paths_follow_words(words_model, tmp_path, verb):
+    def painted(name, words):
+        options = ["--words", words, "--steps", "3", "-n", "2", "--out", str(tmp_path / name)]
+        assert cli.run([verb, str(words_model / "out"), *options]) == 0
+        return next((tmp_path / name).glob("*.png")).read_bytes()
+
+    assert painted("spots", "DAPI, heart, 20x") != painted("section", "H&E, colon")
 
 
 def test_altered_weights_are_told(words_model, tmp_path, capsys):

@@ -23,11 +23,12 @@ from fewstain.diffusion.conditions.record import ConditionalRecord, read_conditi
 from fewstain.diffusion.conditions.stains import repeat_grey
 from fewstain.diffusion.conditions.words import WordEncoder
 from fewstain.diffusion.network import Denoiser
-from fewstain.diffusion.pictures import open_denoiser
+from fewstain.diffusion.pictures import Picture, open_denoiser, read_picture
 from fewstain.diffusion.pool import disjoint_windows
+from fewstain.diffusion.record import DenoiserRecord
 from fewstain.errors import UserError
 from fewstain.images.normalise import fit_normaliser
-from fewstain.images.read import read_image
+from fewstain.images.read import read_image, stem
 
 
 def open_conditional(folder: Path) -> tuple[ConditionalDenoiser, ConditionalRecord]:
@@ -91,8 +92,8 @@ def open_painter(
     like: Sequence[Path] = (),
     guidance_scale: float | None = None,
     seed: int = 0,
-) -> tuple[Denoiser, int]:
-    """Read a denoiser of any kind, with what it is to be told bound to it.
+) -> tuple[Denoiser, DenoiserRecord | ConditionalRecord]:
+    """Read a denoiser of any kind, with what it is to be told bound to it, and its record.
 
     Parameters
     ----------
@@ -103,8 +104,8 @@ def open_painter(
 
     Returns
     -------
-    denoiser, crop
-        On the device to compute on; side of the crops it was trained on, in pixels.
+    denoiser, record
+        On the device to compute on; the adapter's record where there is one.
 
     Raises
     ------
@@ -120,15 +121,50 @@ def open_painter(
         if asked == ["--guidance-scale"]:
             raise UserError("--guidance-scale: there is nothing to be guided by; give --words or --like too")
         scale = 1.0 if guidance_scale is None else guidance_scale
-        guided, record = open_guided(folder, words=words, like=like, guidance_scale=scale, seed=seed)
-        return guided, int(record.settings["crop"])
-    denoiser, plain = open_denoiser(folder, adapter, latent=True)
+        return open_guided(folder, words=words, like=like, guidance_scale=scale, seed=seed)
+    found = open_denoiser(folder, adapter, latent=True)
     if asked:
         raise UserError(
             f"{asked[0]}: the denoiser in {folder} takes no conditions; leave it out, or give one that train-words or "
             "train-few-shot made"
         )
-    return denoiser, int(plain.settings["crop"])
+    return found
+
+
+def read_painting(folder: Path, record: DenoiserRecord | ConditionalRecord, path: Path) -> Picture:
+    """Read an image file for a denoiser of any kind; one for several stains takes it as a stain of its own.
+
+    Parameters
+    ----------
+    folder
+        Of the denoiser, or of its adapter, where the record is the adapter's.
+    record
+        As of `open_painter`.
+    path
+        For several stains, a grey image is repeated in all channels.
+
+    Raises
+    ------
+    UserError
+        If it is unreadable, or has other channels than the denoiser's images.
+    """
+    if isinstance(record, DenoiserRecord):
+        return read_picture(folder, record, path)
+    image = read_image(path)
+    check_channels(folder, record.image_channels, path, image.pixels)
+    raw = np.broadcast_to(image.pixels, (*image.pixels.shape[:2], record.image_channels))
+    normaliser = fit_normaliser([raw])
+    limits = normaliser.range(raw)
+    planes = torch.from_numpy(normaliser.apply(raw, limits))[None]
+    return Picture(stem(path), raw, limits, planes, normaliser, image.pixel_size_um)
+
+
+def check_channels(folder: Path, image_channels: int, path: Path, pixels: np.ndarray) -> None:
+    """Raise UserError where an image, (H, W, C), has neither the channels of the denoiser's images nor one."""
+    channels = pixels.shape[-1]
+    if channels not in (1, image_channels):
+        takes = "1 channel" if image_channels == 1 else f"{image_channels} channels, or grey ones"
+        raise UserError(f"{path}: {channels} channels, but the denoiser in {folder} takes images of {takes}")
 
 
 def word_tokens(denoiser: ConditionalDenoiser, folder: Path, words: str) -> Tensor:
@@ -167,10 +203,8 @@ def read_like(folder: Path, image_channels: int, side: int, paths: Sequence[Path
     """
     pixels = [read_image(path).pixels for path in paths]
     for path, image in zip(paths, pixels, strict=True):
+        check_channels(folder, image_channels, path, image)
         channels = image.shape[-1]
-        if channels not in (1, image_channels):
-            takes = "1 channel" if image_channels == 1 else f"{image_channels} channels, or grey ones"
-            raise UserError(f"{path}: {channels} channels, but the denoiser in {folder} takes images of {takes}")
         if (channels, image.dtype) != (pixels[0].shape[-1], pixels[0].dtype):
             raise UserError(
                 f"{path}: {channels} channels of {image.dtype}, but {paths[0]} has {pixels[0].shape[-1]} of "
