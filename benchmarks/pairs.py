@@ -47,8 +47,8 @@ def crops(paths: list[Path], side: int, n: int, normaliser: Normaliser) -> Tenso
         ]
         own = [planes[:, y : y + side, x : x + side] for y, x in corners]
         cut.append([each for each in own if each.shape[1:] == (side, side)])
-    found = [own[turn] for turn in range(max(map(len, cut))) for own in cut if turn < len(own)]
-    return torch.from_numpy(np.stack(found[:n]))
+    found = [own[turn] for turn in range(max(map(len, cut), default=0)) for own in cut if turn < len(own)]
+    return torch.from_numpy(np.stack(found[:n])) if found else torch.zeros(0, 1, side, side)
 
 
 def measure(dataset_dir: Path, pairs_dir: Path) -> dict[str, Any]:

@@ -43,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--labels", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--pairs", type=Path, help="folder of synthetic pairs to learn from as well")
+    parser.add_argument(
+        "--pairs", type=Path, action="append", default=[], help="folder of synthetic pairs to learn from; repeatable"
+    )
     parser.add_argument("--name", default="pairs", help="what the table calls these pairs")
     parser.add_argument("--from-scratch", action="store_true", help="begin with random weights")
     parser.add_argument("--no-pool", action="store_true", help="without windows of the pool")
@@ -76,7 +78,7 @@ def run(options: argparse.Namespace, dataset: Dataset) -> dict[str, Any]:
         pairs=options.pairs,
         seed=options.seed,
     )
-    learned = ["labels"] + ["pool"] * (not options.no_pool) + [options.name] * (options.pairs is not None)
+    learned = ["labels"] + ["pool"] * (not options.no_pool) + [options.name] * bool(options.pairs)
     row: dict[str, Any] = {
         "stain": options.stain_dir.name,
         "pairs": " + ".join(learned),

@@ -172,3 +172,17 @@ def test_pixel_size_of_the_file_wins_over_the_record_and_that_over_the_option(re
     write_record(results / "dataset.json", data, {}, None)
     export_results(results, Format.ome_tiff, tmp_path / "out", pixel_size_um=2.0)
     assert (sizes("a.b"), sizes("c")) == (2.0, 0.25)
+
+
+@pytest.mark.parametrize(("options", "exported"), [((), 7), (("--predicted",), 5)])
+def test_corrected_masks_take_the_place_of_predicted_ones_unless_asked_otherwise(
+    results, tmp_path, capsys, options, exported
+):
+    write_labels(results / "corrected" / "a.b.tif", np.where(LABELS == 5, 7, LABELS))
+    write_labels(results / "corrected" / "removed.tif", LABELS)
+    out = tmp_path / "out"
+    assert cli.run(["export", str(results), "--format", "ome-tiff", "--out", str(out), *options]) == 0
+    written = tifffile.imread(out / "masks" / "labels" / "a.b.ome.tif")
+    assert written[4, 1] == exported
+    told = "as predicted, though there are corrections" if options else "a.b: as corrected"
+    assert told in capsys.readouterr().err

@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from fewstain.errors import UserError
+from fewstain.pair_settings import PairKind
 from fewstain.pairs.filters import Limits, check_some_kept, choose
 from fewstain.pairs.scores import PairScores
 
@@ -55,5 +56,23 @@ def test_none_kept_is_told_with_the_filters_that_dropped_them():
     scores = [but(agreement=0.1), but(agreement=0.3), but(objects=0)]
     why = choose(scores, LIMITS)
     with pytest.raises(UserError, match=r"none of 3 pairs.*2 by layout agreement, 1 by no objects.*0\.80.*0\.50"):
-        check_some_kept(why, scores, LIMITS)
-    check_some_kept(["", "uncertainty"], [GOOD, GOOD], LIMITS)
+        check_some_kept(why, scores, LIMITS, PairKind.layout)
+    check_some_kept(["", "uncertainty"], [GOOD, GOOD], LIMITS, PairKind.layout)
+
+
+@pytest.mark.parametrize(
+    "fault", [{"objects": 0}, {"plausible": 0.1}, {"covered": 0.9}, {"copy": 1}, {"distance": 9.0}]
+)
+def test_images_that_came_first_are_told_of_neither_layouts_nor_agreement(fault):
+    scores = [but(**fault)]
+    with pytest.raises(UserError) as told:
+        check_some_kept(choose(scores, LIMITS), scores, LIMITS, PairKind.image)
+    assert not [word for word in ("layout", "agreement", "painter", "crowding") if word in str(told.value)]
+
+
+@pytest.mark.parametrize("kind", PairKind)
+@pytest.mark.parametrize("fault", [{"objects": 0}, {"plausible": 0.1}, {"copy": 1}, {"distance": 9.0}])
+def test_there_is_a_remedy_for_whatever_drops_all(kind, fault):
+    scores = [but(**fault)]
+    with pytest.raises(UserError, match=r"none of 1 pairs is kept: 1 by .*; .+"):
+        check_some_kept(choose(scores, LIMITS), scores, LIMITS, kind)

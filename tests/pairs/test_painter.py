@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from fewstain.cli.run import run
 from fewstain.dataset import open_dataset
 from fewstain.diffusion.state import STATE_FILE
 from fewstain.errors import UserError
@@ -83,3 +84,18 @@ def test_without_masks_the_user_is_told_to_segment_first(unpainted, tmp_path):
     (tmp_path / "results" / "diffusion").symlink_to(unpainted / "results" / "diffusion")
     with pytest.raises(UserError, match="masks: no such folder; run `fewstain segment"):
         train_painter(tmp_path / "results", open_dataset(unpainted / "data"), tmp_path / "state", LAYOUTS, PAINTER)
+
+
+@pytest.mark.parametrize(("options", "labels"), [((), ["0", "1"]), (("--n-labels", "1"), ["0"])])
+def test_only_the_first_label_files_are_learned_from(unpainted, tmp_path, monkeypatch, options, labels):
+    seen = []
+
+    def stop(windows, *_, **__):
+        seen.extend(windows)
+        raise UserError("enough")
+
+    monkeypatch.setattr("fewstain.pairs.painter_training.train_layouts", stop)
+    assert run(["train-painter", str(unpainted / "results"), "--state", str(tmp_path), *options]) == 2
+    assert len(seen) == 8 + len(labels)
+    drawn = [window.name for window in seen if window.labels.is_relative_to(unpainted / "data" / "labels")]
+    assert drawn == labels

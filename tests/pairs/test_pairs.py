@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -108,28 +109,45 @@ def test_what_was_made_before_a_kill_is_not_made_again(stain, layouts, made, tmp
     assert len(asked) == 2
 
 
-def test_sampled_layouts_of_a_wished_count(stain, tmp_path):
-    words = [
-        "pairs",
-        str(stain / "results"),
-        "--out",
-        str(tmp_path / "pairs"),
-        "--count",
-        "1",
-        *OPTIONS,
-        *LIMITS,
-        "-n",
-        "2",
-    ]
-    assert run(words) in (0, 2)  # a network that has not learned may sample no object at all
-    (folder,) = (path.parent for path in tmp_path.glob(".pairs.batches/*/pairs.json"))
-    scores = [
-        row
-        for batch in sorted(folder.glob("batch-*"))
-        for row in json.loads((batch / "scores.json").read_text())["scores"]
-    ]
-    assert len(scores) == 2
-    assert all(row["objects"] <= 1 for row in scores)
+def four_squares(self, numbers, size, seed, steps):
+    """Sample layouts as a model that has learned four squares of 4 x 4 pixels."""
+    labels = np.zeros(size, np.int32)
+    for number, (row, column) in enumerate(((2, 2), (2, 8), (8, 2), (8, 8)), start=1):
+        labels[row : row + 4, column : column + 4] = number
+    return [labels.copy() for _ in numbers]
+
+
+@pytest.mark.parametrize(
+    ("wish", "areas"),
+    [
+        (("--count", "1"), [16]),
+        (("--crowding", "0.5"), [16] * 2),
+        (("--crowding", "1.5"), [16] * 6),
+        (("--size", "2"), [64] * 4),
+    ],
+)
+def test_sampled_layouts_are_changed_as_wished(stain, tmp_path, monkeypatch, wish, areas):
+    monkeypatch.setattr("fewstain.pairs.layouts.LayoutModel.sample", four_squares)
+    words = ["pairs", str(stain / "results"), "--out", str(tmp_path / "pairs"), *wish, *OPTIONS, *LIMITS]
+    assert run([*words, "-n", "2"]) == 0
+    for row in table(tmp_path / "pairs"):
+        labels = tifffile.imread(tmp_path / "pairs" / "labels" / f"{row['pair']}.tif")
+        assert np.bincount(labels.ravel())[1:].tolist() == areas
+        assert int(row["objects"]) == len(areas)
+
+
+def test_a_state_beside_finished_pairs_deletes_none_of_them(stain, layouts, made, tmp_path, capsys):
+    state = tmp_path / "results"
+    shutil.copytree(made, state / "pairs-of-yesterday")
+    words = ["pairs", str(stain / "results"), "--layouts", str(layouts), "--state", str(state), *OPTIONS]
+    assert run([*words, "--out", str(state / "other"), "--shard", "1/1", "-n", "3"]) == 0
+    assert run([*words, "--out", str(state / "pairs"), *LIMITS]) == 0
+    assert files(state / "pairs") == files(state / "pairs-of-yesterday") == files(made)
+    gather = ["gather-pairs", str(stain / "results"), "--state", str(state), *LIMITS]
+    assert run([*gather, "--out", str(state / "other")]) == 0
+    assert len(table(state / "other")) == 3
+    assert run([*gather, "--out", str(state / "third")]) == 2
+    assert "pairs for other, pairs there, and none for" in capsys.readouterr().err
 
 
 def test_image_first_keeps_the_less_uncertain_half(stain, tmp_path):

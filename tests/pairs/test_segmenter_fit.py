@@ -71,7 +71,7 @@ def test_pairs_have_no_classes_to_teach(trained, tmp_path, segmenter_settings):
     write_json(path, read_json(path) | {"classes": ["big", "small"]})
     with pytest.raises(UserError, match="painted objects have no class, but the labels have big, small; leave --pairs"):
         train_segmenter(
-            again / "results", open_dataset(again / "data"), out, again / "state", segmenter_settings, pairs=tmp_path
+            again / "results", open_dataset(again / "data"), out, again / "state", segmenter_settings, pairs=[tmp_path]
         )
 
 
@@ -82,10 +82,10 @@ def test_pairs_are_learned_from_too(trained, tmp_path, segmenter_settings, discs
         write_labels(tmp_path / "pairs" / "labels" / f"{seed}.tif", labels)
     settings = segmenter_settings.model_copy(update={"steps": 2, "fold_steps": 2})
     dataset, weights = open_dataset(trained / "data"), {}
-    for name, pairs in (("with", tmp_path / "pairs"), ("without", None)):
+    for name, pairs in (("twice", [tmp_path / "pairs"] * 2), ("with", [tmp_path / "pairs"]), ("without", [])):
         record = train_segmenter(
             trained / "results", dataset, tmp_path / name, tmp_path / f"{name}-state", settings, pairs=pairs
         )
-        assert record.n_pairs == (3 if pairs else 0)
+        assert record.n_pairs == 3 * len(pairs)
         weights[name] = (tmp_path / name / WEIGHTS_FILE).read_bytes()
     assert weights["with"] != weights["without"]

@@ -1,10 +1,14 @@
+import re
+
 import imageio.v3 as imageio
 import numpy as np
 import pytest
 
 from fewstain.errors import UserError
 from fewstain.images.write import write_image, write_labels
+from fewstain.report.pair_summary import write_pair_summary
 from fewstain.report.pairs import caption, coloured, real_crops, spread, write_pair_pictures
+from fewstain.storage import write_json
 
 HEADER = "pair,kept,why,objects,covered,plausible,agreement,uncertainty,distance,copy"
 
@@ -53,3 +57,18 @@ def test_real_crops_are_from_the_middle(tmp_path):
     write_image(tmp_path / "a.tif", np.arange(64, dtype=np.uint8).reshape(8, 8))
     (crop,) = real_crops([tmp_path / "a.tif"], [(2, 4)])
     np.testing.assert_array_equal(crop[..., 0], [[26, 27, 28, 29], [34, 35, 36, 37]])
+
+
+def test_the_summary_counts_what_became_of_pairs_and_compares_what_segments(tmp_path):
+    made = {"generated": 10, "kept": 6, "dropped": {"layout agreement": 3, "memorised copy": 1}, "memorised": 2}
+    write_json(tmp_path / "pairs" / "pairs.json", made | {"limits": {"agreement": 0.25, "keep": None}})
+    scores = {"AP50": 0.75, "AP50_standard_error": 0.125, "AP": 0.5, "PQ": 0.5, "F1": 0.875, "count_bias": 1.0}
+    segmenter = {"out_of_fold": {"segmenter": scores}, "leads": {"segmenter": [0.0625, 0.03125]}}
+    write_json(tmp_path / "segmenter" / "segmenter.json", segmenter | {"method": "segmenter", "n_pairs": 6})
+    text = write_pair_summary(tmp_path / "pairs", tmp_path / "out", tmp_path).read_text()
+    for name, count in (("made", 10), ("kept", 6), ("dropped by layout agreement", 3), ("memorised", 2)):
+        assert re.search(rf"<td>{name}</td>\s*<td>{count}</td>", text)
+    assert re.search(r"<td>agreement</td>\s*<td>0.25</td>", text)
+    assert "So may its 6 synthetic pairs" in text
+    assert re.search(r"<td>segmenter</td>\s*<td>0.75</td>", text)
+    assert "What segments" not in write_pair_summary(tmp_path / "pairs", tmp_path / "alone").read_text()

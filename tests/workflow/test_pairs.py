@@ -19,7 +19,7 @@ pytestmark = pytest.mark.workflow
 
 def planned(folder, pairs, *targets, instead="--dry-run"):
     """Jobs of each rule that Snakemake would run, and the commands."""
-    config = {"datasets": {"cells": {"pairs": pairs}, "unlabeled": {"pairs": pairs}}, "preset": "demo"}
+    config = {"datasets": {"cells": {"pairs": pairs, "n_labels": 1}, "unlabeled": {"pairs": pairs}}, "preset": "demo"}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2", instead]
     command += ["--printshellcmds", "--workflow-profile", "none", *targets]
@@ -56,6 +56,7 @@ def test_one_job_a_shard_and_one_to_gather(project):
     assert {rule: count for rule, count in jobs.items() if rule in MAKING} == MAKING
     assert len(set(re.findall(r"--shard (\d/3)", text))) == 3
     assert "--crowding 1.5" in text
+    assert re.search(r"train-painter .*--n-labels 1", text)
     assert re.search(r"gather-pairs.*--keep 0\.75", text)
 
 

@@ -48,11 +48,12 @@ rule train_painter:
         state=lambda wildcards: f"{RESULTS}/{wildcards.dataset}/.training/painter",
         options=lambda wildcards: painter_options(CONFIG, wildcards.dataset),
         numbers=painter_numbers,
+        n_labels=n_labels_options,
         seed=CONFIG.seed,
         code_version=CODE_VERSIONS["painter"],
     shell:
         "fewstain --log {log:q} train-painter {params.results:q} --data {params.dataset:q} --masks {params.masks:q}"
-        " --state {params.state:q} --restart --seed {params.seed} {params.options:q}"
+        " --state {params.state:q} --restart --seed {params.seed} {params.n_labels:q} {params.options:q}"
 
 
 # Pairs lie in a folder that Snakemake does not manage, batch by batch, so that a shard that was stopped goes on. Its

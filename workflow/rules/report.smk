@@ -96,10 +96,11 @@ rule report_times:
 rule report_pairs:
     input:
         pairs=f"{RESULTS}/{{dataset}}/pairs",
+        segmenter=f"{RESULTS}/{{dataset}}/segmenter/segmenter.json",
     output:
         report(
             directory(f"{RESULTS}/{{dataset}}/report/pairs"),
-            patterns=["{picture}.png"],
+            patterns=["{picture}.png", "{picture}.html"],
             caption="../report/pairs.rst",
             category="{dataset}",
             subcategory="Synthetic pairs",
@@ -111,6 +112,8 @@ rule report_pairs:
         "../../environment.yml"
     params:
         dataset=dataset_folder,
+        results=results_folder,
         code_version=CODE_VERSIONS["report"],
     shell:
-        "fewstain --log {log:q} report-pairs {input.pairs:q} --data {params.dataset:q} --out {output:q}"
+        "fewstain --log {log:q} report-pairs {input.pairs:q} --data {params.dataset:q} --results {params.results:q}"
+        " --out {output:q}"

@@ -22,11 +22,14 @@ def export(
     out: Annotated[Path, typer.Option(help="A new folder; takes masks/ and, if there are any, pairs/.")],
     data: Annotated[Path | None, typer.Option(help="The dataset's folder, if it moved since.")] = None,
     pixel_size_um: PixelSizeOption = None,
+    predicted: Annotated[
+        bool, typer.Option("--predicted", help="The model's own masks, also where somebody corrected them.")
+    ] = False,
 ) -> None:
     """Write masks and synthetic pairs as other programs read them, or train on them. docs/export.md has them all."""
     from fewstain.export.run import export_results
 
-    for item in export_results(results, kind, out, data, pixel_size_um):
+    for item in export_results(results, kind, out, data, pixel_size_um, corrected=not predicted):
         say(f"wrote {item.folder}: {item.tally.images} images, {item.tally.objects} objects")
         for note in item.notes:
             say(f"  {note}")

@@ -63,6 +63,9 @@ def train_painter(
     data: DataOption = None,
     preset: PresetOption = Preset.cpu,
     changes: SetOption = None,
+    n_labels: Annotated[
+        int | None, typer.Option(min=1, help="Use only the first so many label files, by name.")
+    ] = None,
     seed: SeedOption = 0,
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin anew where settings or images have changed, instead of refusing.")
@@ -79,7 +82,9 @@ def train_painter(
 
     dataset = open_dataset(find_dataset(results, data))
     place = state or results / ".training" / "painter"
-    painter_training.train_painter(results, dataset, place, layouts, painter, masks=masks, seed=seed, restart=restart)
+    painter_training.train_painter(
+        results, dataset, place, layouts, painter, masks=masks, n_labels=n_labels, seed=seed, restart=restart
+    )
     say(f"wrote {results / 'painter'}")
 
 
@@ -184,11 +189,15 @@ def report_pairs(
     pairs: Annotated[Path, typer.Argument(metavar="PAIRS_DIR", help="A folder that pairs or gather-pairs wrote.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
     data: Annotated[Path, typer.Option(help="The dataset's folder, for real images beside the painted ones.")],
+    results: Annotated[
+        Path | None, typer.Option(help="Results folder whose segmenter learned from the pairs, to tell its scores.")
+    ] = None,
 ) -> None:
-    """Draw kept and dropped pairs with their scores, and real images beside painted ones."""
+    """Draw kept and dropped pairs with their scores, and real images beside painted ones; count what became of them."""
+    from fewstain.report.pair_summary import write_pair_summary
     from fewstain.report.pairs import write_pair_pictures
 
-    for path in write_pair_pictures(pairs, data, out):
+    for path in (*write_pair_pictures(pairs, data, out), write_pair_summary(pairs, out, results)):
         say(f"wrote {path}")
 
 

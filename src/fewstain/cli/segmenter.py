@@ -27,7 +27,8 @@ def train(
         Path | None, typer.Option(help="The dataset's folder, if not where dataset.json of the results says.")
     ] = None,
     pairs: Annotated[
-        Path | None, typer.Option(help="Folder that `fewstain pairs` made, to learn from as well.")
+        list[Path] | None,
+        typer.Option(help="Folder that `fewstain pairs` made, to learn from as well; repeatable."),
     ] = None,
     preset: PresetOption = Preset.cpu,
     changes: SetOption = None,
@@ -48,7 +49,7 @@ def train(
     from fewstain.report.scores import write_cost
 
     dataset = open_dataset(find_dataset(results, data))
-    record = train_segmenter(results, dataset, out, state, settings, pairs=pairs, seed=seed, restart=restart)
+    record = train_segmenter(results, dataset, out, state, settings, pairs=pairs or (), seed=seed, restart=restart)
     device = PartialState().device
     write_cost(out, time.monotonic() - start, peak_memory_bytes(device), device.type)
     for method, scores in record.out_of_fold.items():

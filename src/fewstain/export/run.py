@@ -35,6 +35,8 @@ def export_results(
     out: Path | str,
     data: Path | str | None = None,
     pixel_size_um: float | None = None,
+    *,
+    corrected: bool = True,
 ) -> list[Exported]:
     """Write the masks of a results folder, and its synthetic pairs if there are any, in one format.
 
@@ -53,6 +55,8 @@ def export_results(
         The dataset's folder; by default what the results' dataset.json says.
     pixel_size_um
         Side of a pixel where neither the images nor dataset.json tell.
+    corrected
+        Whether masks that a person corrected take the place of the predicted ones.
 
     Raises
     ------
@@ -65,7 +69,11 @@ def export_results(
     writer = writer_of(kind)
     _check_out(out)
     collections = find_collections(
-        results, Path(data) if data is not None else None, pixel_size_um, images=writer.needs_images
+        results,
+        Path(data) if data is not None else None,
+        pixel_size_um,
+        images=writer.needs_images,
+        corrected=corrected,
     )
     with replaced_folder(out) as fresh:
         exported = [_write(writer, collection, results, fresh) for collection in collections]

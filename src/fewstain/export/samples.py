@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import numpy as np
 from fewstain.dataset import by_stem, list_files, open_dataset
 from fewstain.errors import UserError
 from fewstain.images.read import LABEL_EXTENSIONS, Image, read_header, read_image, read_labels
+from fewstain.pixels.corrected import MEASUREMENTS as CORRECTED_MEASUREMENTS
+from fewstain.pixels.decisions import CORRECTED
 from fewstain.provenance import RECORD_FILE, find_dataset
 from fewstain.storage import read_json
 
@@ -81,7 +84,12 @@ class Collection:
 
 
 def find_collections(
-    results: Path, data: Path | None = None, pixel_size_um: float | None = None, *, images: bool = True
+    results: Path,
+    data: Path | None = None,
+    pixel_size_um: float | None = None,
+    *,
+    images: bool = True,
+    corrected: bool = True,
 ) -> list[Collection]:
     """Find the masks, and the pairs if there are any.
 
@@ -95,6 +103,8 @@ def find_collections(
         For images whose files and dataset.json don't tell.
     images
         Whether the images are needed; if not, masks are exported without when they cannot be found.
+    corrected
+        Whether masks that a person corrected take the place of the predicted ones.
 
     Raises
     ------
@@ -105,7 +115,7 @@ def find_collections(
         raise UserError(f"{results}: no such results folder")
     found = []
     if list_files(results / MASKS, LABEL_EXTENSIONS):
-        found.append(_masks(results, data, pixel_size_um, images))
+        found.append(_masks(results, data, pixel_size_um, images, corrected))
     if (results / PAIRS / "labels").is_dir():
         found.append(_pairs(results, pixel_size_um))
     if not found:
@@ -113,9 +123,15 @@ def find_collections(
     return found
 
 
-def _masks(results: Path, data: Path | None, pixel_size_um: float | None, needed: bool) -> Collection:
+def _masks(results: Path, data: Path | None, pixel_size_um: float | None, needed: bool, corrected: bool) -> Collection:
     labels = by_stem(list_files(results / MASKS, LABEL_EXTENSIONS))
     classes = _classes(results / "measurements.csv")
+    by_hand = by_stem(list_files(results / CORRECTED, LABEL_EXTENSIONS))
+    notes = _told_of_corrections(labels.keys() & by_hand.keys(), corrected)
+    if corrected:
+        labels |= {name: path for name, path in by_hand.items() if name in labels}
+        known = _classes(results / CORRECTED_MEASUREMENTS)
+        classes |= {name: known.get(name, {}) for name in by_hand}
     record, sizes = _pixel_sizes(results)
     try:
         root = find_dataset(results, data)
@@ -124,7 +140,7 @@ def _masks(results: Path, data: Path | None, pixel_size_um: float | None, needed
         if needed or data is not None:
             raise UserError(f"{error}\nthis format needs the images: say where they are with --data") from error
         samples = [Sample(name, path, None, pixel_size_um, classes.get(name, {})) for name, path in labels.items()]
-        return Collection(MASKS, tuple(samples))
+        return Collection(MASKS, tuple(samples), notes)
     lonely = labels.keys() - images.keys()
     if len(lonely) == len(labels):
         _refuse_lonely(results / MASKS, lonely, root / "images", "--data names their dataset")
@@ -133,7 +149,16 @@ def _masks(results: Path, data: Path | None, pixel_size_um: float | None, needed
         for name, path in labels.items()
         if name in images
     ]
-    return Collection(MASKS, tuple(samples), _left_out(labels, images, root / "images"))
+    return Collection(MASKS, tuple(samples), (*_left_out(labels, images, root / "images"), *notes))
+
+
+def _told_of_corrections(names: AbstractSet[str], corrected: bool) -> tuple[str, ...]:
+    """Tell how many masks are corrected ones, or that corrections are left out."""
+    if not names:
+        return ()
+    if corrected:
+        return (f"{_some(sorted(names))}: as corrected, in {CORRECTED}/; --predicted takes the model's own masks",)
+    return (f"{_some(sorted(names))}: as predicted, though there are corrections in {CORRECTED}/",)
 
 
 def _left_out(labels: Mapping[str, Path], images: Mapping[str, Path], folder: Path) -> tuple[str, ...]:

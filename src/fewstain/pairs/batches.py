@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,8 @@ from fewstain.pairs.generators import BatchedGenerator, batch_numbers, count_bat
 from fewstain.pairs.scores import PairScores
 from fewstain.storage import read_json, write_errors_named, write_json
 
-IDENTITY_FILE, SCORES_FILE = "pairs.json", "scores.json"
+IDENTITY_FILE, SCORES_FILE = "request.json", "scores.json"
+ASKED = "for-"  # begins the name of a file for each --out that the batches of a folder were asked for
 IMAGES, LABELS = "images", "labels"
 
 
@@ -28,7 +30,7 @@ def pair_name(number: int) -> str:
     return f"pair-{number:06d}"
 
 
-def open_state(state: Path, identity: Mapping[str, Any]) -> Path:
+def open_state(state: Path, identity: Mapping[str, Any], out: Path) -> Path:
     """Make, or find, the folder of the batches of some pairs; other pairs have another folder in `state`.
 
     So jobs that begin at once cannot get in each other's way, and what was changed and is changed back goes on.
@@ -37,34 +39,69 @@ def open_state(state: Path, identity: Mapping[str, Any]) -> Path:
     ----------
     identity
         All that the pairs depend on.
+    out
+        Where they are to be gathered; batches of the same pairs serve every such folder.
     """
-    told = json.dumps(identity, sort_keys=True)
-    folder = state / hashlib.sha256(told.encode()).hexdigest()[:12]
+    folder = state / folder_name(identity)
     with write_errors_named(state):
         folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / IDENTITY_FILE, dict(identity))
+    write_json(_asked_file(folder, out), {"out": _place(folder, out)})
     return folder
 
 
-def last_asked_for(state: Path) -> Path:
-    """Folder of the pairs that were asked for last.
+def folder_name(identity: Mapping[str, Any]) -> str:
+    """Name of the folder of the batches of some pairs: 12 digits of a hash."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def last_asked_for(state: Path, out: Path | None = None) -> Path:
+    """Folder of the pairs that were asked for last; of several, those for `out`, where it is given.
 
     Raises
     ------
     UserError
-        If there are none.
+        If there are none; if there are several, and none for `out`.
     """
-    found = sorted(state.glob(f"*/{IDENTITY_FILE}"), key=lambda path: path.stat().st_mtime_ns)
-    if not found:
+    folders = _requests(state)
+    asked = [file for folder in folders for file in folder.glob(f"{ASKED}*.json")]
+    if not asked:
         raise UserError(f"{state}: no pairs there; run `fewstain pairs` with the same --out or --state first")
-    return found[-1].parent
+    if out is not None and len(folders) > 1:
+        own = [file for file in asked if file.name == _asked_file(file.parent, out).name]
+        if not own:
+            others = ", ".join(sorted({str(read_json(file)["out"]) for file in asked}))
+            raise UserError(f"{state}: pairs for {others} there, and none for {out}; give the --out they were made for")
+        asked = own
+    return max(asked, key=lambda file: file.stat().st_mtime_ns).parent
 
 
-def forget_others(folder: Path) -> None:
-    """Delete the batches of other pairs."""
-    for path in folder.parent.glob(f"*/{IDENTITY_FILE}"):
-        if path.parent != folder:
-            shutil.rmtree(path.parent)
+def forget_others(folder: Path, out: Path) -> None:
+    """Delete the batches of other pairs that were asked for the same `out` and for no other folder."""
+    for other in _requests(folder.parent):
+        asked = _asked_file(other, out)
+        if other != folder and asked.is_file():
+            asked.unlink()
+            if not list(other.glob(f"{ASKED}*.json")):
+                shutil.rmtree(other)
+
+
+def _requests(state: Path) -> list[Path]:
+    """Folders of batches: those whose name says what their request does, so that nothing else is taken for one."""
+    files = state.glob(f"{'[0-9a-f]' * 12}/{IDENTITY_FILE}")
+    return [file.parent for file in files if folder_name(read_json(file)) == file.parent.name]
+
+
+def _asked_file(folder: Path, out: Path) -> Path:
+    return folder / f"{ASKED}{hashlib.sha256(_place(folder, out).encode()).hexdigest()[:12]}.json"
+
+
+def _place(folder: Path, out: Path) -> str:
+    """Where `out` lies as seen from the folder of all batches, for both may be moved, or be seen from elsewhere."""
+    try:
+        return Path(os.path.relpath(out.resolve(), folder.parent.resolve())).as_posix()
+    except ValueError:  # another drive, on Windows
+        return out.resolve().as_posix()
 
 
 def batch_folder(state: Path, batch: int) -> Path:

@@ -8,10 +8,42 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fewstain.errors import UserError
+from fewstain.pair_settings import PairKind
 from fewstain.pairs.scores import PairScores
 
 EMPTY, ODD_OBJECTS, COVERED, COPY = "no objects", "implausible objects", "covered", "memorised copy"
 UNREAL, DISAGREEMENT, UNCERTAIN = "unlike the pool", "layout agreement", "uncertainty"
+
+# What helps where a filter drops all pairs. What is not listed cannot: no agreement is asked of images that came first,
+# and labels that somebody drew may cover what they like.
+ALWAYS = {
+    COPY: "train on more images",
+    UNREAL: "train longer, or allow more with --max-distance",
+    UNCERTAIN: "raise --keep",
+}
+REMEDIES = {
+    PairKind.layout: ALWAYS
+    | {
+        EMPTY: "look at the masks that layouts were learned from",
+        ODD_OBJECTS: "train the layouts longer",
+        COVERED: "ask for less crowding, or train the layouts longer",
+        UNREAL: "train the painter longer, or allow more with --max-distance",
+        DISAGREEMENT: "train the painter longer, or allow less with --min-agreement",
+    },
+    PairKind.image: ALWAYS
+    | dict.fromkeys((EMPTY, ODD_OBJECTS, COVERED), "train longer, or label more windows and run fit-pixels again"),
+    PairKind.edit: ALWAYS
+    | {
+        EMPTY: "look at the labels in the folder that --from names",
+        ODD_OBJECTS: "give each object in the folder that --from names a label of its own",
+        UNREAL: "raise --strength, or allow more with --max-distance",
+        DISAGREEMENT: "lower --strength, or allow less with --min-agreement",
+    },
+}
+DRAWN = {  # of layouts, where the user gave them
+    EMPTY: "look at the label images that --layouts names",
+    ODD_OBJECTS: "give each object in the label images that --layouts names a label of its own",
+}
 
 
 @dataclass(frozen=True)
@@ -67,7 +99,7 @@ def first_fault(scores: PairScores, limits: Limits) -> str:
         return ODD_OBJECTS
     if scores.covered > limits.covered:
         return COVERED
-    if scores.copy is not None and scores.copy > limits.copy:
+    if is_copy(scores, limits):
         return COPY
     if scores.distance is not None and scores.distance > limits.distance:
         return UNREAL
@@ -76,24 +108,33 @@ def first_fault(scores: PairScores, limits: Limits) -> str:
     return ""
 
 
-def check_some_kept(why: Sequence[str], scores: Sequence[PairScores], limits: Limits) -> None:
-    """Raise UserError where no pair is kept, saying which filters dropped how many."""
+def is_copy(scores: PairScores, limits: Limits) -> bool:
+    """Whether an image is a copy of a place of the pool, whatever else is the matter with the pair."""
+    return scores.copy is not None and scores.copy > limits.copy
+
+
+def check_some_kept(
+    why: Sequence[str], scores: Sequence[PairScores], limits: Limits, kind: PairKind, *, drawn: bool = False
+) -> None:
+    """Raise UserError where no pair is kept, saying which filters dropped how many, and what helps.
+
+    Parameters
+    ----------
+    why
+        Of each pair, as `choose` says it.
+    kind
+        What was made first.
+    drawn
+        Whether the user gave the layouts.
+    """
     if not all(why):
         return
-    remedies = {
-        EMPTY: "look at the masks that layouts were learned from",
-        ODD_OBJECTS: "train the layouts longer",
-        COVERED: "ask for less crowding, or train the layouts longer",
-        COPY: "train on more images",
-        UNREAL: "train the painter longer, or allow more with --max-distance",
-        DISAGREEMENT: "train the painter longer, or allow less with --min-agreement",
-        UNCERTAIN: "raise --keep",
-    }
+    remedies = REMEDIES[kind] | (DRAWN if drawn else {})
     counts = Counter(why)
     told = ", ".join(f"{count} by {name}" for name, count in counts.most_common())
     best = max((each.agreement for each in scores if each.agreement is not None), default=None)
-    agreed = (
-        f" (the best agreement is {best:.2f}, the least allowed {limits.agreement:.2f})" if best is not None else ""
-    )
+    agreed = ""
+    if best is not None and kind is not PairKind.image:
+        agreed = f" (the best agreement is {best:.2f}, the least allowed {limits.agreement:.2f})"
     worst = counts.most_common(1)[0][0]
     raise UserError(f"none of {len(why)} pairs is kept: {told} dropped{agreed}; {remedies[worst]}")

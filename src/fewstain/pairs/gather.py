@@ -13,8 +13,9 @@ from typing import Any
 
 import fewstain
 from fewstain.diffusion.folder import check_replaceable, replaced_folder
+from fewstain.pair_settings import PairKind
 from fewstain.pairs.batches import IMAGES, LABELS, pair_files, pair_name, read_scores
-from fewstain.pairs.filters import COPY, Limits, check_some_kept, choose
+from fewstain.pairs.filters import Limits, check_some_kept, choose, is_copy
 from fewstain.pairs.likeness import Likeness
 from fewstain.pairs.scores import PairScores
 from fewstain.storage import write_json
@@ -26,16 +27,22 @@ MOST_DROPPED = 24  # dropped pairs whose files are kept to be looked at
 
 @dataclass(frozen=True)
 class Gathered:
-    """How many pairs there are, how many of them were kept, and how many each filter dropped."""
+    """How many pairs there are.
+
+    Attributes
+    ----------
+    generated, kept
+        How many were made, and how many of them were kept.
+    dropped
+        How many each filter dropped, each pair counted where it failed first.
+    memorised
+        Copies of training images, whichever filter dropped them.
+    """
 
     generated: int
     kept: int
     dropped: Mapping[str, int]
-
-    @property
-    def memorised(self) -> int:
-        """Copies of training images."""
-        return self.dropped.get(COPY, 0)
+    memorised: int
 
 
 def gather(state: Path, out: Path, identity: Mapping[str, Any], limits: Limits, likeness: Likeness) -> Gathered:
@@ -49,7 +56,7 @@ def gather(state: Path, out: Path, identity: Mapping[str, Any], limits: Limits, 
         Takes images/ and labels/, the pairs kept; dropped/, some of the others; pairs.csv, all scores of all pairs, and
         why each dropped one was; pairs.json. It appears whole.
     identity
-        Of the batches, with their `n` and `batch_size`.
+        Of the batches, with their `kind`, `n` and `batch_size`; see `identity_of`.
     limits
         What pairs must keep to.
     likeness
@@ -64,7 +71,7 @@ def gather(state: Path, out: Path, identity: Mapping[str, Any], limits: Limits, 
     n, batch_size = identity["n"], identity["batch_size"]
     scores = read_scores(state, n, batch_size)
     why = choose(scores, limits)
-    check_some_kept(why, scores, limits)
+    check_some_kept(why, scores, limits, PairKind(identity["kind"]), drawn="layouts" in identity)
     with replaced_folder(out) as folder:
         left = MOST_DROPPED
         for number, fault in enumerate(why):
@@ -76,7 +83,8 @@ def gather(state: Path, out: Path, identity: Mapping[str, Any], limits: Limits, 
                 (place / kind).mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, place / kind / file.name)
         write_table(folder / TABLE_FILE, scores, why)
-        gathered = Gathered(n, why.count(""), Counter(fault for fault in why if fault))
+        copies = sum(is_copy(each, limits) for each in scores)
+        gathered = Gathered(n, why.count(""), Counter(fault for fault in why if fault), copies)
         write_json(folder / RECORD_FILE, describe(identity, limits, likeness, gathered))
     return gathered
 

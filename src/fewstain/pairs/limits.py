@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,17 +46,19 @@ def choose_limits(
     asked
         What the user gave.
     model, dataset
-        The fitted model and its labels, for the agreement; None where there is none.
+        The fitted model and the labels, the first of which it has learned from, for the agreement; None where there is
+        none.
     likeness
         The pool, for copies and distances.
     facts
-        What layouts look like, for the share that objects may cover.
+        What layouts look like, for the share that objects may cover; None where any share will do.
     layout
         Whether labels were there before the images, so that there is an agreement to ask for.
     """
     agreement = asked.agreement
     if agreement is None:
-        agreement = agreement_limit(model, dataset) if layout and model and dataset and dataset.windows else 0.0
+        windows = dataset.windows[: model.record.n_labels] if layout and model and dataset else ()
+        agreement = agreement_limit(model, windows) if model and windows else 0.0
     distance = asked.distance
     if distance is None:
         distance = FAR * likeness.typical_distance() if likeness is not None else float("inf")
@@ -65,13 +68,18 @@ def choose_limits(
     return Limits(covered=covered, copy=copy, distance=distance, agreement=agreement, keep=keep)
 
 
-def agreement_limit(model: Model, dataset: Dataset) -> float:
+def agreement_limit(model: Model, windows: Sequence[Window]) -> float:
     """Panoptic quality that segmenting a painted image must reach: that of the worse quarter of real, labeled windows.
 
-    The model has seen these windows, and so segments them too well: the quantile is lowered by what its score falls
-    from there to out-of-fold, where it has not.
+    The model has learned from these windows, and so segments them too well: the quantile is lowered by what its score
+    falls from there to out-of-fold, where it has not.
+
+    Parameters
+    ----------
+    windows
+        Those that the model has learned from, at least one.
     """
-    found = np.array([_quality(model, window) for window in dataset.windows])
+    found = np.array([_quality(model, window) for window in windows])
     unseen = model.record.out_of_fold.get("PQ")
     seen = float(found.mean())
     ratio = min(1.0, float(unseen) / seen) if unseen is not None and seen > 0 else 1.0

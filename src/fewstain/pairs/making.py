@@ -1,15 +1,12 @@
-"""A wish for pairs of a results folder -> the generator that makes them, and all that they depend on."""
+"""A wish for pairs of a results folder -> the generator that makes them."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from fewstain.dataset import Dataset, list_files, open_dataset
-from fewstain.diffusion.network import WEIGHTS, Denoiser
+from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.pictures import open_denoiser, read_picture
 from fewstain.diffusion.record import DenoiserRecord
 from fewstain.errors import UserError
@@ -28,13 +25,11 @@ from fewstain.pairs.generators import (
 )
 from fewstain.pairs.layouts import FACTS_FILE, LayoutFacts, open_layouts, read_facts
 from fewstain.pairs.likeness import Likeness, describe_pool
-from fewstain.pairs.painter import CONTROL, DIFFUSION, FOLDER, LAYOUTS, open_painter
+from fewstain.pairs.painter import DIFFUSION, FOLDER, LAYOUTS, open_painter
 from fewstain.pairs.recolour import recoloured
 from fewstain.pairs.scoring import Scorer
 from fewstain.pixels.folder import ENSEMBLE_FILE, load_pixels
 from fewstain.pixels.model import Model
-from fewstain.stages import CODE_VERSIONS
-from fewstain.storage import sha256_file
 
 PIXELS = "pixels"
 
@@ -147,11 +142,7 @@ def build_generator(stain: Stain, request: Request) -> tuple[BatchedGenerator, L
         if request.borrowed.denoiser is not None:
             denoiser = request.borrowed.open(record)
     likeness = stain.likeness(folder, record, request.side)
-    facts = stain.facts
-    if request.layouts_from is not None:
-        facts = read_facts(request.layouts_from / FOLDER / LAYOUTS)
-    resized = request.wish.size != 1 or request.layouts is not None or request.source is not None
-    scorer = Scorer(stain.model, likeness, None if resized else facts)
+    scorer = Scorer(stain.model, likeness, facts_of(stain, request) if request.wish.size == 1 else None)
     size = (request.side, request.side)
     steps, batch_size = request.steps, request.batch_size
     if request.kind is PairKind.layout:
@@ -166,6 +157,13 @@ def build_generator(stain: Stain, request: Request) -> tuple[BatchedGenerator, L
     pieces = recoloured(open_dataset(request.source), pool, request.side, request.wish.size)
     edited = EditPairs(pieces, denoiser, record, scorer, strength=request.strength, steps=steps, batch_size=batch_size)
     return edited, likeness
+
+
+def facts_of(stain: Stain, request: Request) -> LayoutFacts | None:
+    """Say what layouts of a request look like; None where that is not known, or somebody drew them."""
+    if request.layouts is not None or request.source is not None:
+        return None
+    return stain.facts if request.layouts_from is None else read_facts(request.layouts_from / FOLDER / LAYOUTS)
 
 
 def layout_source(stain: Stain, request: Request, denoiser: Denoiser) -> LayoutSource:
@@ -209,38 +207,6 @@ def check_request(stain: Stain, request: Request) -> None:
         )
     if request.kind is PairKind.image and stain.model is None:
         raise UserError(
-            f"{stain.results / PIXELS}: no fitted model, which is to label the images; run fit-pixels first, or paint "
-            "layouts of another stain with --layouts-from"
+            f"{stain.results / PIXELS}: no fitted model, which is to label the images; paint labeled images of another "
+            "stain with --kind edit --from DATASET_DIR, or label some of this one and run fit-pixels first"
         )
-
-
-def identity_of(stain: Stain, request: Request) -> dict[str, Any]:
-    """All that pairs depend on, by the names a user knows; of the pool only what is painted from it."""
-    told = asdict(request) | {"kind": request.kind.value, "code": CODE_VERSIONS["pairs"]}
-    told |= told.pop("wish")
-    for name in ("layouts", "layouts_from", "source", "borrowed"):
-        del told[name]
-    weights = [denoiser_folder(stain.results, request.kind) / "unet" / WEIGHTS]
-    if request.kind is PairKind.layout:
-        weights.append(stain.results / FOLDER / CONTROL / "controlnet" / WEIGHTS)
-        if request.layouts is None:
-            weights.append((request.layouts_from or stain.results) / FOLDER / LAYOUTS / "unet" / WEIGHTS)
-    told["weights"] = _sha256(weights)
-    told["model"] = stain.model.record.model_hash if stain.model is not None else None
-    if request.borrowed.denoiser is not None:
-        told["denoiser"] = _sha256(list(request.borrowed.files()), "name a folder that training wrote")
-        told |= {"words": request.borrowed.words, "guidance_scale": request.borrowed.guidance_scale}
-    if request.layouts is not None:
-        told["layouts"] = _sha256(layout_files(request.layouts))
-    if request.source is not None:
-        windows = open_dataset(request.source).windows
-        told["from"] = _sha256([file for window in windows for file in (window.image, window.labels)])
-        told["colours of"] = _sha256(stain.dataset.images)
-    return told
-
-
-def _sha256(files: Sequence[Path], remedy: str = "run train-painter first") -> str:
-    for file in files:
-        if not file.is_file():
-            raise UserError(f"{file}: no such file; {remedy}, or restore it from a backup")
-    return hashlib.sha256(" ".join(map(sha256_file, files)).encode()).hexdigest()

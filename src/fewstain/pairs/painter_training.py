@@ -52,6 +52,7 @@ def train_painter(
     painter_settings: PainterSettings,
     *,
     masks: Path | None = None,
+    n_labels: int | None = None,
     seed: int = 0,
     restart: bool = False,
 ) -> None:
@@ -72,6 +73,8 @@ def train_painter(
         Of the two trainings.
     masks
         Folder of masks of the dataset's images; results/masks by default.
+    n_labels
+        Use only the first so many label files, by name; all when None.
     seed, restart
         As of `train_diffusion`.
 
@@ -85,7 +88,8 @@ def train_painter(
     check_replaceable(out, CONTENTS, "a painter")
     denoiser, base = open_denoiser(results / DIFFUSION)
     check_crops(layout_settings, painter_settings, denoiser, results)
-    windows = find_masks(results, dataset, masks or results / MASKS) + dataset.windows
+    labeled = dataset.windows[:n_labels]
+    windows = find_masks(results, dataset, masks or results / MASKS) + labeled
     facts = layout_facts([read_labels(window.labels) for window in windows])
     layouts = train_layouts(windows, state / LAYOUT_SECTION, layout_settings, seed=seed, restart=restart)
     pairs = [layout_pair(results / DIFFUSION, base, window) for window in windows]
@@ -97,8 +101,8 @@ def train_painter(
     with replaced_folder(out) as folder:
         write_layouts(folder / LAYOUTS, layouts, facts, layout_settings, seed)
         write_images(folder, out, painter, base, painter_settings, seed)
-        n_labels = len(dataset.windows)
-        PainterRecord(base_sha256, len(windows) - n_labels, n_labels, seconds, fewstain.__version__).write(folder)
+        n_masks = len(windows) - len(labeled)
+        PainterRecord(base_sha256, n_masks, len(labeled), seconds, fewstain.__version__).write(folder)
     for section in (LAYOUT_SECTION, PAINTER_SECTION):
         remove_pixels(state / section)
 

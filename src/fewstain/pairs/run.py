@@ -18,8 +18,9 @@ from fewstain.pairs.batches import (
     open_state,
     shard_batches,
 )
-from fewstain.pairs.filters import Limits
 from fewstain.pairs.gather import CONTENTS, Gathered, gather
+from fewstain.pairs.identity import identity_of
+from fewstain.pairs.layouts import LayoutFacts
 from fewstain.pairs.likeness import Likeness
 from fewstain.pairs.limits import Asked, choose_limits
 from fewstain.pairs.making import (
@@ -28,7 +29,6 @@ from fewstain.pairs.making import (
     build_generator,
     check_request,
     denoiser_folder,
-    identity_of,
     open_stain,
 )
 from fewstain.storage import read_json
@@ -79,7 +79,7 @@ def make_pairs(
     stain = open_stain(results, open_dataset(data))
     check_request(stain, request)
     _check_asked(asked, request.kind, shard)
-    folder = open_state(state or default_state(out), identity_of(stain, request))
+    folder = open_state(state or default_state(out), identity_of(stain, request), out)
     batches = shard_batches(request.n, request.batch_size, *(shard or (1, 1)))
     if shard is not None and not missing_batches(folder, batches):
         return 0
@@ -87,7 +87,7 @@ def make_pairs(
     made = make_batches(generator, folder, batches, request.n, request.seed)
     if shard is not None:
         return made
-    return _gathered(folder, out, _limits(asked, stain, likeness, request.kind), likeness)
+    return _gathered(folder, out, asked, stain, likeness)
 
 
 def gather_pairs(results: Path, data: Path, out: Path, asked: Asked, *, state: Path | None = None) -> Gathered:
@@ -98,19 +98,29 @@ def gather_pairs(results: Path, data: Path, out: Path, asked: Asked, *, state: P
     UserError
         If shards are missing, or no pair is kept.
     """
-    batches = last_asked_for(state or default_state(out))
+    batches = last_asked_for(state or default_state(out), out)
     identity = read_json(batches / IDENTITY_FILE)
     stain = open_stain(results, open_dataset(data))
     kind = PairKind(identity["kind"])
     _check_asked(asked, kind)
     folder = denoiser_folder(results, kind)
     likeness = stain.likeness(folder, open_denoiser(folder)[1], identity["side"])
-    return _gathered(batches, out, _limits(asked, stain, likeness, kind), likeness)
+    return _gathered(batches, out, asked, stain, likeness)
 
 
-def _gathered(folder: Path, out: Path, limits: Limits, likeness: Likeness) -> Gathered:
-    gathered = gather(folder, out, read_json(folder / IDENTITY_FILE), limits, likeness)
-    forget_others(folder)
+def _gathered(folder: Path, out: Path, asked: Asked, stain: Stain, likeness: Likeness) -> Gathered:
+    identity = read_json(folder / IDENTITY_FILE)
+    facts = LayoutFacts(**identity["facts"]) if identity["facts"] is not None else None
+    limits = choose_limits(
+        asked,
+        model=stain.model,
+        dataset=stain.dataset,
+        likeness=likeness,
+        facts=facts,
+        layout=identity["kind"] != PairKind.image,
+    )
+    gathered = gather(folder, out, identity, limits, likeness)
+    forget_others(folder, out)
     return gathered
 
 
@@ -121,14 +131,3 @@ def _check_asked(asked: Asked, kind: PairKind, shard: tuple[int, int] | None = N
         )
     if asked.agreement is not None and kind is PairKind.image:
         raise UserError("--min-agreement: images that came first have no layout to agree with; use --keep")
-
-
-def _limits(asked: Asked, stain: Stain, likeness: Likeness, kind: PairKind) -> Limits:
-    return choose_limits(
-        asked,
-        model=stain.model,
-        dataset=stain.dataset,
-        likeness=likeness,
-        facts=stain.facts,
-        layout=kind is not PairKind.image,
-    )

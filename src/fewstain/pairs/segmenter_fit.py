@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -50,7 +50,7 @@ def train_segmenter(
     state: Path,
     settings: SegmenterSettings,
     *,
-    pairs: Path | None = None,
+    pairs: Sequence[Path] = (),
     seed: int = 0,
     restart: bool = False,
 ) -> SegmenterRecord:
@@ -73,7 +73,7 @@ def train_segmenter(
     settings
         Of the training, and of the choice of decoders.
     pairs
-        Folder that `fewstain pairs` made.
+        Folders that `fewstain pairs` made.
     seed, restart
         As of `train_diffusion`.
 

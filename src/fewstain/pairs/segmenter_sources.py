@@ -50,7 +50,7 @@ class Sources:
 
 
 def read_sources(
-    results: Path, dataset: Dataset, settings: SegmenterSettings, pairs: Path | None, seed: int
+    results: Path, dataset: Dataset, settings: SegmenterSettings, pairs: Sequence[Path], seed: int
 ) -> Sources:
     """Read what a segmenter is made from, and let the ensemble label windows of images that have no labels.
 
@@ -62,9 +62,9 @@ def read_sources(
     """
     record, denoiser = read_record(results / "pixels"), load_denoiser(results / "diffusion")
     names = () if record.classes == ONE_CLASS else record.classes
-    if pairs is not None and names:
+    if pairs and names:
         raise UserError(
-            f"{pairs}: painted objects have no class, but the labels have {', '.join(names)}; leave --pairs out"
+            f"{pairs[0]}: painted objects have no class, but the labels have {', '.join(names)}; leave --pairs out"
         )
     windows = labeled_windows(dataset, record.normaliser, record.channels, denoiser.multiple, names, record.n_labels)
     fold_of = {row["window"]: int(row["fold"]) for row in record.choices["folds"]}
@@ -84,7 +84,9 @@ def read_sources(
         denoiser.multiple,
         np.random.default_rng((seed, settings.pool_windows)),
     )
-    made = (
-        read_pairs(pairs, record.normaliser, record.channels, record.file_channels, denoiser.multiple) if pairs else ()
-    )
+    made = [
+        pair
+        for folder in pairs
+        for pair in read_pairs(folder, record.normaliser, record.channels, record.file_channels, denoiser.multiple)
+    ]
     return Sources(denoiser, built, record, windows, fold, made, pool)

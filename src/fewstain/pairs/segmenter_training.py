@@ -41,25 +41,38 @@ class LabeledCrops:
     ----------
     labeled
         Planes of labeled windows and their views, see `labeled_planes`.
-    others
-        Planes of what nobody labeled: synthetic pairs, and windows of the pool; may be empty.
-    others_share
-        Of the crops that are of `others`, where there are some.
+    pairs, pool
+        Planes of synthetic pairs, and of windows that the ensemble labeled; may be empty.
+    pairs_share, pool_share
+        Of the crops that are of each.
     crop
         Side, pixels.
     """
 
     labeled: Sequence[Planes]
-    others: Sequence[Planes]
-    others_share: float
+    pairs: Sequence[Planes]
+    pool: Sequence[Planes]
+    pairs_share: float
+    pool_share: float
     crop: int
 
     def draw(self, n: int, random: np.random.Generator) -> Planes:
         """Draw `n` augmented crops: (n, 1 or C, crop, crop) maps."""
-        from_others = random.random(n) < self.others_share * bool(self.others)
-        sources = [self.others if each else self.labeled for each in from_others]
+        sources = [self._source(each) for each in random.random(n)]
         drawn = [augmented(source[int(random.integers(len(source)))], self.crop, random) for source in sources]
         return {key: torch.stack([each[key] for each in drawn]) for key in drawn[0]}
+
+    def _source(self, place: float) -> Sequence[Planes]:
+        """Choose what a crop is of, by a place in [0, 1)."""
+        if place < self.pairs_share:
+            return self.pairs
+        return self.pool if place < self.pairs_share + self.pool_share else self.labeled
+
+
+def shares_of(settings: SegmenterSettings, *, pairs: bool, pool: bool) -> tuple[float, float]:
+    """Share out the crops that nobody labeled: how many of all are of pairs, and of the pool, where there are such."""
+    of_pairs = settings.unlabeled_share * (settings.pairs_share if pool else 1.0) * pairs
+    return of_pairs, settings.unlabeled_share - of_pairs if pool else 0.0
 
 
 def labeled_crops(
@@ -95,9 +108,10 @@ def labeled_crops(
     ]
     margin = settings.crop // 2
     labeled = [labeled_planes(each, margin, near(each, held_out)) for each in [*windows, *views]]
-    others = [labeled_planes(each, margin) for each in pairs]
-    others += [labeled_planes(each.window, margin, each.doubtful) for each in pool]
-    return LabeledCrops(labeled, others, settings.unlabeled_share, settings.crop)
+    made = [labeled_planes(each, margin) for each in pairs]
+    guessed = [labeled_planes(each.window, margin, each.doubtful) for each in pool]
+    shares = shares_of(settings, pairs=bool(made), pool=bool(guessed))
+    return LabeledCrops(labeled, made, guessed, *shares, settings.crop)
 
 
 def near(window: LabeledWindow, held_out: Sequence[LabeledWindow]) -> NDArray[np.bool_]:

@@ -29,8 +29,10 @@ METHOD_SCORES = ("AP50", "AP50_standard_error", "AP", "PQ", "F1", "count_bias")
 METHODS_NOTE = (
     "Out-of-fold scores of the pixel ensemble, of the segmenter, and of both, which then both propose objects. "
     "The ensemble segments, unless another leads its AP50 by more than two standard errors of the lead (both drawn on "
-    "the same windows). What segments: "
+    "the same windows). The segmenter learns from windows of the pool, too, with objects of the ensemble, which knew "
+    "all labels: its scores, and those of both, may flatter. "
 )
+PAIRS_NOTE = "So may its {n} synthetic pairs make them, for what painted these has seen the images of all labels. "
 TABLE_NOTES = {
     "features": "Noise levels and layers of the denoiser that were tried, with their out-of-fold scores.",
     "decoder": "Parameters that were tried out-of-fold, on windows and their views, best first.",
@@ -59,7 +61,7 @@ def write_tables(results: Path, out: Path) -> list[Path]:
                 ("Cost", "", _pairs(facts)),
             ],
         ),
-        "choices.html": page("Choices", [*_methods(results), *_choices(record)]),
+        "choices.html": page("Choices", [*method_tables(results), *_choices(record)]),
         "counts.html": page(
             "Counts",
             [("", "The images to look at first come first.", count_table(counts).head(MOST_ROWS))],
@@ -77,8 +79,8 @@ def write_times(benchmarks: Sequence[Path], out: Path) -> None:
     _write(out, page("Run times", [("", note, time_table(tables))]))
 
 
-def _methods(results: Path) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Compare what may segment, where there is a segmenter."""
+def method_tables(results: Path) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Compare what may segment, where there is a segmenter: a heading, its explanation, and a table."""
     file = results / "segmenter" / "segmenter.json"
     if file.is_file():
         record = read_json(file)
@@ -88,7 +90,8 @@ def _methods(results: Path) -> Iterator[tuple[str, str, pd.DataFrame]]:
             lead, error = leads.get(name, (None, None))
             row = {"method": name, **{key: scores.get(key) for key in METHOD_SCORES}}
             rows.append(row | {"lead": lead, "lead_standard_error": error})
-        yield "What segments", METHODS_NOTE + cell(record.get("method")), pd.DataFrame(rows, dtype=object)
+        note = METHODS_NOTE + (PAIRS_NOTE.format(n=record["n_pairs"]) if record.get("n_pairs") else "")
+        yield "What segments", f"{note}What segments: {cell(record.get('method'))}", pd.DataFrame(rows, dtype=object)
 
 
 def _choices(record: Mapping[str, Any]) -> Iterator[tuple[str, str, pd.DataFrame]]:

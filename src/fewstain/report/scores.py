@@ -32,7 +32,8 @@ def write_scores(results: Path, root: Path) -> dict[str, Any]:
     -------
     dict
         "test", "out_of_fold" (both as `ScoreSum.scores` gives them), method (what segments), n_labels, seed;
-        wall_seconds of all trainings together, peak_memory_bytes of the hungriest one, device.
+        wall_seconds of all trainings together, the painter's where the segmenter learned from pairs; peak_memory_bytes
+        of the hungriest one, device.
     """
     pixels = read_json(results / "pixels" / "pixels.json")
     costs = [read_json(results / "diffusion" / "fewstain.json"), read_json(results / "pixels" / COST_FILE)]
@@ -40,6 +41,8 @@ def write_scores(results: Path, root: Path) -> dict[str, Any]:
     if (results / "segmenter" / "segmenter.json").is_file():
         segmenter = read_json(results / "segmenter" / "segmenter.json")
         costs.append(read_json(results / "segmenter" / COST_FILE))
+    painter = results / "painter" / "painter.json"
+    painting = [read_json(painter)] if segmenter.get("n_pairs") and painter.is_file() else []
     truth = root / "test" / "labels"
     test = None
     if list_files(truth, LABEL_EXTENSIONS):
@@ -51,7 +54,7 @@ def write_scores(results: Path, root: Path) -> dict[str, Any]:
             "method": segmenter.get("method", "ensemble"),
             "n_labels": pixels["n_labels"],
             "seed": pixels["seed"],
-            "wall_seconds": sum(float(cost["wall_seconds"]) for cost in costs),
+            "wall_seconds": sum(float(cost["wall_seconds"]) for cost in [*costs, *painting]),
             "peak_memory_bytes": max(int(cost["peak_memory_bytes"]) for cost in costs),
             "device": costs[1]["device"],
         }

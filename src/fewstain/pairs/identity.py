@@ -1,0 +1,79 @@
+"""All that the pairs of a request depend on, by which their batches are known."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fewstain.dataset import open_dataset
+from fewstain.diffusion.network import WEIGHTS
+from fewstain.errors import UserError
+from fewstain.pair_settings import PairKind
+from fewstain.pairs.making import Request, Stain, denoiser_folder, facts_of, layout_files
+from fewstain.pairs.painter import CONTROL, FOLDER, LAYOUTS
+from fewstain.stages import CODE_VERSIONS
+from fewstain.storage import sha256_file
+
+
+def identity_of(stain: Stain, request: Request) -> dict[str, Any]:
+    """All that pairs depend on, by the names a user knows; of the pool only what is painted from it.
+
+    `facts` is what their layouts are to look like, as a dictionary: gather-pairs chooses by it as well.
+
+    Raises
+    ------
+    UserError
+        A file that is missing, with the verb that writes it.
+    """
+    told = asdict(request) | {"kind": request.kind.value, "code": CODE_VERSIONS["pairs"]}
+    told |= told.pop("wish")
+    for name in ("layouts", "layouts_from", "source", "borrowed"):
+        del told[name]
+    told["weights"] = _sha256(list(_weights(stain.results, request)), _to_train)
+    told["model"] = stain.model.record.model_hash if stain.model is not None else None
+    facts = facts_of(stain, request)
+    told["facts"] = asdict(facts) if facts is not None else None
+    if request.borrowed.denoiser is not None:
+        told["denoiser"] = _sha256(list(request.borrowed.files()), lambda _: "name a folder that training wrote")
+        told |= {"words": request.borrowed.words, "guidance_scale": request.borrowed.guidance_scale}
+    if request.layouts is not None:
+        told["layouts"] = _sha256(layout_files(request.layouts))
+    if request.source is not None:
+        windows = open_dataset(request.source).windows
+        told["from"] = _sha256([file for window in windows for file in (window.image, window.labels)])
+        told["colours of"] = _sha256(stain.dataset.images)
+    return told
+
+
+def _weights(results: Path, request: Request) -> Iterator[Path]:
+    """Weight files of the stain's networks, and of those that sample layouts."""
+    _check_results(results, str(results))
+    yield denoiser_folder(results, request.kind) / "unet" / WEIGHTS
+    if request.kind is not PairKind.layout:
+        return
+    yield results / FOLDER / CONTROL / "controlnet" / WEIGHTS
+    if request.layouts_from is not None:
+        _check_results(request.layouts_from, f"--layouts-from {request.layouts_from}")
+    if request.layouts is None:
+        yield (request.layouts_from or results) / FOLDER / LAYOUTS / "unet" / WEIGHTS
+
+
+def _check_results(folder: Path, told: str) -> None:
+    if not folder.is_dir():
+        raise UserError(f"{told}: no such results folder; correct its name")
+
+
+def _to_train(weights: Path) -> str:
+    """Say what writes a network's weights, painter/PART/NETWORK/FILE or diffusion/NETWORK/FILE."""
+    return f"run {'train-painter' if weights.parents[2].name == FOLDER else 'train-diffusion'} first"
+
+
+def _sha256(files: Sequence[Path], remedy: Callable[[Path], str] = lambda _: "put it there again") -> str:
+    """Hash files; `remedy` says of one what to do where it is missing."""
+    for file in files:
+        if not file.is_file():
+            raise UserError(f"{file}: no such file; {remedy(file)}, or restore it from a backup")
+    return hashlib.sha256(" ".join(map(sha256_file, files)).encode()).hexdigest()
