@@ -64,6 +64,8 @@ def label_picture(viewer: Any, data: Path, out: Path) -> None:
     dock = viewer.window.add_dock_widget(widget, name="Label windows")
     widget.count.setValue(12)
     widget.suggest()
+    while widget.is_choosing:
+        QTest.qWait(100)
     QTest.qWait(1000)
     for _ in range(3):
         widget.session.save(widget.window_, widget.layer.data)

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from fewstain.cli import run as cli
+from fewstain.errors import UserError
 from fewstain.images.write import write_image, write_labels
 from fewstain.pixels.corrected import Written
 from fewstain.provenance import write_record
+from fewstain.viewer.session import resume
+from fewstain.viewer.study import locate
 
 
 @pytest.fixture
@@ -33,6 +36,41 @@ def test_suggest_names_windows_as_json(dataset, capsys):
     assert len(windows) == 3
     assert windows[0].keys() == {"label_file", "image", "y", "x", "size"}
     assert "labels/a__y0_x0.tif" not in [window["label_file"] for window in windows]
+
+
+def test_suggested_windows_are_those_that_napari_opens_and_what_was_begun_stays(dataset, capsys):
+    study = locate(dataset)
+    for _ in range(2):
+        assert cli.run(["suggest", str(dataset), "-n", "2", "--size", "32"]) == 0
+        named = [window["label_file"] for window in json.loads(capsys.readouterr().out)]
+        session = resume(study)
+        assert [f"labels/{window.name}.tif" for window in session.windows][-2:] == named
+        session.keep_draft(session.windows[-1], np.ones((32, 32), int))
+    assert len(session.windows) == 3  # one begun in the first round, and two new ones
+
+
+def test_suggest_of_a_dataset_says_that_its_results_know_more(dataset, capsys):
+    folder = dataset.parent
+    (folder / "config.yaml").write_text("data: .\ndatasets:\n  cells:\n")
+    assert cli.run(["suggest", str(dataset), "--size", "32"]) == 0
+    assert "results" not in capsys.readouterr().err
+    write_record(folder / "results" / "cells" / "dataset.json", dataset, {"a.tif": None})
+    assert cli.run(["suggest", str(dataset), "--size", "32"]) == 0
+    assert (
+        f"`fewstain suggest {folder / 'results' / 'cells'}` goes by what the last run learned"
+        in capsys.readouterr().err
+    )
+
+
+def test_suggest_lists_windows_of_a_dataset_that_cannot_be_written_to(dataset, capsys, monkeypatch):
+    def refuse(*_):
+        raise UserError("no permission")
+
+    monkeypatch.setattr("fewstain.viewer.session.write_json", refuse)
+    assert cli.run(["suggest", str(dataset), "--size", "32"]) == 0
+    told = capsys.readouterr()
+    assert len(json.loads(told.out)) == 5
+    assert "napari does not know: no permission" in told.err
 
 
 def test_view_without_napari_says_how_to_install_it(dataset, capsys, monkeypatch):

@@ -28,3 +28,16 @@ def test_times_stand_behind_the_headings_and_are_replaced():
     timed = tutorial.with_times(text, {4: 1.2, 7: 432.0})
     assert timed == "# T\n\n## 4. Check them · 1 s\n\ntext\n\n## 7. Run · 7 min\n"
     assert tutorial.with_times(timed, {4: 1.2}) == timed
+
+
+def test_the_copy_of_the_workflow_makes_the_report_that_the_page_speaks_of(tmp_path):
+    tutorial.copy_workflow(tmp_path)
+    assert (tmp_path / "Snakefile").is_file()
+    assert "report: results/report.html" in (tmp_path / "profiles" / "default" / "config.yaml").read_text()
+    with pytest.raises(SystemExit, match="made no report"):
+        tutorial.check_report(tmp_path / "results" / "report.html")
+
+
+def test_the_page_says_which_steps_are_run():
+    steps = [str(step) for step in sorted(tutorial.STEPS)]
+    assert f"steps {', '.join(steps[:-1])} and {steps[-1]} are run" in " ".join(PAGE.split())

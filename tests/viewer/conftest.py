@@ -1,6 +1,8 @@
 """A tiny project: dataset, results, config.yaml; and, where the extra is installed, a real viewer."""
 
 import gc
+import importlib
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +12,12 @@ import pytest
 from fewstain.images.write import write_image, write_labels, write_map
 from fewstain.pixels.measure import count_row, flag_images, measure
 from fewstain.provenance import write_record
+
+NEEDS_DISPLAY = bool(os.environ.get("FEWSTAIN_NEEDS_DISPLAY"))
+"""Whether a window that cannot be opened is a fault, not a reason to skip the tests that want one."""
+if NEEDS_DISPLAY:
+    for module in ("napari", "qtpy.QtWidgets"):
+        importlib.import_module(module)  # its error says more than that tests were skipped
 
 SIDE = 64
 
@@ -53,7 +61,10 @@ def display():
     from fewstain.viewer.display import start_virtual_display
 
     if not start_virtual_display():
-        pytest.skip("neither a display nor Xvfb")
+        missing = "neither a display nor Xvfb"
+        if NEEDS_DISPLAY:
+            pytest.fail(f"{missing}, but FEWSTAIN_NEEDS_DISPLAY is set; install it as at the end of docs/napari.md")
+        pytest.skip(missing)
     gc.freeze()  # napari looks for garbage whenever a layer goes: for seconds, among all that other tests have imported
 
 

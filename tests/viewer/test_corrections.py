@@ -39,6 +39,21 @@ def test_split_without_seeds_cuts_a_dumbbell_at_its_waist():
     assert (cut[:, 21:][labels[:, 21:] > 0] == right).all()
 
 
+def test_split_cuts_at_the_neck_though_two_places_in_one_lobe_are_deeper():
+    y, x = np.mgrid[:60, :80]
+    large = ((x - 30) / 26) ** 2 + ((y - 30) / 14) ** 2 <= 1
+    small = (x - 62) ** 2 + (y - 30) ** 2 <= 49
+    cut = split((large | small).astype(int), 1)
+    assert (cut[:, :54][large[:, :54]] == cut[30, 30]).all()
+    assert (cut[:, 58:][small[:, 58:]] == cut[30, 62]).all()
+    assert cut[30, 30] != cut[30, 62]
+
+
+def test_split_parts_pieces_that_do_not_touch():
+    cut = split(np.array([[1, 1, 1, 0, 1, 1, 1]] * 3), 1)
+    assert set(cut[:, :3].ravel()) != set(cut[:, 4:].ravel())
+
+
 def test_split_without_two_deep_places_cuts_across_the_longest_axis():
     cut = split(np.ones((1, 6), int), 1)
     assert cut[0, 0] != cut[0, 5]

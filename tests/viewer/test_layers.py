@@ -82,6 +82,25 @@ def test_pairs_open_as_two_stacks(tmp_path):
         pair_layers(tmp_path)
 
 
+def test_pairs_of_several_channels_open_as_one_layer_each(tmp_path):
+    write_image(tmp_path / "images" / "0.tif", np.arange(128, dtype=np.uint16).reshape(8, 8, 2))
+    write_labels(tmp_path / "labels" / "0.tif", np.ones((8, 8), int))
+    layers = by_name(pair_layers(tmp_path))
+    assert list(layers) == ["synthetic images channel 0", "synthetic images channel 1", "synthetic labels"]
+    assert layers["synthetic images channel 1"][0][0, 0, 0] == 1
+
+
+def test_pairs_of_results_open_hidden_beside_the_image(project):
+    pairs = project.results / "pairs"
+    write_image(pairs / "images" / "0.tif", np.zeros((8, 8), np.uint8))
+    write_labels(pairs / "labels" / "0.tif", np.ones((8, 8), int))
+    (pairs / "pairs.csv").write_text("name\n")
+    layers = by_name(get_reader(str(project.results))(str(project.results)))
+    assert list(layers) == ["b", "b uncertainty", "b masks", "synthetic images", "synthetic labels"]
+    assert not layers["synthetic images"][1]["visible"]
+    assert not layers["synthetic labels"][1]["visible"]
+
+
 def test_writer_writes_beside_a_prediction_and_never_over_it(project, tmp_path):
     mask = project.results / "masks" / "a.tif"
     data, properties, _ = by_name(image_of(locate(project.results), "a"))["a masks"]
@@ -91,6 +110,12 @@ def test_writer_writes_beside_a_prediction_and_never_over_it(project, tmp_path):
     assert read_labels(mask).max() == 3
     assert (read_labels(mask) == 1).any()
     assert not (read_labels(written[0]) == 1).any()
-    assert write_layer(str(tmp_path / "mine.tif"), changed, properties) == [str(tmp_path / "mine.tif")]
+    for path in (project.results / "masks" / "a masks.tif", project.results / "a masks.tif", tmp_path / "mine.tif"):
+        assert write_layer(str(path), changed, properties) == written
+        assert not path.exists()
+    other, corrected = str(tmp_path / "mine.tif"), by_name(image_of(locate(project.results), "a"))["a corrected"]
+    assert write_layer(str(tmp_path / "a corrected.tif"), corrected[0], corrected[1]) == written
+    assert write_layer(other, changed, by_name(image_of(locate(project.results), "a"))["a__y0_x0"][1]) == [other]
+    assert write_layer(other, changed, {}) == [other]
     with pytest.raises(UserError, match="one plane at a time"):
         write_layer(str(tmp_path / "stack.tif"), np.zeros((2, 3, 3), int), {})

@@ -62,6 +62,31 @@ def test_parts_are_measured_anew(review, project):
     assert review.sync(cut) == []
 
 
+def test_a_change_taken_back_brings_the_rows_back_as_they_were(review, project):
+    review.decide([3], Decision.ACCEPTED)
+    before, cut = review.table.copy(), split(mask(project), 3)
+    review.sync(cut)
+    review.decide([4], Decision.ACCEPTED)
+    review.sync(mask(project), undone=True)
+    after = review.table.sort_values(["image", "label"], ignore_index=True)
+    pd.testing.assert_frame_equal(after, before, check_dtype=False)
+    review.sync(cut, undone=True)  # done again
+    assert decisions(review) == {1: "", 2: "", 3: "changed", 4: "accepted"}
+    review.sync(reject(cut, 4))
+    review.sync(cut, undone=True)
+    assert decisions(review)[4] == "accepted"
+
+
+def test_accepting_once_more_takes_it_back(review, project):
+    review.sync(split(mask(project), 3))
+    assert not review.accept([1, 3])
+    assert decisions(review) == {1: "accepted", 2: "", 3: "accepted", 4: "changed"}
+    assert not review.accept([2, 3])  # not all are
+    assert review.accept([1, 3])
+    assert decisions(review) == {1: "", 2: "accepted", 3: "changed", 4: "changed"}
+    assert not review.accept([])
+
+
 def test_only_the_labels_named_are_looked_at(review, project):
     changed = reject(reject(mask(project), 1), 2)
     review.sync(changed, among=[2])
@@ -84,7 +109,8 @@ def test_corrections_lie_beside_the_prediction(review, project):
     review.write(changed)
     assert (project.results / "masks" / "b.tif").read_bytes() == before
     assert (read_labels(project.results / "corrected" / "b.tif") == changed).all()
-    review.discard("b")
+    assert review.discard("b") == project.results / "corrected" / "forgotten" / "1"
+    assert review.discard("b") is None
     assert not (project.results / "corrected" / "b.tif").exists()
     assert decisions(review) == {1: "", 2: "", 3: ""}
 

@@ -9,7 +9,11 @@ pytest.importorskip("qtpy.QtWidgets", reason="libraries that Qt needs are missin
 
 from qtpy.QtTest import QTest
 
+from fewstain.images.read import read_labels
+from fewstain.viewer.label_widget import LabelWidget
 from fewstain.viewer.run_widget import RunWidget
+from fewstain.viewer.session import begin, suggest_new
+from fewstain.viewer.study import locate
 
 SNAKEFILE = """
 rule segment_pool:
@@ -66,6 +70,27 @@ def test_a_run_is_shown_to_its_end_and_its_results_open(widget, project, viewer)
     assert (project.results / "report" / "tables").exists()
     assert "b masks" in viewer.layers
     assert widget.start_button.isEnabled()
+
+
+def test_a_window_that_is_drawn_in_stays_until_results_are_asked_for(widget, project, viewer):
+    begin(locate(project.data), suggest_new(locate(project.data), n=1, size=32))
+    label = LabelWidget(viewer, project.data)
+    start(widget, project, 0)
+    label.layer.data[3:9, 3:9] = 7  # a stroke under way
+    wait(widget, lambda: widget.status.text().startswith("Done."))
+    assert label.is_shown
+    assert "b masks" not in viewer.layers
+    assert widget.results_button.isVisible()
+    label._timer.stop()
+    label.layer.data[3:9, 3:9] = 8
+    widget.results_button.click()
+    assert "b masks" in viewer.layers
+    assert not label.is_shown
+    assert not widget.results_button.isVisible()
+    assert (read_labels(label.session.draft(label.window_))[3:9, 3:9] == 8).all()
+    widget._ended(0)
+    assert not widget.results_button.isVisible()  # its own layers are in nobody's way
+    label.close_session()
 
 
 def test_a_stopped_run_can_be_started_again(widget, project):

@@ -5,7 +5,7 @@ from fewstain.dataset import open_dataset
 from fewstain.errors import UserError
 from fewstain.images.read import read_labels
 from fewstain.images.write import write_labels
-from fewstain.viewer.session import Origin, resume, start
+from fewstain.viewer.session import Origin, begin, resume, start, suggest_new
 from fewstain.viewer.study import Study, locate
 
 
@@ -72,14 +72,60 @@ def test_progress_and_the_next_window(session):
     assert session.next_open() is None
 
 
-def test_suggesting_anew_keeps_what_was_begun(session, project):
+def test_suggesting_anew_adds_windows_to_what_was_begun(session, project):
     session.save(session.windows[0], np.ones((32, 32), int))
     session.keep_draft(session.windows[1], np.ones((32, 32), int))
-    fresh = start(locate(project.data), n=5, size=32, seed=3)
+    fresh = start(locate(project.data), n=3, size=32, seed=3)
     assert fresh.windows[:2] == session.windows[:2]
     assert len(fresh.windows) == 5
     assert len(set(fresh.windows)) == 5
-    assert start(locate(project.data), n=1, size=32).windows == session.windows[:2]
+
+
+def test_after_the_last_window_new_ones_are_suggested(session, project):
+    for window in session.windows:
+        session.save(window, np.ones((32, 32), int))
+    fresh = start(locate(project.data), n=2, size=32)
+    assert fresh.windows[:4] == session.windows
+    assert len(fresh.windows) == 6
+    assert fresh.next_open() == 4
+
+
+def test_windows_begun_while_others_were_chosen_stay_in_the_list(session, project):
+    study = locate(project.data)
+    new = suggest_new(study, n=4, size=32)  # nothing was begun: the same four
+    session.keep_draft(session.windows[2], np.ones((32, 32), int))
+    assert begin(study, new).windows == (session.windows[2], *(each for each in new if each != session.windows[2]))
+
+
+def test_a_window_drawn_in_after_it_was_saved_is_not_done(session):
+    window, saved, changed = session.windows[0], np.ones((32, 32), int), np.eye(32, dtype=int)
+    for each in session.windows:
+        session.save(each, saved)
+    session.keep_draft(window, changed)
+    assert session.is_unsaved(window)
+    assert (session.done, session.next_open()) == (3, 0)
+    session.keep_draft(window, saved)  # undone
+    assert (session.done, session.next_open()) == (4, None)
+    assert not session.draft(window).exists()
+
+
+def test_a_draft_is_kept_beside_a_label_file_that_cannot_be_read(session):
+    window = session.windows[0]
+    session.file(window).write_bytes(b"no TIFF")
+    session.keep_draft(window, np.ones((32, 32), int))
+    assert session.draft(window).is_file()
+
+
+def test_a_draft_that_is_given_up_is_moved_beside(session):
+    window, drawn = session.windows[0], np.eye(32, dtype=np.int32)
+    assert session.discard_draft(window) is None
+    session.keep_draft(window, drawn)
+    moved = session.discard_draft(window)
+    assert moved == session.draft(window).with_name(f"{window.name}.old.tif")
+    assert (read_labels(moved) == drawn).all()
+    assert not session.is_unsaved(window)
+    assert session.discard_draft(window) is None
+    assert moved.is_file()
 
 
 def test_windows_are_compared_by_the_channels_of_the_project(project):

@@ -7,6 +7,7 @@ pytest.importorskip("qtpy.QtWidgets", reason="libraries that Qt needs are missin
 
 from npe2 import PluginManifest
 
+from fewstain.viewer import menu
 from fewstain.viewer.inspect_widget import InspectWidget
 from fewstain.viewer.label_widget import LabelWidget
 from fewstain.viewer.reader import get_reader
@@ -21,10 +22,19 @@ def test_the_manifest_names_what_there_is():
     widgets = {each.display_name: commands[each.command] for each in manifest.contributions.widgets}
     made = {name: command.python_name.split(":")[1] for name, command in widgets.items()}
     assert made == {
-        TITLES["label"]: LabelWidget.__name__,
-        TITLES["inspect"]: InspectWidget.__name__,
-        TITLES["run"]: RunWidget.__name__,
+        TITLES["label"]: menu.label_windows.__name__,
+        TITLES["inspect"]: menu.look_at_objects.__name__,
+        TITLES["run"]: menu.run_workflow.__name__,
     }
+
+
+def test_the_menu_opens_the_widgets_with_the_viewer_itself(project, viewer):
+    viewer.open(str(project.results), plugin="fewstain")
+    kinds = {"label": LabelWidget, "inspect": InspectWidget, "run": RunWidget}
+    for name, kind in kinds.items():
+        _, widget = viewer.window.add_plugin_dock_widget("fewstain", TITLES[name])
+        assert isinstance(widget, kind)
+        assert widget.viewer is viewer
 
 
 def test_folders_open_with_the_widget_that_is_of_use(project, viewer):
@@ -40,5 +50,5 @@ def test_a_dropped_folder_is_read_by_the_plugin_and_saved_labels_go_beside(proje
     assert [layer.name for layer in viewer.layers] == ["b", "b uncertainty", "b masks"]
     mask = viewer.layers["b masks"]
     mask.data[:] = 0
-    written = mask.save(str(project.results / "masks" / "b.tif"), plugin="fewstain")
+    written = mask.save(str(project.results / "masks" / "b masks.tif"), plugin="fewstain")  # as napari suggests
     assert written == [str(project.results / "corrected" / "b.tif")]

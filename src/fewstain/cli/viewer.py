@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fewstain.cli.options import ChannelsOption, SeedOption, channels_of, print_json, say
+from fewstain.cli.options import SeedOption, channels_of, print_json, say
 from fewstain.cli.report import DataOption
 from fewstain.errors import UserError, install_extra
 
@@ -34,23 +34,31 @@ def suggest(
     folder: Folder,
     n: Annotated[int, typer.Option("-n", min=1, help="How many windows.")] = 24,
     size: Annotated[int, typer.Option(min=16, help="Side of a window, pixels.")] = 128,
-    channels: ChannelsOption = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="0,2",
+            help="Channels to look at, counted from 0; those that config.yaml names, or all of them, by default.",
+        ),
+    ] = None,
     seed: SeedOption = 0,
     data: DataOption = None,
 ) -> None:
     """Say which windows to label next, as JSON, the one that tells most first.
 
     Of a dataset's folder they are chosen by their looks; of a results folder by what its denoiser sees in them, and
-    where its ensemble is uncertain. None that is labeled is among them.
+    where its ensemble is uncertain. None that is labeled or begun is among them. The list is what "Label windows" opens
+    with; there, those that are labeled or begun stay.
     """
     from fewstain.dataset import open_dataset
     from fewstain.provenance import RECORD_FILE, find_dataset
-    from fewstain.suggest import labeled_windows, suggest_windows
+    from fewstain.viewer.session import begin, suggest_new
+    from fewstain.viewer.study import Study, locate
 
     results = folder if data is not None or (folder / RECORD_FILE).is_file() else None
     dataset = open_dataset(folder if results is None else find_dataset(folder, data))
-    avoid = labeled_windows(dataset)
-    windows = suggest_windows(dataset.images, n, size, channels_of(channels), seed, avoid, results)
+    study = Study(dataset.root.absolute(), results)
+    windows = suggest_new(study, n, size, seed, channels_of(channels))
     print_json(
         [
             {
@@ -64,7 +72,14 @@ def suggest(
         ]
     )
     there = "" if data is None else f" --data {data}"
-    say(f"{len(windows)} windows; `fewstain view {folder} --with label{there}` draws them in napari")
+    try:
+        begin(study, windows)
+        say(f"{len(windows)} windows; `fewstain view {folder} --with label{there}` opens them in napari, to label them")
+    except UserError as error:  # of a dataset that may only be read they can be listed all the same
+        say(f"{len(windows)} windows, of which napari does not know: {error}")
+    made = locate(folder).results if results is None else None
+    if made is not None and (made / RECORD_FILE).is_file():
+        say(f"chosen by their looks; `fewstain suggest {made}` goes by what the last run learned, and knows more")
 
 
 def view(

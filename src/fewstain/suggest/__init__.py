@@ -40,7 +40,7 @@ def suggest_windows(
     channels : sequence of int, optional
         Channels to look at.
     seed : int
-        Draws windows of images that have very many.
+        Draws the windows that are looked at where there are very many.
     avoid : sequence of Suggestion
         Windows labeled already: none that overlaps with them is chosen, and none much like them.
     results : Path, optional

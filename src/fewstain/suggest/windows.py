@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fewstain.dataset import Dataset, window_name
 from fewstain.images.read import read_header, read_image, stem
 
-MOST_WINDOWS = 2000  # looked at: about so many, spread evenly over the images
+MOST_WINDOWS = 2000  # looked at in all, spread evenly over the images: what choosing takes grows with their square
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,13 @@ def windows_of(
     images
         Readable images.
     n
-        How many windows are wanted in the end: of each image so many are given at least, where it has them.
+        How many windows are wanted in the end: where `MOST_WINDOWS` allow, so many are given of each image that has
+        them.
     size
         Side of a window, pixels; less where an image is smaller.
     seed
-        Draws the windows of images that have more than their share of `MOST_WINDOWS`.
+        Draws the windows of images that have more than their share of `MOST_WINDOWS`, and where there are more images
+        than that, the images that give one.
     avoid
         None that overlaps with these is given.
 
@@ -61,14 +63,14 @@ def windows_of(
     path, pixels, windows
         An image, its (H, W, C) raw intensities, and its windows.
     """
-    share = max(n, MOST_WINDOWS // max(len(images), 1))
     rng = np.random.default_rng(seed)
-    for path in images:
+    places = [_places(path, size) for path in images]
+    shares = _shares([len(each) for each in places], max(n, MOST_WINDOWS // max(len(images), 1)), n, rng)
+    for path, of_image, share in zip(images, places, shares, strict=True):
         pixels = read_image(path).pixels
-        places = [(y, x) for y in _starts(pixels.shape[0], size) for x in _starts(pixels.shape[1], size)]
-        if len(places) > share:
-            places = [places[index] for index in sorted(rng.choice(len(places), share, replace=False))]
-        windows = [Suggestion(window_name(stem(path), y, x), path, y, x, size) for y, x in places]
+        if len(of_image) > share:
+            of_image = [of_image[index] for index in sorted(rng.choice(len(of_image), share, replace=False))]
+        windows = [Suggestion(window_name(stem(path), y, x), path, y, x, size) for y, x in of_image]
         yield path, pixels, [window for window in windows if not any(window.overlaps(other) for other in avoid)]
 
 
@@ -79,6 +81,27 @@ def labeled_windows(dataset: Dataset) -> list[Suggestion]:
         header = read_header(window.labels)
         found.append(Suggestion(window.name, window.image, window.y, window.x, max(header.height, header.width)))
     return found
+
+
+def _places(path: Path, size: int) -> list[tuple[int, int]]:
+    """First row and column of every window of an image."""
+    header = read_header(path)
+    return [(y, x) for y in _starts(header.height, size) for x in _starts(header.width, size)]
+
+
+def _shares(there: Sequence[int], share: int, n: int, rng: np.random.Generator) -> list[int]:
+    """How many windows each image gives: up to `share` of those there, less where these are too many in all."""
+    most = max(MOST_WINDOWS, n)
+    wanted = np.minimum(np.array(there, np.intp), share)
+    if wanted.sum() <= most:
+        return wanted.tolist()
+    level = 0
+    while np.minimum(wanted, level + 1).sum() <= most:
+        level += 1
+    given = np.minimum(wanted, level)
+    more = rng.permutation(np.flatnonzero(wanted > level))[: most - int(given.sum())]
+    given[more] += 1
+    return given.tolist()
 
 
 def _starts(length: int, size: int) -> list[int]:

@@ -62,8 +62,6 @@ def frame(viewer: napari.Viewer, layer: Labels, labels: Sequence[int]) -> None:
             continue
         top, bottom, left, right = rows.start - 2, rows.stop + 1, columns.start - 2, columns.stop + 1
         frames.append(np.array([[top, left], [top, right], [bottom, right], [bottom, left]], float))
-    if len(frames) == 1:
-        layer.selected_label = labels[0]  # what is drawn now is added to it
     marks = viewer.layers[FRAMES]
     marks.data = []
     if frames:

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QLabe
 
 from fewstain.pixels.decisions import Decision
 from fewstain.viewer.button import button
+from fewstain.viewer.choice import Choice
 from fewstain.viewer.folder_field import FolderField
 from fewstain.viewer.objects_model import ObjectsModel
 from fewstain.viewer.objects_view import ObjectsView
@@ -53,6 +54,8 @@ class InspectForm(QWidget):
         self.model = ObjectsModel()
         self.view = ObjectsView({key: action for key, (_, action) in actions.items()})
         self.view.setModel(self.model)
+        self.choice = Choice()
+        self.model.modelReset.connect(self.show_choice)
         buttons = QGridLayout()
         for number, (key, (name, action)) in enumerate(actions.items()):
             buttons.addWidget(button(f"{name} ({key})", action), number // 4, number % 4)
@@ -75,8 +78,15 @@ class InspectForm(QWidget):
 
     def filter(self, review: Review, image: str | None) -> None:
         """Show the objects that the user wants to see in the table."""
-        self.model.table = review.table
-        self.model.set_filter(_SHOWN[self.shown.currentText()], image if self.this_image.isChecked() else None)
+        only = image if self.this_image.isChecked() else None
+        self.model.set_filter(_SHOWN[self.shown.currentText()], only, review.table)
+
+    def show_choice(self) -> None:
+        """Mark the rows of the chosen objects, wherever they are now."""
+        self.view.selectionModel().blockSignals(True)
+        self.view.choose(self.model.rows_of(self.choice.objects))
+        self.view.selectionModel().blockSignals(False)
+        self.view.viewport().update()
 
     def show_left(self, review: Review, image: str | None) -> None:
         """Tell how many objects are left to decide on."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewstain.pixels.decisions import Decision
+from fewstain.viewer.choice import next_open
+from fewstain.viewer.corrections import next_label
 from fewstain.viewer.layers import told
 from fewstain.viewer.linked_review import LinkedReview
 from fewstain.viewer.study import Given
@@ -35,24 +36,29 @@ class InspectWidget(LinkedReview):
             "S": ("Split", self.split),
             "J": ("Join chosen", self.join),
             "D": ("Redraw", self.redraw),
+            "M": ("Draw missed", self.draw_missed),
             "N": ("Next left", self.go_on),
             "U": ("Uncertainty", self.toggle_uncertainty),
         }
         self.start(actions, Given(folder, data))
 
     def accept(self) -> None:
-        """Accept the chosen objects, and what was redrawn; go to the next one left."""
-        if self.review is None or self.layer is None:
+        """Accept the chosen objects, and what was drawn; go to the next one left. Accepted ones: take that back."""
+        if self.review is None or self.mask is None:
             return
-        self.layer.mode = "pan_zoom"
+        self.mask.put_brush_away()
         if self.chosen:
-            self.review.decide(self.chosen, Decision.ACCEPTED)
+            taken_back = self.review.accept(self.chosen)
             self.changed()
-            self._go_on_here()
+            if taken_back:
+                self.status.setText("No longer accepted; A accepts again.")
+            else:
+                self._go_on_here()
 
     def reject(self) -> None:
         """Remove the chosen objects from the corrected mask; go to the next one left."""
         if self.mask is not None and self.chosen:
+            self.mask.put_brush_away()
             self.mask.reject(self.chosen)
             self._go_on_here()
 
@@ -60,6 +66,7 @@ class InspectWidget(LinkedReview):
         """Cut the chosen object in two where it is narrowest."""
         if self.mask is None:
             return
+        self.mask.put_brush_away()
         for label in self.chosen:
             try:
                 self.mask.split(label)
@@ -70,6 +77,7 @@ class InspectWidget(LinkedReview):
         """Make one object of those chosen (Shift and click chooses several)."""
         if self.mask is None:
             return
+        self.mask.put_brush_away()
         try:
             self.mask.join(self.chosen)
         except (KeyError, ValueError):
@@ -81,22 +89,43 @@ class InspectWidget(LinkedReview):
             self.mask.redraw(self.chosen[0])
             self.status.setText("Draw the object anew (brush 2, polygon 3); A accepts it, Ctrl+Z takes it back.")
 
+    def draw_missed(self) -> None:
+        """Hand over the brush for an object that the model missed; A accepts it."""
+        if self.mask is not None and self.review is not None:
+            label = max(next_label(self.mask.layer.data), self.review.next_label())
+            self.choose([label])
+            self.mask.draw(label)
+            self.status.setText("Draw the missed object (brush 2, polygon 3); A accepts it, Ctrl+Z takes it back.")
+
     def go_on(self) -> None:
         """Choose the next object that nobody has decided on, as the table is sorted: in this image, then in others."""
-        if self.review is None:
-            return
-        following = self.review.next_open(self.model.order, self.image)
-        if following is not None and (shown := self.model.row_of(following)) is not None:
-            self.view.choose([shown])
-        elif following is None:
+        if not self._choose_next(elsewhere=True):
             self.status.setText("All objects that are shown have been decided on.")
 
     def _go_on_here(self) -> None:
         """Choose the next object left in this image; at its end, leave it to the user to go on to another."""
-        if self.review is not None and self.image is not None and not self.review.left_in(self.image):
-            self.status.setText("All of this image is decided: N goes on, or use it as labels.")
-        else:
-            self.go_on()
+        if not self._choose_next(elsewhere=False):
+            self.choose([])
+            hidden = self.review is not None and self.image is not None and self.review.left_in(self.image)
+            self.status.setText(
+                "All objects of this image that are shown are decided: N goes on."
+                if hidden
+                else "All of this image is decided: N goes on, or use it as labels."
+            )
+
+    def _choose_next(self, *, elsewhere: bool) -> bool:
+        """Choose the object left that comes after the chosen one; tell whether there is one."""
+        if self.review is None:
+            return False
+        if self.mask is not None:
+            self.mask.put_brush_away()
+        after = next(iter(self.review.rows(self.chosen[-1:])), None)
+        order = self.model.order_with(after)
+        following = next_open(self.review.table, order, self.image, after, elsewhere=elsewhere)
+        if following is None or following not in self.model.order:
+            return False
+        self.choose_objects(self.model.objects_at([following]))
+        return True
 
     def toggle_uncertainty(self) -> None:
         """Show or hide the uncertainty map."""

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from fewstain.suggest import Suggestion
 from fewstain.viewer.button import button
 from fewstain.viewer.folder_field import FolderField
 from fewstain.viewer.session import Session
@@ -65,7 +66,7 @@ class LabelForm(QWidget):
         hint = QLabel(_HINT)
         hint.setWordWrap(True)
         form = QFormLayout()
-        form.addRow("Windows", self.count)
+        form.addRow("New windows", self.count)
         form.addRow("Side", self.side)
         buttons = QHBoxLayout()
         buttons.addWidget(self.restart_button)
@@ -89,7 +90,7 @@ class LabelForm(QWidget):
         self.doubts.setVisible(bool(messages))
         self.mend_button.setVisible(mendable)
 
-    def show_session(self, session: Session | None, index: int, *, drawing: bool) -> None:
+    def show_session(self, session: Session | None, index: int, *, drawing: bool, choosing: bool) -> None:
         """List the windows and tell how many are done.
 
         Parameters
@@ -100,6 +101,8 @@ class LabelForm(QWidget):
             Of the window that is open; -1 for none.
         drawing
             Whether there is anything to save.
+        choosing
+            Whether windows are being chosen.
         """
         windows = session.windows if session else ()
         done = session.done if session else 0
@@ -107,13 +110,19 @@ class LabelForm(QWidget):
         self.progress.setValue(done)
         self.progress.setFormat(f"{done} of {len(windows)} labeled")
         for row, window in enumerate(windows):
-            mark = "✓" if session and session.is_done(window) else " "
-            self.list.item(row).setText(f"{mark} {window.name}")
+            self.list.item(row).setText(_entry(session, window) if session else window.name)
         self.list.blockSignals(True)
         self.list.setCurrentRow(index)
         self.list.blockSignals(False)
-        self.suggest_button.setEnabled(session is not None)
+        self.suggest_button.setEnabled(session is not None and not choosing)
         for each in (self.save_button, self.restart_button):
             each.setEnabled(drawing)
-        if not windows:
+        if not windows and not choosing:
             self.tell("Suggest windows to begin." if session else "Choose a folder, or drop one on the window.")
+
+
+def _entry(session: Session, window: Suggestion) -> str:
+    """Name a window, with how far it is."""
+    if session.is_unsaved(window):
+        return f"✎ {window.name}, not saved"
+    return f"{'✓' if session.is_done(window) else ' '} {window.name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,14 @@ from napari.layers import Labels
 from qtpy.QtCore import QTimer
 
 from fewstain.suggest import Suggestion
+from fewstain.viewer.closing import Closing
 from fewstain.viewer.corrections import next_label
 from fewstain.viewer.drawn import look_over, mend
-from fewstain.viewer.label_form import LabelForm
 from fewstain.viewer.layers import window_layers
-from fewstain.viewer.session import Opened, Origin, Session, resume, start
+from fewstain.viewer.session import DRAFTS, Opened, Origin
 from fewstain.viewer.stage import bind_keys, clear, faults_told, show, shown_folder
 from fewstain.viewer.study import Given
+from fewstain.viewer.window_list import UNSAVED, WindowList
 
 if TYPE_CHECKING:
     import napari
@@ -31,7 +33,7 @@ _TOLD = {
 }
 
 
-class LabelWidget(LabelForm):
+class LabelWidget(WindowList):
     """Choose windows, draw, save, go on.
 
     Parameters
@@ -45,64 +47,29 @@ class LabelWidget(LabelForm):
     """
 
     def __init__(self, viewer: napari.Viewer, folder: Path | str | None = None, data: Path | None = None) -> None:
-        super().__init__()
-        self.viewer = viewer
-        self._given = Given(folder, data)
-        self.session: Session | None = None
-        self.index = -1
-        self.layer: Labels | None = None
+        super().__init__(viewer, Given(folder, data))
         self._opened: Opened | None = None
         self._kept: np.ndarray | None = None  # what the draft, or else the saved file, has
         self._doubted: np.ndarray | None = None  # what was saved in spite of doubts
         self.build(
             open_folder=self.open_folder,
-            open_row=self._row_chosen,
+            open_row=self.row_chosen,
             suggest=self.suggest,
             mend=self.mend,
             save=self.save,
             restart=self.restart,
         )
-        self._refresh()
+        self.refresh()
+        viewer.layers.events.removing.connect(self._layer_going)
         self._timer = QTimer(self)
         self._timer.setInterval(AUTOSAVE_MS)
         self._timer.timeout.connect(self.keep)
         self._timer.start()
+        self._release_keys: Callable[[], None] = lambda: None
+        Closing(self, viewer, self.close_session)
         chosen = folder or shown_folder(viewer)
         if chosen:
             self.folder.set(chosen)
-
-    # --- the session
-
-    def open_folder(self, folder: Path) -> None:
-        """Take up the dataset's session where it was left, if there is one."""
-        self.keep()
-        with faults_told():
-            study = self._given.locate(folder)
-            self._take(resume(study) or Session(study, ()))
-
-    def suggest(self) -> None:
-        """Choose windows; those saved or begun stay."""
-        if self.session is None:
-            return
-        self.keep()
-        with faults_told():
-            self._take(start(self.session.study, self.count.value(), self.side.value()))
-
-    def _take(self, session: Session) -> None:
-        self.session, self.index = session, -1
-        self.list.blockSignals(True)
-        self.list.clear()
-        self.list.addItems([window.name for window in session.windows])
-        self.list.blockSignals(False)
-        following = session.next_open()
-        if session.windows:
-            self.open(0 if following is None else following)
-        self._refresh()
-
-    @property
-    def window_(self) -> Suggestion | None:
-        """The window that is open."""
-        return self.session.windows[self.index] if self.session and self.index >= 0 else None
 
     # --- one window
 
@@ -113,24 +80,25 @@ class LabelWidget(LabelForm):
         self.keep()
         with faults_told():
             window = self.session.windows[index]
-            self._opened = self.session.open(window)
-            self.index, self._doubted = index, None
-            self._show(window, self._opened)
-            self._kept = self._opened.labels.copy()
-            self.tell(_TOLD[self._opened.origin])
-        self._refresh()
+            opened = self.session.open(window)
+            made = window_layers(window, opened.labels, self.session.file(window))
+            layer = show(self.viewer, made)[-1]
+            # together, and only now: what is on the screen must never be saved under the name of another window
+            self.index, self.layer, self._opened = index, layer, opened
+            self._kept, self._doubted = opened.labels.copy(), None
+            self._hand_over(window, layer)
+            self.tell(_TOLD[opened.origin])
+        self.refresh()
 
-    def _show(self, window: Suggestion, opened: Opened) -> None:
-        made = window_layers(window, opened.labels, self.session.file(window) if self.session else None)
-        self.layer = None
-        self.layer = show(self.viewer, made)[-1]
-        bind_keys(self.viewer, {"S": self.save, "N": self.skip})
-        self.layer.mode = "paint"
-        self.layer.brush_size = max(3, window.size // 25)
-        self.layer.selected_label = next_label(opened.labels)
-        self.layer.events.paint.connect(self._painted)
-        self.viewer.layers.selection.active = self.layer
-        self.viewer.fit_to_view(layers=[self.layer], margin=0.1)
+    def _hand_over(self, window: Suggestion, layer: Labels) -> None:
+        """Make a window that is shown ready to be drawn in."""
+        self._release_keys = bind_keys(self.viewer, {"S": self.save, "N": self.skip})
+        layer.mode = "paint"
+        layer.brush_size = max(3, window.size // 25)
+        layer.selected_label = next_label(layer.data)
+        layer.events.paint.connect(self._painted)
+        self.viewer.layers.selection.active = layer
+        self.viewer.fit_to_view(layers=[layer], margin=0.1)
 
     def _painted(self) -> None:
         QTimer.singleShot(0, self._after_stroke)  # napari tells of some strokes just before they are in the data
@@ -139,11 +107,6 @@ class LabelWidget(LabelForm):
         if self.layer is not None and str(self.layer.mode) == "polygon":
             self.layer.selected_label = next_label(self.layer.data)  # one polygon, one object
         self.keep()
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether the open window is on the screen, not what another widget put in its place."""
-        return self.layer is not None and self.layer in self.viewer.layers
 
     def keep(self) -> None:
         """Write a draft, if something was drawn since the last one."""
@@ -154,6 +117,14 @@ class LabelWidget(LabelForm):
         with faults_told():
             self.session.keep_draft(self.window_, self.layer.data)
             self._kept = self.layer.data.copy()
+            if not self.is_choosing:
+                self.status.setText(UNSAVED if self.session.is_unsaved(self.window_) else _TOLD[Origin.SAVED])
+            self.refresh()
+
+    def _layer_going(self, event: Any) -> None:
+        """Keep what was drawn before whoever it is takes the layer off the screen."""
+        if self.viewer.layers[event.index] is self.layer:
+            self.keep()
 
     def save(self) -> None:
         """Save the labels; where they look right, or were looked at again, go on to the next window.
@@ -172,7 +143,7 @@ class LabelWidget(LabelForm):
             findings = look_over(labels, self._opened.guess)
             if findings and not (self._doubted is not None and np.array_equal(self._doubted, labels)):
                 self._doubted = labels.copy()
-                self._refresh()
+                self.refresh()
                 self.tell("Saved. Look once more at what is below; S again goes on.")
                 self.doubt([finding.message for finding in findings], any(each.mendable for each in findings))
                 return
@@ -186,6 +157,7 @@ class LabelWidget(LabelForm):
         changed = np.nonzero(mended != self.layer.data)
         self.layer.data_setitem(changed, mended[changed].tolist())
         self.doubt([], False)
+        self.keep()
 
     def skip(self) -> None:
         """Go to the next window that is not saved."""
@@ -195,33 +167,38 @@ class LabelWidget(LabelForm):
         following = self.session.next_open(self.index)
         if following is None:
             self.tell("All windows are labeled. Run the workflow, or suggest more.")
-            self._refresh()
+            self.refresh()
+        elif following == self.index and self.is_shown:
+            self.tell("This window alone is left, and not saved yet: S saves it.")
         else:
             self.open(following)
 
     def restart(self) -> None:
-        """Forget the draft of this window."""
+        """Go back to how this window was first offered, or to what was saved; one Ctrl+Z takes it back."""
         if self.session is None or self.window_ is None:
             return
-        self.session.discard_draft(self.window_)
-        self._kept = None
-        self.open(self.index)
-
-    def _row_chosen(self, row: int) -> None:
-        if row >= 0 and row != self.index:
-            self.open(row)
-
-    def _refresh(self) -> None:
-        self.show_session(self.session, self.index, drawing=self.layer is not None)
-
-    def closeEvent(self, event: Any) -> None:
-        """Keep what was drawn."""
-        self.close_session()
-        super().closeEvent(event)
+        self.keep()
+        with faults_told():
+            moved = self.session.discard_draft(self.window_)
+            if self.layer is None or not self.is_shown:
+                self.open(self.index)
+            else:
+                self._opened = self.session.open(self.window_)
+                labels = self._opened.labels
+                changed = np.nonzero(labels != self.layer.data)
+                self.layer.data_setitem(changed, labels[changed].tolist())
+                self._kept, self._doubted = labels.copy(), None
+                self.tell(_TOLD[self._opened.origin])
+            if moved:
+                self.tell(f"Started over. Ctrl+Z takes it back; what was drawn is in labels/{DRAFTS}/{moved.name} too.")
+        self.refresh()
 
     def close_session(self) -> None:
-        """Keep what was drawn, and take the layers away."""
+        """Keep what was drawn, and take the layers away, unless they are another widget's."""
         self.keep()
         self._timer.stop()
+        self._aside.stop()
+        self._release_keys()
+        if self.is_shown:
+            clear(self.viewer)
         self.layer = None
-        clear(self.viewer)

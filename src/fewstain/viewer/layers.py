@@ -63,13 +63,7 @@ def image_layers(path: Path, name: str) -> list[LayerData]:
         if levels is not None:
             return pyramid_layers(levels, name, path)
     meta = _meta("image", name, path)
-    pixels = read_image(path).pixels
-    if is_rgb(pixels.shape[2], pixels.dtype):
-        return [(pixels, {"name": name, "rgb": True, **meta}, "image")]
-    return [
-        (pixels[..., channel], _channel(name, channel, pixels.shape[2], pixels[..., channel]) | meta, "image")
-        for channel in range(pixels.shape[2])
-    ]
+    return _channels(read_image(path).pixels, name, meta)
 
 
 def pyramid_layers(levels: Sequence[Any], name: str, path: Path) -> list[LayerData]:
@@ -128,7 +122,7 @@ def window_layers(window: Suggestion, labels: NDArray[np.int32], file: Path | No
 
 
 def pair_layers(folder: Path) -> list[LayerData]:
-    """Make synthetic pairs: a stack of images and one of labels, with a slider; sizes must agree.
+    """Make synthetic pairs: a stack of images, one a channel where they are not RGB, and one of labels, with a slider.
 
     Parameters
     ----------
@@ -149,12 +143,9 @@ def pair_layers(folder: Path) -> list[LayerData]:
     masks = [read_labels(labels[name]) for name in names]
     if len({each.shape for each in pixels}) > 1 or len({each.shape for each in masks}) > 1:
         raise UserError(f"{folder}: pairs of different sizes; open images/ and labels/ one by one")
-    stack = np.stack(pixels)
     meta = _meta("pairs", "", folder)
-    rgb = is_rgb(stack.shape[3], stack.dtype)
-    shown = stack if rgb else stack[..., 0]
     return [
-        (shown, {"name": "synthetic images", "rgb": rgb, **meta}, "image"),
+        *_channels(np.stack(pixels), "synthetic images", meta),
         (np.stack(masks), {"name": "synthetic labels", "opacity": 0.4, **meta}, "labels"),
     ]
 
@@ -196,6 +187,17 @@ def _labels(labels: NDArray[np.int32], title: str, kind: str, image: str, path: 
 
 def _meta(kind: str, image: str, path: Path) -> dict[str, Any]:
     return {"metadata": {KEY: {"kind": kind, "image": image, "file": str(path)}}}
+
+
+def _channels(pixels: NDArray, name: str, meta: dict[str, Any]) -> list[LayerData]:
+    """Make one layer of pixels (..., C) that are RGB, otherwise one a channel."""
+    count = pixels.shape[-1]
+    if is_rgb(count, pixels.dtype):
+        return [(pixels, {"name": name, "rgb": True, **meta}, "image")]
+    return [
+        (pixels[..., channel], _channel(name, channel, count, pixels[..., channel]) | meta, "image")
+        for channel in range(count)
+    ]
 
 
 def _channel(name: str, channel: int, channels: int, pixels: NDArray) -> dict[str, Any]:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Labels
 from qtpy.QtCore import Qt, QTimer
 
+from fewstain.pixels.decisions import DECISION
 from fewstain.viewer.canvas import FRAMES, add_frames, clicked_label, frame, go_to
+from fewstain.viewer.choice import Object
+from fewstain.viewer.closing import Closing
 from fewstain.viewer.inspect_form import InspectForm
 from fewstain.viewer.layers import image_of, pixels_of, told
 from fewstain.viewer.reader import first_image
@@ -41,6 +44,8 @@ class LinkedReview(InspectForm):
         self.review: Review | None = None
         self._given = Given()
         self._actions: dict[str, Callable[[], None]] = {}
+        self._layers: list[Any] = []
+        self._release_keys: Callable[[], None] = lambda: None
         self._mask: ShownMask | None = None
         self.image: str | None = None
         self._dirty = False
@@ -64,6 +69,7 @@ class LinkedReview(InspectForm):
         self._rest.timeout.connect(self.keep)
         self._actions = {key: action for key, (_, action) in actions.items()}
         self.viewer.mouse_drag_callbacks.append(self._clicked)
+        Closing(self, self.viewer, self.close_review)
         self._given = given
         chosen = given.folder or shown_folder(self.viewer)
         if chosen:
@@ -93,6 +99,7 @@ class LinkedReview(InspectForm):
     def _take(self, review: Review) -> None:
         """Show the table of a review."""
         self.review = review
+        self.choice.take([])
         self.images.clear()
         self.images.addItems(list(review.study.images))
         self.model.set_table(review.table)
@@ -110,10 +117,10 @@ class LinkedReview(InspectForm):
         with faults_told():
             if self.review.is_outdated:  # else the objects of a run's new masks would be taken for changed ones
                 self._take(Review(self.review.study))
-            layers = show(self.viewer, image_of(self.review.study, name))
+            self._layers = layers = show(self.viewer, image_of(self.review.study, name))
             layer = _mask_layer(layers)
-            bind_keys(self.viewer, self._actions)
-            self._mask = None if layer is None else ShownMask(layer, self._synced)
+            self._release_keys = bind_keys(self.viewer, self._actions)
+            self._mask = None if layer is None else ShownMask(layer, self._synced, self._undone)
             self.image = name
             self.images.setCurrentText(name)
             if self.mask is None:
@@ -121,6 +128,7 @@ class LinkedReview(InspectForm):
                 return
             self.review.open(name, pixels_of(layers), self.mask.layer.data)
             self.mask.watch()
+            bind_keys(self.mask.layer, {"M": self._actions["M"]})  # else napari's own M goes before
             add_frames(self.viewer, name)
             self.viewer.layers.selection.active = self.mask.layer
             self.viewer.reset_view()
@@ -142,43 +150,56 @@ class LinkedReview(InspectForm):
                 self.status.setText(f"Wrote {path}. The next run learns from it.")
 
     def discard(self) -> None:
-        """Go back to the predicted mask of this image."""
-        if self.review is not None and self.image is not None:
+        """Go back to the predicted mask of this image; the corrections are moved aside."""
+        self.keep()
+        if self.review is None or self.image is None:
+            return
+        self.choice.take([])
+        with faults_told():
+            aside = self.review.discard(self.image)
             self._dirty = False
-            self.review.discard(self.image)
             self.open_image(self.image)
+            self.status.setText(_moved(aside))
 
     # --- what is chosen
 
     @property
     def chosen(self) -> list[int]:
         """Labels of the chosen objects in the open image, the one chosen first in front."""
-        if self.review is None:
-            return []
-        rows = [self.model.order[row] for row in self.view.chosen]
-        table = self.review.table
-        return [int(table.at[row, "label"]) for row in rows if table.at[row, "image"] == self.image]
+        return self.choice.labels(self.image)
 
-    def choose(self, labels: list[int]) -> None:
-        """Choose objects of the open image in the table."""
-        if self.review is None:
-            return
-        shown = [self.model.row_of(row) for row in self.review.rows(labels)]
-        self.view.choose([row for row in shown if row is not None])
+    def choose(self, labels: Sequence[int]) -> None:
+        """Choose objects of the open image, also those that the table does not show, and go to the last of them."""
+        if self.image is not None:
+            self.choose_objects([(self.image, label) for label in labels])
+
+    def choose_objects(self, objects: Sequence[Object]) -> None:
+        """Choose objects of any image, and go to the last of them."""
+        if self.choice.take(objects):
+            self.show_choice()
+            self._go_to_chosen()
 
     def _rows_chosen(self) -> None:
-        """Go to the cell of the row that was chosen."""
-        rows = self.view.chosen
-        if not rows or self.review is None:
+        """Take up what was chosen in the table."""
+        if self.choice.take(self.model.objects_at(self.model.order[self.view.chosen])):
+            self._go_to_chosen()
+
+    def _go_to_chosen(self) -> None:
+        """Go to the cell that was chosen last; what is drawn from now on is added to it."""
+        if self.choice.last is None or self.review is None:
+            self._mark()
             return
-        row = self.review.table.loc[self.model.order[rows[-1]]]
-        hidden = self._mask is not None and self.mask is None
-        if row["image"] != self.image or hidden:
-            label = int(row["label"])
-            self.open_image(row["image"])
-            self.choose([label])
+        image, label = self.choice.last
+        if image != self.image or (self._mask is not None and self.mask is None):
+            self.open_image(image)
+            self.choice.take([(image, label)])  # the table may have been read anew
+        if image != self.image or self.mask is None:
             return
-        go_to(self.viewer, float(row["centroid_y_px"]), float(row["centroid_x_px"]), float(row["area_px"]))
+        self.mask.put_brush_away()
+        self.mask.layer.selected_label = label
+        for row in self.review.rows([label]):
+            y, x, area = self.review.table.loc[row, ["centroid_y_px", "centroid_x_px", "area_px"]]
+            go_to(self.viewer, float(y), float(x), float(area))
         self._mark()
 
     def _clicked(self, viewer: napari.Viewer, event: Any) -> Iterator[None]:
@@ -196,12 +217,16 @@ class LinkedReview(InspectForm):
 
     # --- keeping image and table in step
 
-    def _synced(self, among: Sequence[int] | None = None) -> None:
+    def _undone(self) -> None:
+        self._synced(undone=True)
+
+    def _synced(self, among: Sequence[int] | None = None, *, undone: bool = False) -> None:
         if self.review is None or self.layer is None:
             return
-        before = self.review.left, len(self.review.table)
-        measured = self.review.sync(self.layer.data, among=among)
-        if measured or before != (self.review.left, len(self.review.table)):
+        before = self.review.table[DECISION].copy()
+        if self.review.sync(self.layer.data, among=among, undone=undone) or not before.equals(
+            self.review.table[DECISION]
+        ):
             self.changed()
 
     def changed(self) -> None:
@@ -216,11 +241,7 @@ class LinkedReview(InspectForm):
     def _table_changed(self) -> None:
         if self.review is None:
             return
-        chosen = self.chosen
-        self.view.selectionModel().blockSignals(True)
         self._filter()
-        self.choose(chosen)
-        self.view.selectionModel().blockSignals(False)
         self._mark()
         self.show_left(self.review, self.image)
 
@@ -228,25 +249,30 @@ class LinkedReview(InspectForm):
         if self.review is not None:
             self.filter(self.review, self.image)
 
-    def closeEvent(self, event: Any) -> None:
-        """Keep what was decided."""
-        self.close_review()
-        super().closeEvent(event)
-
     def close_review(self) -> None:
-        """Keep what was decided, and take the layers away."""
+        """Keep what was decided, and take keys and layers away, unless they are another widget's."""
         self.keep()
         self._rest.stop()
+        self._release_keys()
         if self._clicked in self.viewer.mouse_drag_callbacks:
             self.viewer.mouse_drag_callbacks.remove(self._clicked)
         self._mask = None
-        clear(self.viewer)
+        if any(layer in self.viewer.layers for layer in self._layers):
+            clear(self.viewer)
 
 
 def _carried(images: Sequence[str]) -> str:
     return (
         f"Corrected on an earlier model's masks: {', '.join(images)}. What you decided on was carried over; all other "
         "objects there are those of the current model, and left to look at."
+    )
+
+
+def _moved(aside: Path | None) -> str:
+    if aside is None:
+        return "Nothing was decided in this image."
+    return (
+        f"The prediction counts. What was corrected is in {aside} now; move it to {aside.parents[1]} to have it again."
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 
 from fewstain.pixels.decisions import DECISION, Decision
+from fewstain.viewer.choice import Object
 
 _FIRST = ("image", "label", DECISION, "class", "uncertainty", "area_px", "area_um2")
 _HIDDEN = ("model_hash", "touches_edge")
@@ -22,6 +25,7 @@ class ObjectsModel(QAbstractTableModel):
         self.table = pd.DataFrame()
         self.columns: list[str] = []
         self.order = np.zeros(0, int)
+        self._sorted = self.order
         self.sorting: tuple[str, bool] | None = None
         self._decision: Decision | None = None
         self._image: str | None = None
@@ -35,9 +39,10 @@ class ObjectsModel(QAbstractTableModel):
         self._arrange()
         self.endResetModel()
 
-    def set_filter(self, decision: Decision | None, image: str | None) -> None:
-        """Show only objects of a decision and of an image; None shows all."""
+    def set_filter(self, decision: Decision | None, image: str | None, table: pd.DataFrame | None = None) -> None:
+        """Show only objects of a decision and of an image; None shows all. Of `table`, if it is another one now."""
         self.beginResetModel()
+        self.table = self.table if table is None else table
         self._decision, self._image = decision, image
         self._arrange()
         self.endResetModel()
@@ -49,19 +54,32 @@ class ObjectsModel(QAbstractTableModel):
         self._arrange()
         self.endResetModel()
 
-    def row_of(self, table_row: int) -> int | None:
-        """Find where a row of the table is shown; None when it is filtered out."""
-        found = np.flatnonzero(self.order == table_row)
-        return int(found[0]) if len(found) else None
+    def objects_at(self, table_rows: Sequence[int] | NDArray[np.integer]) -> list[Object]:
+        """Tell which objects some rows of the table are of."""
+        rows = self.table.loc[table_rows]
+        return [(str(image), int(label)) for image, label in zip(rows["image"], rows["label"], strict=True)]
+
+    def rows_of(self, objects: Sequence[Object]) -> list[int]:
+        """Find the rows that show these objects; those that are filtered out are left out."""
+        if not objects or not len(self.order):
+            return []
+        shown = self.table.loc[self.order]
+        rows = {each: row for row, each in enumerate(zip(shown["image"], shown["label"], strict=True))}
+        return [rows[each] for each in objects if each in rows]
+
+    def order_with(self, table_row: int | None) -> NDArray[np.integer]:
+        """Give the rows of the table that are shown, in their order, and among them one that may be filtered out."""
+        return self._sorted[np.isin(self._sorted, self.order) | (self._sorted == table_row)]
 
     def _arrange(self) -> None:
         rows = self.table
+        if self.sorting and self.sorting[0] in rows.columns:
+            rows = rows.sort_values(self.sorting[0], ascending=self.sorting[1], kind="stable", na_position="last")
+        self._sorted = rows.index.to_numpy()
         if self._decision is not None:
             rows = rows[rows[DECISION] == self._decision.value]
         if self._image is not None:
             rows = rows[rows["image"] == self._image]
-        if self.sorting and self.sorting[0] in rows.columns:
-            rows = rows.sort_values(self.sorting[0], ascending=self.sorting[1], kind="stable", na_position="last")
         self.order = rows.index.to_numpy()
 
     # --- what Qt asks

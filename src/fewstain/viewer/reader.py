@@ -8,6 +8,7 @@ from pathlib import Path
 from fewstain.images.read import stem
 from fewstain.viewer.layers import LayerData, image_of, is_pairs, pair_layers, pyramid_layers
 from fewstain.viewer.pyramid import open_levels
+from fewstain.viewer.stage import faults_told
 from fewstain.viewer.study import Study, is_study, locate
 
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
@@ -40,11 +41,21 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
 def read_folder(path: str | Sequence[str]) -> list[LayerData]:
     """Give the layers of the image to look at first: the first flagged one, else the most uncertain one.
 
-    The other images are chosen in the widget "Look at objects".
+    The other images are chosen in the widget "Look at objects". Synthetic pairs of results are added, hidden.
     """
     study = locate(str(path))
     name = first_image(study)
-    return image_of(study, name) if name else []
+    return [*(image_of(study, name) if name else []), *_pairs_of(study)]
+
+
+def _pairs_of(study: Study) -> list[LayerData]:
+    folder = None if study.results is None else study.results / "pairs"
+    if folder is None or not is_pairs(folder):
+        return []
+    layers: list[LayerData] = []
+    with faults_told():  # the image opens all the same
+        layers = pair_layers(folder)
+    return [(data, properties | {"visible": False}, kind) for data, properties, kind in layers]
 
 
 def first_image(study: Study) -> str | None:

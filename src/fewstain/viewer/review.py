@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from fewstain.pixels.decisions import CORRECTED, DECISION, Decision, read_object
 from fewstain.pixels.measure import measure
 from fewstain.storage import read_json
 from fewstain.viewer.corrections import box_of
+from fewstain.viewer.earlier import Earlier
+from fewstain.viewer.forgotten import move_aside
 from fewstain.viewer.study import Study
 
 
@@ -48,6 +50,8 @@ class Review:
         self.carried = renew_corrections(self.results)
         self.table = self._read()
         self.image: str | None = None
+        self._earlier = Earlier()
+        self._accepted: dict[int, Decision] = {}
         self._pixels: Any = np.zeros((0, 0, 1))
         self._uncertainty: NDArray = np.zeros((0, 0))
 
@@ -65,12 +69,6 @@ class Review:
         """Count those of one image."""
         return int(((self.table["image"] == image) & (self.table[DECISION] == Decision.OPEN)).sum())
 
-    def next_open(self, order: Iterable[int], image: str | None) -> int | None:
-        """Find the first of some rows, in their order, that nobody has decided on: in this image, then in others."""
-        rows = [row for row in order if self.table.at[row, DECISION] == Decision.OPEN]
-        here = [row for row in rows if self.table.at[row, "image"] == image]
-        return next(iter(here or rows), None)
-
     def open(self, image: str, pixels: Any, labels: NDArray[np.integer]) -> None:
         """Take up an image; `pixels` (H, W, C), sliced by boxes, are measured where its mask changes.
 
@@ -83,21 +81,45 @@ class Review:
         else:
             self._uncertainty = read_image(path).pixels[..., 0]
         self.sync(labels, Decision.OPEN)
+        self._earlier, self._accepted = Earlier(), {}
 
     def rows(self, labels: Sequence[int]) -> list[int]:
         """Rows of objects of the open image."""
         mine = (self.table["image"] == self.image) & self.table["label"].isin(list(labels))
         return [int(row) for row in self.table.index[mine]]
 
+    def next_label(self) -> int:
+        """Give a number that no object of the open image has, nor a rejected one had."""
+        return 1 + int(self.table.loc[self.table["image"] == self.image, "label"].to_numpy().max(initial=0))
+
     def decide(self, labels: Sequence[int], decision: Decision) -> None:
         """Note a decision on objects of the open image."""
         self.table.loc[self.rows(labels), DECISION] = decision.value
+
+    def accept(self, labels: Sequence[int]) -> bool:
+        """Accept objects of the open image; where all of them are accepted, take that back instead, and say so: True.
+
+        They are then what they were before, or left to look at where that was not in this session.
+        """
+        rows = self.rows(labels)
+        before = {int(self.table.at[row, "label"]): self.table.at[row, DECISION] for row in rows}
+        if before and set(before.values()) == {Decision.ACCEPTED}:
+            for label in before:
+                self.decide([label], self._accepted.pop(label, Decision.OPEN))
+            return True
+        self._accepted |= {
+            label: Decision(decision) for label, decision in before.items() if decision != Decision.ACCEPTED
+        }
+        self.decide(labels, Decision.ACCEPTED)
+        return False
 
     def sync(
         self,
         labels: NDArray[np.integer],
         decision: Decision = Decision.CHANGED,
         among: Sequence[int] | None = None,
+        *,
+        undone: bool = False,
     ) -> list[int]:
         """Bring the table to agree with the open image's mask after any change to it.
 
@@ -112,6 +134,8 @@ class Review:
             Noted for objects that are new or have changed.
         among
             Only these labels can have changed; all of them by default, which takes a second on 8192 x 8192 pixels.
+        undone
+            A change was taken back, or done again: what was decided before comes back with the shapes.
 
         Returns
         -------
@@ -127,14 +151,29 @@ class Review:
         gone = [label for label in known.index if label not in present]
         back = known.index[(known[DECISION] == Decision.REJECTED) & known.index.isin(list(present))]
         changed = [label for label in present if label not in known.index or known["area_px"][label] != areas[label]]
-        self.decide(list(back), Decision.OPEN)
+        self._earlier.keep(self.table.loc[self.rows([*gone, *changed])])
+        for label in back:
+            row = self._earlier.find(self.table.loc[self.rows([label])]) if undone else None
+            self.decide([label], Decision.OPEN if row is None else Decision(row[DECISION].iloc[0]))
         self.decide(gone, Decision.REJECTED)
-        if changed:
-            fresh = pd.concat([self._measure(labels, label) for label in changed]).assign(**{DECISION: decision.value})
-            fresh["class"] = [known["class"].get(label) for label in changed]
-            kept = self.table.drop(index=self.rows(changed))
-            self.table = pd.concat([kept, fresh.reindex(columns=self.table.columns)], ignore_index=True)
+        fresh = [self._fresh(labels, label, known["class"].get(label), decision, undone) for label in changed]
+        lost = [label for label in gone if undone and self._earlier.is_made(label)]
+        if changed or lost:
+            kept = self.table.drop(index=self.rows([*changed, *lost]))
+            self.table = pd.concat([kept, *fresh], ignore_index=True)
+        for label in set(changed) - set(known.index):
+            self._earlier.made(label)
         return sorted(changed)
+
+    def _fresh(
+        self, labels: NDArray[np.integer], label: int, kind: str | None, decision: Decision, undone: bool
+    ) -> pd.DataFrame:
+        """Make the row of an object that is new or has changed; `kind` is its class."""
+        row = self._measure(labels, label)
+        earlier = self._earlier.find(row) if undone else None
+        if earlier is not None:
+            return earlier
+        return row.assign(**{DECISION: decision.value, "class": kind}).reindex(columns=self.table.columns)
 
     def write(self, labels: NDArray[np.integer]) -> None:
         """Keep the open image's mask and decisions.
@@ -150,11 +189,11 @@ class Review:
         rows = self.table[self.table["image"] == self.image]
         write_objects(self.study.corrected(self.image).with_suffix(".csv"), rows)
 
-    def discard(self, image: str) -> None:
-        """Forget all decisions on an image: its prediction counts again."""
-        for path in (self.study.corrected(image), self.study.corrected(image).with_suffix(".csv")):
-            path.unlink(missing_ok=True)
+    def discard(self, image: str) -> Path | None:
+        """Move all decisions on an image aside, as `move_aside` does: its prediction counts again."""
+        aside = move_aside(self.study.corrected(image))
         self.table = self._read()
+        return aside
 
     def use_as_labels(self, image: str) -> Path:
         """Copy a corrected mask to the dataset's labels, so that the next run learns from it.

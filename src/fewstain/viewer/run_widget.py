@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QFontDatabase
@@ -19,8 +19,9 @@ from qtpy.QtWidgets import (
 
 from fewstain.errors import UserError
 from fewstain.viewer.button import button
+from fewstain.viewer.closing import Closing
 from fewstain.viewer.folder_field import FolderField
-from fewstain.viewer.layers import image_of
+from fewstain.viewer.layers import image_of, told
 from fewstain.viewer.reader import first_image
 from fewstain.viewer.stage import faults_told, show, shown_folder
 from fewstain.viewer.study import Given, Study, locate
@@ -28,6 +29,7 @@ from fewstain.viewer.workflow import REPORT, Run, command
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Layer
 
 _LOOK_MS = 300
 _ALL = 0  # of the cores
@@ -52,9 +54,11 @@ class RunWidget(QWidget):
         self._given = Given(folder, data)
         self.study: Study | None = None
         self.run: Run | None = None
+        self._shown: list[Layer] = []
         self._build()
         self._timer = QTimer(self, interval=_LOOK_MS)
         self._timer.timeout.connect(self.look)
+        Closing(self, viewer, self.close_run)
         chosen = folder or shown_folder(viewer)
         if chosen:
             self.folder.set(chosen)
@@ -65,6 +69,8 @@ class RunWidget(QWidget):
         self.cores.setSpecialValueText("all cores")
         self.cores.setSuffix(" cores")
         self.start_button, self.stop_button = button("Run", self.start), button("Stop", self.stop)
+        self.results_button = button("Open results", self.open_results)
+        self.results_button.hide()
         self.steps, self.step = QProgressBar(), QProgressBar()
         self.log = QPlainTextEdit(readOnly=True)
         self.log.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
@@ -77,7 +83,7 @@ class RunWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.addWidget(self.folder)
         layout.addLayout(buttons)
-        for widget in (self.steps, self.step, self.log, self.status):
+        for widget in (self.steps, self.step, self.log, self.status, self.results_button):
             layout.addWidget(widget)
         self._refresh()
 
@@ -102,6 +108,7 @@ class RunWidget(QWidget):
             self.run = Run(arguments, folder)
             self.run.start()
             self.status.setText("Running; napari can be used meanwhile.")
+            self.results_button.hide()
             self._timer.start()
         self._refresh()
 
@@ -130,9 +137,18 @@ class RunWidget(QWidget):
             self.status.setText("Stopped. Run goes on from there.")
         elif code:
             self.status.setText("It failed; the lines above say why.")
+        elif self.is_in_use:
+            waits = " The image to look at first opens with the button below, in place of what is open now."
+            self.status.setText(f"Done.{self._report()}{waits}")
+            self.results_button.show()
         else:
             self.status.setText(f"Done.{self._report()}")
             self.open_results()
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether another widget has its layers on the screen, in which somebody may be drawing."""
+        return any(told(layer.metadata) and layer not in self._shown for layer in self.viewer.layers)
 
     def _report(self) -> str:
         """Say where the report is, if one was made."""
@@ -147,8 +163,9 @@ class RunWidget(QWidget):
             self.study = locate(self.study.data)
             name = first_image(self.study)
             if name:
-                show(self.viewer, image_of(self.study, name))
+                self._shown = show(self.viewer, image_of(self.study, name))
                 self.viewer.reset_view()
+                self.results_button.hide()
 
     def _refresh(self) -> None:
         running = self.run is not None and self.run.code is None
@@ -162,8 +179,8 @@ class RunWidget(QWidget):
         self.step.setValue(round(100 * progress.share) if progress and progress.share is not None else 0)
         self.step.setFormat(f"{progress.rule} %p%" if progress else "")
 
-    def closeEvent(self, event: Any) -> None:
+    def close_run(self) -> None:
         """Stop a run that nobody watches any more."""
+        self._timer.stop()
         if self.run is not None:
             self.run.stop()
-        super().closeEvent(event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +17,7 @@ from fewstain.dataset import open_dataset
 from fewstain.errors import UserError
 from fewstain.images.read import read_header, read_labels, stem
 from fewstain.images.write import write_labels
-from fewstain.storage import read_json, write_json
+from fewstain.storage import read_json, write_errors_named, write_json
 from fewstain.suggest import Suggestion, labeled_windows, suggest_windows
 from fewstain.viewer.study import Study, channels_of
 
@@ -71,13 +72,17 @@ class Session:
         """File of what was drawn there and not saved yet."""
         return self.study.data / "labels" / DRAFTS / f"{window.name}.tif"
 
+    def is_unsaved(self, window: Suggestion) -> bool:
+        """Whether something was drawn there that is not in its label file."""
+        return self.draft(window).is_file()
+
     def is_done(self, window: Suggestion) -> bool:
-        """Whether the window's labels were saved."""
-        return self.file(window).is_file()
+        """Whether the window's labels were saved, as they are now."""
+        return self.file(window).is_file() and not self.is_unsaved(window)
 
     @property
     def done(self) -> int:
-        """How many windows were saved."""
+        """How many windows are done."""
         return sum(self.is_done(window) for window in self.windows)
 
     def next_open(self, after: int = -1) -> int | None:
@@ -106,7 +111,11 @@ class Session:
         return Opened(np.zeros((height, width), np.int32), Origin.EMPTY, guess)
 
     def keep_draft(self, window: Suggestion, labels: NDArray[np.integer]) -> None:
-        """Write what was drawn so far, so that a crash loses nothing."""
+        """Write what was drawn so far, so that a crash loses nothing; what is as it was saved needs no draft."""
+        with suppress(UserError):  # a label file that cannot be read must not cost the draft
+            if self.file(window).is_file() and np.array_equal(read_labels(self.file(window)), labels):
+                self.draft(window).unlink(missing_ok=True)
+                return
         write_labels(self.draft(window), labels)
 
     def save(self, window: Suggestion, labels: NDArray[np.integer]) -> Path:
@@ -124,9 +133,19 @@ class Session:
         self.draft(window).unlink(missing_ok=True)
         return path
 
-    def discard_draft(self, window: Suggestion) -> None:
-        """Go back to what was saved."""
-        self.draft(window).unlink(missing_ok=True)
+    def discard_draft(self, window: Suggestion) -> Path | None:
+        """Go back to what was saved; the draft is moved beside, in place of one that was moved there before.
+
+        Returns
+        -------
+        Path or None
+            Where it is now, labels/.drafts/<window>.old.tif; None when there was none.
+        """
+        draft = self.draft(window)
+        if not draft.is_file():
+            return None
+        with write_errors_named(draft.parent):
+            return draft.replace(draft.with_name(f"{window.name}.old.tif"))
 
     def shape(self, window: Suggestion) -> tuple[int, int]:
         """Height and width of a window, which its image may cut."""
@@ -165,34 +184,56 @@ def start(
     seed: int = 0,
     suggest: Callable[..., Sequence[Suggestion]] = suggest_windows,
 ) -> Session:
-    """Choose windows to label and keep the list; windows labeled or begun before stay in it, and count.
+    """Choose new windows to label, and keep the list: `suggest_new`, and then `begin`."""
+    return begin(study, suggest_new(study, n, size, seed, suggest=suggest))
 
-    They are compared by the channels that the project's config.yaml names, if it does.
+
+def suggest_new(
+    study: Study,
+    n: int = 24,
+    size: int = 128,
+    seed: int = 0,
+    channels: Sequence[int] | None = None,
+    suggest: Callable[..., Sequence[Suggestion]] = suggest_windows,
+) -> list[Suggestion]:
+    """Choose windows to label, none of which was labeled or begun before; nothing is written.
 
     Parameters
     ----------
     study
         What to label.
     n
-        How many windows there are to be in all.
+        How many new ones.
     size
         Side of a window, pixels.
     seed
         Of the choice.
+    channels
+        Channels to compare them by; those that the project's config.yaml names, if it does, when None.
     suggest
         Chooses them; see `suggest_windows`.
     """
-    before = resume(study)
-    begun = before.windows if before else ()
-    kept = [window for window in begun if before and (before.is_done(window) or before.draft(window).is_file())]
-    avoid = [*labeled_windows(open_dataset(study.data)), *kept]
-    images = list(study.images.values())
-    more = n - len(kept)
-    seen = {"channels": channels_of(study), "results": study.results}
-    new = suggest(images, n=more, size=size, seed=seed, avoid=avoid, **seen) if more > 0 else []
-    session = Session(study, (*kept, *new))
+    avoid = [*labeled_windows(open_dataset(study.data)), *_begun(study)]
+    seen = {"channels": channels or channels_of(study), "results": study.results}
+    return list(suggest(list(study.images.values()), n=n, size=size, seed=seed, avoid=avoid, **seen))
+
+
+def begin(study: Study, new: Sequence[Suggestion]) -> Session:
+    """Write the list of windows: those labeled or begun before, and then the new ones that overlap with none of them.
+
+    Windows of an earlier list that nobody drew in are left out.
+    """
+    begun = _begun(study)
+    session = Session(study, (*begun, *(each for each in new if not any(each.overlaps(other) for other in begun))))
     write(session)
     return session
+
+
+def _begun(study: Study) -> list[Suggestion]:
+    before = resume(study)
+    if before is None:
+        return []
+    return [window for window in before.windows if before.file(window).is_file() or before.is_unsaved(window)]
 
 
 def write(session: Session) -> None:

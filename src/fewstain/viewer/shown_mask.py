@@ -22,11 +22,16 @@ class ShownMask:
         The mask.
     changed
         Called after a change with the labels that it touched, or with None when it can have touched any.
+    undone
+        Called after a change was taken back, or done again.
     """
 
-    def __init__(self, layer: Labels, changed: Callable[[Sequence[int] | None], None]) -> None:
+    def __init__(
+        self, layer: Labels, changed: Callable[[Sequence[int] | None], None], undone: Callable[[], None]
+    ) -> None:
         self.layer = layer
         self._changed = changed
+        self._undone = undone
 
     def watch(self) -> None:
         """Tell of what the user draws, takes back and does again, too."""
@@ -56,8 +61,16 @@ class ShownMask:
     def redraw(self, label: int) -> None:
         """Take an object away and hand over the brush."""
         self.reject([label])
+        self.draw(label)
+
+    def draw(self, label: int) -> None:
+        """Hand over the brush for an object."""
         self.layer.selected_label = label
         self.layer.mode = "paint"
+
+    def put_brush_away(self) -> None:
+        """Let the next click choose, not paint."""
+        self.layer.mode = "pan_zoom"
 
     def _put(self, box: tuple[slice, slice], labels: NDArray[np.integer]) -> None:
         """Change a box of the mask in one step."""
@@ -78,8 +91,8 @@ class ShownMask:
 
     def _undo(self, layer: Labels) -> None:
         layer.undo()
-        self._changed(None)
+        self._undone()
 
     def _redo(self, layer: Labels) -> None:
         layer.redo()
-        self._changed(None)
+        self._undone()

@@ -22,7 +22,10 @@ def show(viewer: napari.Viewer, layers: Sequence[LayerData]) -> list[Layer]:
 
 
 def clear(viewer: napari.Viewer) -> None:
-    """Remove the layers that fewstain shows."""
+    """Remove the layers that fewstain shows.
+
+    Widgets whose layers are drawn in listen to `viewer.layers.events.removing`, and keep what was drawn just before.
+    """
     viewer.layers.selection.clear()  # else Qt looks for the removed one's neighbours while it is being removed
     for layer in [layer for layer in viewer.layers if told(layer.metadata)]:
         viewer.layers.remove(layer)
@@ -38,13 +41,37 @@ def shown_folder(viewer: napari.Viewer) -> Path | None:
     return None
 
 
-def bind_keys(viewer: napari.Viewer, actions: Mapping[str, Callable[[], None]]) -> None:
+def bind_keys(target: napari.Viewer | Layer, actions: Mapping[str, Callable[[], None]]) -> Callable[[], None]:
     """Let keys do something while the canvas has the focus, whatever they did before.
 
     Widgets share some keys: each takes them whenever it shows its layers.
+
+    Parameters
+    ----------
+    target
+        The viewer; or a layer, whose keys go before those of its kind, while it is the active one.
+    actions
+        Key -> what it does.
+
+    Returns
+    -------
+    function that gives the keys back which nobody else took since
     """
-    for key, action in actions.items():
-        viewer.bind_key(key, lambda _, action=action: action(), overwrite=True)
+    bound = {key: _ignoring_target(action) for key, action in actions.items()}
+    for key, function in bound.items():
+        target.bind_key(key, function, overwrite=True)
+
+    def release() -> None:
+        for key, function in bound.items():
+            current = target.bind_key(key, None)
+            if current not in (None, function):
+                target.bind_key(key, current)
+
+    return release
+
+
+def _ignoring_target(action: Callable[[], None]) -> Callable[[object], None]:
+    return lambda _: action()
 
 
 @contextmanager

@@ -155,7 +155,7 @@ class Run:
         """
         if self.code is None and not self.stopped:
             self.stopped = True
-            threading.Thread(target=self._end, args=(patience_s,), daemon=True).start()
+            threading.Thread(target=self._end, args=(patience_s,)).start()  # no daemon: outlives napari's window
 
     def _end(self, patience_s: float) -> None:
         gentle = signal.SIGINT if os.name == "posix" else signal.CTRL_BREAK_EVENT  # type: ignore[attr-defined]

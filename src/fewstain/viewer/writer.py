@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 from fewstain.errors import UserError
 from fewstain.images.write import write_labels as write_file
 from fewstain.pixels.decisions import CORRECTED
+from fewstain.provenance import RECORD_FILE
 from fewstain.viewer.layers import told
 
 
@@ -19,8 +22,8 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     Parameters
     ----------
     path
-        Where the user wants it. A folder results/<dataset>/masks is the pipeline's own: a correction of one of its
-        masks goes to results/<dataset>/corrected instead.
+        Where the user wants it. Predicted and corrected masks of results go to corrected/<image>.tif there, whatever
+        the path: nothing else would count as a correction, and a prediction must stay as it is.
     data
         (H, W) integers.
     meta
@@ -39,9 +42,24 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     labels = np.asarray(data)
     if labels.ndim != 2:
         raise UserError(f"{path}: labels of shape {labels.shape}; save one plane at a time")
-    target = Path(path)
-    source = Path(str(told(meta.get("metadata", {})).get("file", "")))
-    if target.parent.name == "masks" and (source == target or (target.parent.parent / "dataset.json").is_file()):
-        target = target.parent.parent / CORRECTED / target.name
+    target = _target(Path(path), told(meta.get("metadata", {})))
     write_file(target, labels)
+    if target != Path(path):
+        _tell(f"Wrote {target}: corrections of a mask are kept there.")
     return [str(target)]
+
+
+def _target(path: Path, layer: Mapping[str, Any]) -> Path:
+    """Choose the file; `layer` is what its metadata say of it."""
+    if layer.get("kind") in ("masks", CORRECTED):
+        return Path(str(layer["file"])).parents[1] / CORRECTED / f"{layer['image']}.tif"
+    if path.parent.name == "masks" and (path.parents[1] / RECORD_FILE).is_file():
+        return path.parents[1] / CORRECTED / path.name
+    return path
+
+
+def _tell(text: str) -> None:
+    with suppress(ImportError):  # it is written all the same
+        from napari.utils.notifications import show_info
+
+        show_info(text)
