@@ -17,6 +17,7 @@ from fewstain.cli.options import channels_of, section_settings
 from fewstain.errors import UserError
 from fewstain.images.write import write_image, write_labels
 from fewstain.settings import DiffusionSettings, Preset
+from fewstain.storage import sha256_file, write_json
 
 VERBS = (
     *("init", "import", "demo-data", "check", "evaluate", "train-diffusion", "adapt", "fit-pixels", "segment"),
@@ -74,6 +75,13 @@ def test_a_wrong_option_is_the_users_fault(capsys):
     assert cli.run(["check"]) == 2
 
 
+@pytest.mark.parametrize("verb", ["check", "segment", "export"])
+@pytest.mark.parametrize("size", ["0", "-1", "nan", "inf"])
+def test_a_pixel_without_size_is_refused(verb, size, tmp_path, capsys):
+    assert cli.run([verb, str(tmp_path), "--pixel-size-um", size]) == 2
+    assert "give a number above 0" in " ".join(capsys.readouterr().err.split())
+
+
 def test_user_error_is_told_without_traceback(tmp_path, capsys):
     assert cli.run(["check", str(tmp_path / "absent")]) == 2
     text = capsys.readouterr().err
@@ -102,6 +110,15 @@ def test_exit_codes(monkeypatch, capsys, tmp_path, error, code, words):
     assert words in text
     assert ("Traceback" in text) == (code == 1)
     assert len(log.read_text().splitlines()) >= 3
+
+
+def test_a_fit_that_was_stopped_begins_anew(monkeypatch, capsys, dataset, tmp_path):
+    def stop(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fewstain.pixels.fit.fit_pixels", stop)
+    assert cli.run(["fit-pixels", str(dataset), "--diffusion", str(tmp_path), "--out", str(tmp_path / "pixels")]) == 130
+    assert "the same command begins this step anew" in capsys.readouterr().err
 
 
 def test_log_on_a_full_disk_hides_nothing(tmp_path, capsys):
@@ -139,6 +156,15 @@ def test_check_tells_all_problems_and_writes_both_records(dataset, tmp_path, cap
     assert "b.tif" in text
     assert "c.tif" in text
     assert not (tmp_path / "other.json").exists()
+
+
+def test_check_tells_of_images_that_the_denoiser_has_not_seen(dataset, tmp_path, capsys):
+    results = tmp_path / "results"
+    known = {"name": "a.tif", "sha256": sha256_file(dataset / "images" / "a.tif")}
+    write_json(results / "diffusion" / "fewstain.json", {"pool": [known]})
+    assert cli.run(["check", str(dataset), "--record", str(results / "dataset.json")]) == 0
+    told = f"{dataset / 'images'}: 1 of 2 images were not there when the denoiser was trained; set `retrain: true`"
+    assert told in capsys.readouterr().err
 
 
 def test_evaluate_prints_json(dataset, capsys):

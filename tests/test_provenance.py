@@ -5,7 +5,8 @@ import pytest
 
 from fewstain.errors import UserError
 from fewstain.images.write import write_image
-from fewstain.provenance import find_dataset, write_record
+from fewstain.provenance import find_dataset, tell_unseen, unseen_images, write_record
+from fewstain.storage import sha256_file, write_json
 
 
 @pytest.fixture
@@ -37,3 +38,20 @@ def test_a_dataset_that_was_moved_must_be_given(places):
         find_dataset(places[1], remedy="correct `path` in it")
     with pytest.raises(UserError, match=r"dataset\.json"):
         find_dataset(places[0].with_name("elsewhere"))
+
+
+def test_images_that_the_denoiser_has_not_seen_are_counted(places):
+    root, results = places
+    assert tell_unseen(results) == ""  # no denoiser yet
+    known = {"name": "a.tif", "sha256": sha256_file(root / "images" / "a.tif")}
+    write_json(results / "diffusion" / "fewstain.json", {"pool": [known]})
+    assert unseen_images(results) == (0, 1)
+    for value in (1, 2):
+        write_image(root / "images" / f"new{value}.tif", np.full((4, 4), value, np.uint8))
+    write_record(results / "dataset.json", root, {}, 0.5)
+    assert unseen_images(results) == (2, 3)
+    assert tell_unseen(results).startswith("2 of 3 images were not there when the denoiser was trained; set `retrain")
+    assert tell_unseen(results / "nowhere") == ""
+    write_json(results / "diffusion" / "fewstain.json", {"pool": "a.tif"})
+    with pytest.raises(UserError, match="damaged"):
+        unseen_images(results)

@@ -71,6 +71,9 @@ class BenchmarkSettings(Strict):
     cellpose: str = Field(
         ".venv-cellpose/bin/python", min_length=1, description="Python of the environment that Cellpose is installed in"
     )
+    cellpose_weights: str | None = Field(
+        None, description="file of pretrained Cellpose weights to go on from, where you have them; from scratch untold"
+    )
     timm: str = Field("vit_small_patch14_dinov2.lvd142m", min_length=1, description="name of the timm backbone")
     weights: str | None = Field(None, description="file of the timm backbone's weights (safetensors)")
     diffusion: DiffusionSettings = Field(DiffusionSettings(), description="numbers that differ from the preset's")

@@ -8,6 +8,10 @@ class UserError(Exception):
     """
 
 
+class TrainingError(UserError):
+    """A training that fails by itself, as one whose loss is no longer a number."""
+
+
 def install_extra(extra: str) -> str:
     """Say how to install an extra of this package, for messages."""
     return f"pip install -c constraints.txt -e '.[{extra}]', in the project's folder and environment"

@@ -82,6 +82,46 @@ def find_dataset(results: Path, given: Path | None = None, remedy: str = GIVE_DA
     return Path(os.path.normpath(root))
 
 
+def unseen_images(results: Path) -> tuple[int, int]:
+    """Count the images of a results folder that its denoiser was not trained on, by the hashes of their files.
+
+    Parameters
+    ----------
+    results
+        A results folder; without a dataset.json or a denoiser in it, all images count as seen.
+
+    Returns
+    -------
+    unseen, all : int
+        Images of the pool.
+
+    Raises
+    ------
+    UserError
+        One of the two records is damaged.
+    """
+    record, trained = results / RECORD_FILE, results / "diffusion" / "fewstain.json"
+    if not (record.is_file() and trained.is_file()):
+        return 0, 0
+    try:
+        images = read_json(record)["sha256"]["images"].values()
+        seen = {image["sha256"] for image in read_json(trained)["pool"]}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{record} or {trained}: damaged, lacks {error}; run the workflow again") from error
+    return sum(sha256 not in seen for sha256 in images), len(images)
+
+
+def tell_unseen(results: Path) -> str:
+    """Say how many images the denoiser of a results folder has not seen, and what to do; "" where it saw all."""
+    unseen, count = unseen_images(results)
+    if not unseen:
+        return ""
+    return (
+        f"{unseen} of {count} images were not there when the denoiser was trained; "
+        "set `retrain: true` in config.yaml if they look different"
+    )
+
+
 def _relative(root: Path, start: Path) -> str:
     try:
         return Path(os.path.relpath(root.resolve(), start.resolve())).as_posix()

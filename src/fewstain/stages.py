@@ -7,7 +7,7 @@ made again. A change that leaves results as they are (speed, messages, names) ra
 
 CODE_VERSIONS = {
     "data": 1,
-    "check": 1,
+    "check": 2,
     "diffusion": 1,
     "across": 1,
     "pixels": 11,
@@ -17,11 +17,11 @@ CODE_VERSIONS = {
     "segmenter": 9,
     "segment": 7,
     "corrections": 3,
-    "evaluate": 1,
-    "report": 1,
+    "evaluate": 2,
+    "report": 2,
     "samples": 1,
     "adapter": 1,
-    "benchmark": 1,
+    "benchmark": 2,
     "benchmark-mae": 1,
     "benchmark-vae": 1,
     "benchmark-gan": 1,

@@ -5,6 +5,8 @@ import pytest
 
 from fewstain.benchmark import cell as module
 from fewstain.benchmark.cell import CellRun, run_cell, time_limit
+from fewstain.benchmark.interface import Fitted
+from fewstain.benchmark.trial import fingerprint
 from fewstain.benchmark_settings import MethodName
 from fewstain.errors import UserError
 from fewstain.settings import PixelSettings, SegmenterSettings, SegmentSettings, Settings
@@ -33,9 +35,12 @@ def cell_run(stain, method, **more):
 @pytest.mark.parametrize("method", ["forest", "unet", "filters"])
 def test_a_method_is_fitted_tuned_and_scored(disks_stain, tmp_path, method):
     out = tmp_path / "cell.json"
-    result = run_cell(cell_run(disks_stain, method, steps=1), out, tmp_path / "work")
+    run = cell_run(disks_stain, method, steps=1, budget="1 steps", channels=(0,))
+    result = run_cell(run, out, tmp_path / "work")
     assert json.loads(out.read_text()) == json.loads(json.dumps(result))
     assert (result["stain"], result["method"], result["n_labels"], result["seed"]) == ("disks", method, 4, 0)
+    assert result["budget"] == {"kind": "1 steps", "seconds": None, "steps": 1}
+    assert (result["data"], result["channels"], result["backbone"]) == (fingerprint(disks_stain), [0], None)
     assert result["status"] == "done"
     assert result["scores"]["n_objects"] == 4
     assert [image["image"] for image in result["images"]] == ["t"]
@@ -54,6 +59,17 @@ def test_a_method_that_fails_leaves_a_cell_that_says_so(disks_stain, tmp_path, m
     result = run_cell(cell_run(disks_stain, "forest"), tmp_path / "cell.json")
     assert (result["status"], result["reason"]) == ("failed", "RuntimeError: did not converge")
     assert json.loads((tmp_path / "cell.json").read_text())["status"] == "failed"
+
+
+def test_a_method_that_fails_on_the_test_images_is_closed(disks_stain, tmp_path, monkeypatch):
+    closed = []
+
+    def find(pixels):
+        raise RuntimeError("no more")
+
+    monkeypatch.setattr(module, "fit", lambda method, trial: Fitted(find, 1, close=lambda: closed.append(True)))
+    assert run_cell(cell_run(disks_stain, "forest"), tmp_path / "cell.json")["reason"] == "RuntimeError: no more"
+    assert closed == [True]
 
 
 def test_a_cell_that_takes_too_long_is_shown_as_cut(disks_stain, tmp_path, monkeypatch):

@@ -4,9 +4,11 @@ import pandas as pd
 import pytest
 
 from fewstain.benchmark.gather import budget_told, gather
-from fewstain.benchmark.page import targets
+from fewstain.benchmark.page import benchmark_page
 from fewstain.benchmark.plan import make_plan
-from fewstain.benchmark.summary import read_cells, summarise
+from fewstain.benchmark.results import read_cells
+from fewstain.benchmark.summary import summarise
+from fewstain.benchmark.targets import targets
 from fewstain.benchmark_settings import BenchmarkSettings
 from fewstain.settings import Preset
 
@@ -40,8 +42,8 @@ def test_means_over_seeds_best_first_and_differences_of_the_same_images():
 def test_what_failed_was_cut_or_never_run_keeps_its_row():
     failed = {"status": "failed", "reason": "MemoryError", "seconds": {"fit": 3.0}}
     cells = [cell("forest", (4, 4)), cell("mae", (1, 1)), cell("mae", (1, 1), seed=1) | failed]
-    table = summarise(cells, [("a", "vae", 20)], {"timm": "timm not installed"}).set_index("method")
-    assert table.loc["mae", "status"] == "1 done, 1 failed"
+    table = summarise(cells, {("a", "vae", 20): (0,)}, {"timm": "timm not installed"}).set_index("method")
+    assert table.loc["mae", "status"] == "1 of 2 seeds, 1 failed"
     assert table.loc["mae", "reason"] == "MemoryError"
     assert table.loc["vae", "status"] == "not run"
     assert table.loc["timm", "reason"] == "timm not installed"
@@ -54,7 +56,83 @@ def test_a_loss_is_told():
     assert "fewstain **loses**: 0.400, where random forest has 0.600" in line
     assert "50% of the upper bound" in line
     (line,) = targets(summarise([cell("ours", (8, 8)), cell("forest", (6, 6))]))
-    assert "fewstain is first in AP50, 0.800; next is random forest, 0.600 (its interval lies above that)" in line
+    assert (
+        "fewstain is first in AP50, 0.800; next is random forest, 0.600 (the difference's interval lies above 0)"
+        in line
+    )
+
+
+FAILED = {"status": "failed", "reason": "killed by signal 9 (SIGKILL)", "seconds": {"fit": 3.0}}
+
+
+def test_methods_are_compared_over_the_seeds_that_both_have():
+    # found everywhere alike, but on seed 0, which is the hardest and which only ours has
+    ours = [cell("ours", hits, seed=seed) for seed, hits in enumerate([(2, 2), (8, 8), (8, 8)])]
+    mae = [cell("mae", (8, 8), seed=seed) | (FAILED if seed == 0 else {}) for seed in range(3)]
+    table = summarise([*ours, *mae])
+    row = table.set_index("method").loc["mae"]
+    assert (row["AP50"], row["ours_minus_AP50"]) == pytest.approx((0.8, 0.0))
+    assert (row["seeds"], row["shared_seeds"], row["status"]) == ("1, 2", "1, 2", "2 of 3 seeds, 1 failed")
+    (line,) = targets(table)
+    assert line == (
+        "a, n = 20: fewstain is level with MAE in AP50, 0.800; "
+        "PQ 0.800, the best other 0.800 (MAE), over 2 of 3 seeds (1, 2)."
+    )
+
+
+def test_seeds_that_differ_are_paired_by_what_they_are():
+    ours = [cell("ours", (2, 2), seed=0), cell("ours", (6, 6), seed=1)]
+    forest = [cell("forest", (5, 5), seed=1), cell("forest", (9, 9), seed=2)]
+    row = summarise([*ours, *forest]).set_index("method").loc["forest"]
+    assert row["shared_seeds"] == "1"
+    bounds = row[["ours_minus_AP50", "ours_minus_AP50_low", "ours_minus_AP50_high", "shared_AP50"]]
+    assert bounds.tolist() == pytest.approx([0.1, 0.1, 0.1, 0.5])
+    bound = [cell("unet-all", (10, 10), n=None, seed=0), cell("unet-all", (8, 8), n=None, seed=1)]
+    row = summarise([ours[1], *bound]).set_index("method").loc["ours"]
+    assert row["share_of_bound"] == pytest.approx(0.75)
+
+
+def test_a_target_is_told_where_ours_failed_or_has_only_some_of_the_seeds():
+    wanted = {("a", "ours", 20): (0, 1, 2), ("a", "forest", 20): (0, 1, 2)}
+    forest = [cell("forest", (6, 6), seed=seed) for seed in range(3)]
+    ours = [cell("ours", (8, 8), seed=seed) | FAILED for seed in range(3)]
+    (line,) = targets(summarise([*ours, *forest], wanted))
+    told = "fewstain has no score (3 failed: killed by signal 9 (SIGKILL)); the best other is random forest, 0.600"
+    assert line == f"a, n = 20: {told}."
+    table = summarise([cell("ours", (8, 8)), *forest], wanted)
+    assert table.set_index("method").loc["ours", "status"] == "1 of 3 seeds"
+    (line,) = targets(table)
+    assert "next is random forest, 0.600 (the difference's interval lies above 0); PQ" in line
+    assert line.endswith("(random forest), over 1 of 3 seeds (0).")
+    (line,) = targets(summarise(forest, wanted))
+    assert "fewstain has no score (not run); the best other is random forest" in line
+    (line,) = targets(summarise([cell("ours", (8, 8), seed=3), *forest]))
+    assert "shares no seed of the same test images" in line
+    assert targets(summarise([], wanted)) == ["Nothing to compare yet."]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "told"),
+    [((0,), "bootstrap over images only, for every row has one seed;"), ((0, 1), "over seeds and images at once;")],
+)
+def test_the_page_says_what_intervals_are_over(seeds, told):
+    cells = [cell("forest", (4, 4), seed=seed) for seed in seeds]
+    page = benchmark_page(summarise(cells), {"file": "a", "preset": "cpu", "budget": "60 seconds"}, [], cells)
+    assert told in " ".join(page.split())
+    assert ("| 0 (images only) |" in page) == (seeds == (0,))
+    assert "settings were developed on" not in page
+
+
+def test_the_page_says_on_which_stains_fewstain_was_developed_and_on_what_it_was_measured():
+    more = {"cpu": "Fast CPU", "cores": 2, "torch": "2.13.0", "backbone": "vit_small@0123456789ab"}
+    cells = [cell("timm", (4, 4), stain="histology", **more)]
+    page = benchmark_page(summarise(cells), {"file": "a", "preset": "cpu", "budget": "60 seconds"}, [], cells)
+    text = " ".join(page.split())
+    assert "developed on further labeled windows of histology, the very stains below" in text
+    assert "test images were scored about a dozen times" in text
+    assert "Measured on: cpu (Fast CPU, 2 cores, 1 thread, torch 2.13.0)." in text
+    assert "| pretrained backbone (timm): vit_small | 0.400" in text
+    assert "| 1 | 0 | 1.0 | 2.0 | 1,234 | cpu |" in text  # minutes, seconds of the test images, GB
 
 
 def test_the_budget_says_what_has_no_limit():
@@ -86,7 +164,7 @@ def test_tables_figures_and_page_are_written_from_the_cells_that_are_there(disks
     page = (tmp_path / "docs" / "benchmark.md").read_text()
     assert "--config benchmark=subset.yaml" in page
     assert "| random forest | 0.800 (0.700 to 0.900) |" in page
-    assert "| fewstain — not run |" + " – |" * 12 in page
+    assert "| fewstain — not run |" + " – |" * 13 in page
     assert "Measured on: cpu (x, 1 thread)." in page
     assert "![Score against the number of labels](figures/benchmark-AP50.png)" in page
     assert (tmp_path / "docs" / "figures" / "benchmark-AP50.png").is_file()
@@ -113,3 +191,42 @@ def test_the_last_cell_of_an_earlier_version_stands_in_for_one_that_was_not_run(
     (tmp_path / f"{forest.name}.json").write_text(json.dumps(cell("forest", (3, 3), n=2, stain="disks")))
     (found,) = read_cells(plan.cells, tmp_path, Preset.cpu)
     assert found["images"][0]["TP"] == 3
+
+
+@pytest.mark.parametrize(
+    ("more", "kept"),
+    [
+        ({}, True),
+        ({"budget": {"kind": "60 seconds", "seconds": 60.0, "steps": None}, "channels": None, "backbone": None}, True),
+        ({"budget": {"seconds": 60.0, "steps": None}}, True),  # as cells told it before
+        ({"budget": {"seconds": 99.0, "steps": None}}, False),
+        ({"budget": {"seconds": None, "steps": 800}}, False),
+        ({"budget": {"kind": "as long as ours", "seconds": 60.0, "steps": None}}, False),
+        ({"channels": [0]}, False),
+        ({"data": "of other images"}, False),
+        ({"backbone": "vit@0123"}, False),
+        ({"status": "failed"}, False),
+    ],
+)
+def test_an_earlier_cell_stands_in_only_where_it_measured_the_same(disks_stain, tmp_path, more, kept):
+    settings = BenchmarkSettings(stains=(str(disks_stain),), methods=("unet",), n=(2,), seeds=(0,), seconds=60)
+    (unet,) = make_plan(settings).cells
+    content = cell("unet", (5, 5), n=2, stain="disks", preset="cpu", finished="2026-01-01") | more
+    (tmp_path / f"{unet.trial}-old.json").write_text(json.dumps(content))
+    assert len(read_cells([unet], tmp_path, Preset.cpu)) == kept
+
+
+def test_earlier_and_present_cells_are_never_in_one_mean():
+    def earlier(hits, seed, day, **more):
+        return cell("forest", hits, seed=seed, finished=f"2026-01-0{day}", earlier=True) | more
+
+    wanted = {("a", "forest", 20): (0, 1, 2)}
+    (row,) = summarise([cell("forest", (8, 8)), earlier((2, 2), 1, 1), earlier((2, 2), 2, 1)], wanted).to_dict(
+        "records"
+    )
+    assert (row["AP50"], row["title"], row["seeds"]) == (0.8, "random forest", "0")
+    assert row["status"] == "1 of 3 seeds, 2 of an earlier version, not shown"
+    other = [{"image": "z", "TP": 1, "FP": 0, "FN": 9, "PQ": 0.1}]
+    (row,) = summarise([earlier((2, 2), 0, 2), earlier((9, 9), 1, 1, images=other)], wanted).to_dict("records")
+    assert (row["AP50"], row["title"], row["seeds"]) == (0.2, "random forest (an earlier version)", "0")
+    assert row["status"] == "1 of 3 seeds, 1 of an earlier version, not shown"

@@ -42,6 +42,23 @@ def test_what_differs_by_the_same_in_every_image_differs_surely():
     assert alone.high - alone.low > 0.3
 
 
+def test_a_difference_is_over_the_seeds_that_both_have():
+    first = Counts(("a",), (0, 1), np.array([[[9, 1, 0, 9]], [[6, 4, 0, 6]]], float))
+    second = Counts(("a",), (1, 2), np.array([[[5, 5, 0, 5]], [[1, 9, 0, 1]]], float))
+    found = difference(first, second, "AP50")
+    assert (found.mean, found.low, found.high) == pytest.approx((0.1, 0.1, 0.1))
+    third = Counts(("a",), (2,), np.array([[[5, 5, 0, 5]]], float))
+    assert difference(first, third, "AP50").mean is None
+
+
+def test_seeds_are_drawn_together_where_one_method_has_more_of_them():
+    # by 0.1 better on either seed that both have, though seeds differ much
+    first = Counts(("a",), (0, 1, 2), np.array([[[1, 9, 0, 1]], [[9, 1, 0, 9]], [[2, 8, 0, 2]]], float))
+    second = Counts(("a",), (1, 2), np.array([[[8, 2, 0, 8]], [[1, 9, 0, 1]]], float))
+    found = difference(first, second, "AP50")
+    assert (found.mean, found.low, found.high) == pytest.approx((0.1, 0.1, 0.1))
+
+
 def test_cells_become_counts_in_the_order_of_their_seeds():
     cell = {"images": [{"image": "a", "TP": 2, "FP": 1, "FN": 3, "PQ": 0.4}], "seed": 1}
     empty = {"images": [{"image": "a", "TP": 0, "FP": 0, "FN": 0, "PQ": None}], "seed": 0}

@@ -52,6 +52,17 @@ def test_a_cell_changes_its_name_with_what_it_depends_on_and_no_more(disks_stain
     assert few_methods["forest", 2] == before["forest", 2]
 
 
+def test_what_is_only_for_the_report_names_the_denoisers_folder_and_no_cell(disks_stain):
+    methods = ["ours", "mae", "unet"]
+    assert names(disks_stain, methods=methods) == names(disks_stain, methods=methods, diffusion={"samples": 3})
+    before, after = (
+        {each.kind: each.name for each in plan(disks_stain, methods=methods, diffusion=changed)[0].pretrainings}
+        for changed in ({}, {"samples": 3})
+    )
+    assert before["mae"] == after["mae"]
+    assert before["diffusion"] != after["diffusion"]
+
+
 def test_what_cannot_run_here_is_left_out_and_says_why(disks_stain):
     found, _ = plan(disks_stain, methods=["cellpose", "timm", "forest"], cellpose="nowhere/python")
     assert {cell.method.value for cell in found.cells} == {"forest"}
@@ -100,7 +111,7 @@ def test_another_way_to_turn_time_into_steps_trains_anew_what_was_told_a_time(di
         return {each.kind: each.hash for each in plan(disks_stain, methods=["mae", "ours"], **budget)[0].pretrainings}
 
     before = hashes(), hashes(seconds=60), hashes(steps=3)
-    monkeypatch.setattr("fewstain.benchmark.plan.BUDGET_VERSION", 99)
+    monkeypatch.setattr("fewstain.benchmark.identity.BUDGET_VERSION", 99)
     after = hashes(), hashes(seconds=60), hashes(steps=3)
     assert [old["mae"] == new["mae"] for old, new in zip(before, after, strict=True)] == [False, False, True]
     assert before[0]["diffusion"] == after[0]["diffusion"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from fewstain.benchmark.trial import available_labels, build_dataset, fingerprint
+from fewstain.benchmark.trial import available_labels, build_dataset, fingerprint, refuse_tests_in_pool
 from fewstain.errors import UserError
 
 
@@ -100,3 +100,13 @@ def test_the_fingerprint_is_of_the_data_and_not_of_the_place(dataset, tmp_path):
     assert fingerprint(moved) == before
     tifffile.imwrite(moved / "labels/a.tif", np.zeros((4, 4), np.uint8))  # as large as it was
     assert fingerprint(moved) != before
+
+
+def test_a_test_image_that_is_in_the_pool_is_refused(dataset):
+    (dataset / "test/images/t.tif").unlink()
+    tifffile.imwrite(dataset / "test/images/t.tif", np.arange(16, dtype=np.uint8).reshape(4, 4))
+    refuse_tests_in_pool(dataset)
+    # under another name, and compressed, so that the files differ
+    tifffile.imwrite(dataset / "images/z.tif", np.arange(16, dtype=np.uint8).reshape(4, 4), compression="zlib")
+    with pytest.raises(UserError, match=r"t\.tif: has the same pixels as .*z\.tif in the pool"):
+        refuse_tests_in_pool(dataset)

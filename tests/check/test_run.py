@@ -138,7 +138,7 @@ def test_warnings(root):
 
 
 @pytest.mark.parametrize(
-    ("kept", "ok", "warned"), [(1, False, False), (2, True, True), (5, True, True), (20, True, False)]
+    ("kept", "ok", "warned"), [(1, False, True), (2, True, True), (5, True, True), (20, True, False)]
 )
 def test_how_many_labels_are_enough(root, kept, ok, warned):
     for path in sorted((root / "labels").iterdir())[kept:]:
@@ -158,6 +158,43 @@ def test_one_label_is_enough_where_it_is_large(tmp_path, height, ok):
     assert told[0].startswith("2 labeled windows" if ok else "labeled windows: 1, files with two objects or more: 1;")
 
 
+def window_of_parts(whole: int, cut: int) -> np.ndarray:
+    """So many small squares that lie in a window whole, and so many at its upper edge."""
+    labels = np.zeros((SIDE, SIDE), np.uint16)
+    for number in range(cut):
+        labels[:4, 1 + 6 * number : 5 + 6 * number] = number + 1
+    for number in range(whole):
+        row, column = divmod(number, 6)
+        labels[8 + 6 * row : 12 + 6 * row, 1 + 6 * column : 5 + 6 * column] = cut + number + 1
+    return labels
+
+
+@pytest.mark.parametrize(
+    ("whole", "cut", "error", "warning"),
+    [
+        (0, 2, "40 of 40 objects are cut by their window's edge, none lies whole", None),
+        (1, 5, None, "100 of 120 objects are cut by their window's edge; sizes and scores are of the few"),
+        (1, 4, None, None),
+    ],
+)
+def test_objects_must_lie_in_their_window_whole(root, whole, cut, error, warning):
+    for path in (root / "labels").iterdir():
+        put(path, window_of_parts(whole, cut))
+    report = check_dataset(root)
+    assert (report.n_objects, report.n_whole_objects) == (20 * (whole + cut), 20 * whole)
+    for problems, expected in ((report.errors, error), (report.warnings, warning)):
+        told = [problem for problem in problems if Path(problem.file).name == "labels"]
+        assert [problem.fault.startswith(expected or "") for problem in told] == [True] * bool(expected)
+        assert all("three objects wide" in problem.remedy for problem in told)
+
+
+def test_few_whole_objects_are_told(root):
+    for number, path in enumerate(sorted((root / "labels").iterdir())):
+        put(path, window_of_parts(2, 1) if number < 9 else window_of_parts(0, 0))
+    (told,) = [each for each in check_dataset(root).warnings if Path(each.file).name == "labels"]
+    assert told.fault.startswith("18 whole objects in all labels")
+
+
 def test_no_labels_suggest_some(root):
     for path in (root / "labels").iterdir():
         path.unlink()
@@ -174,6 +211,15 @@ def test_settings_are_compared_with_the_files(root):
     put(root / "images" / "d.tif", picture(30), resolution=(20000, 20000), resolutionunit="CENTIMETER")
     report = check_dataset(root, pixel_size_um=0.25)
     assert faults(report.warnings, "d.tif") == ["says 0.5 µm a pixel, config.yaml 0.25"]
+
+
+@pytest.mark.parametrize(("pixel_size_um", "told"), [(None, 1), (0.7, 0)])
+def test_pixels_that_are_not_square_are_told(root, pixel_size_um, told):
+    metadata = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 1.0}
+    put(root / "test" / "images" / "t.tif", picture(9), ome=True, metadata=metadata)
+    found = [each for each in check_dataset(root, pixel_size_um=pixel_size_um).warnings if "square" in each.fault]
+    assert [Path(each.file).name for each in found] == ["t.tif"] * told
+    assert all("resample to square pixels, or set pixel_size_um" in each.remedy for each in found)
 
 
 def test_absent_and_empty_folders(tmp_path):

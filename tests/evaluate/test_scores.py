@@ -50,6 +50,7 @@ def test_scores_of_an_example_by_hand():
     assert (found["TP"], found["FP"], found["FN"]) == (1, 1, 1)
     assert (found["n_images"], found["n_objects"], found["n_predicted"]) == (1, 2, 2)
     assert (found["count_bias"], found["count_limits_95"]) == (0, None)
+    assert (found["count_relative_bias"], found["count_relative_bias_95"]) == (0, None)
 
 
 def test_counts_are_summed_over_images_not_averaged():
@@ -57,6 +58,20 @@ def test_counts_are_summed_over_images_not_averaged():
     one = np.zeros((6, 6), int)
     one[0, 0] = 1
     assert scores((many, many), (one, np.zeros_like(one)))["AP50"] == pytest.approx(9 / 10)
+
+
+def test_the_relative_bias_of_counts_is_the_same_of_an_image_and_of_its_windows():
+    truth = np.kron(np.arange(1, 65).reshape(8, 8), np.pad(np.ones((2, 2), int), 1))
+    predicted = truth * (truth % 4 != 1)  # every fourth object is missed
+    whole, windows = ScoreSum(), ScoreSum()
+    whole.add(truth, predicted)
+    for row in range(0, 32, 16):
+        for column in range(0, 32, 16):
+            part = np.s_[row : row + 16, column : column + 16]
+            windows.add(truth[part], predicted[part])
+    assert (whole.scores()["count_bias"], windows.scores()["count_bias"]) == (-16, -4)
+    assert whole.scores()["count_relative_bias"] == windows.scores()["count_relative_bias"] == -0.25
+    assert windows.scores()["count_relative_bias_95"] == [-0.25, -0.25]
 
 
 def test_no_objects_at_all_leave_the_scores_undefined():
@@ -106,7 +121,7 @@ def test_one_row_for_each_named_image():
     total.add(TRUTH, PREDICTED, name="y")
     assert [row["image"] for row in total.rows] == ["x", "y"]
     assert [row["AP50"] for row in total.rows] == [1, pytest.approx(1 / 3)]
-    assert "count_bias" not in total.rows[0]
+    assert not {"count_bias", "count_relative_bias"} & set(total.rows[0])
 
 
 def test_objects_at_the_edge_can_be_left_out():

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import imagecodecs
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from fewstain.errors import UserError
-from fewstain.images.read import content_hash, extension, image_size, read_image, read_labels, stem
+from fewstain.images.read import content_hash, extension, image_size, read_header, read_image, read_labels, stem
 
 GREY = np.arange(20 * 30, dtype=np.uint8).reshape(20, 30)
 TWO = np.stack([GREY, GREY[::-1]])
@@ -51,6 +53,44 @@ def test_ome_axes_and_pixel_size(tmp_path, axes, pixels):
     metadata = {"axes": axes, "PhysicalSizeX": 250, "PhysicalSizeXUnit": "nm"}
     tifffile.imwrite(tmp_path / "a.ome.tif", pixels, photometric="minisblack", metadata=metadata)
     assert same(tmp_path / "a.ome.tif", np.moveaxis(TWO, 0, -1)).pixel_size_um == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"metadata": {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 1.0}, "ome": True},
+        {
+            "metadata": {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 1000, "PhysicalSizeYUnit": "nm"},
+            "ome": True,
+        },
+        {"metadata": {"axes": "YX", "unit": "micron"}, "resolution": (2, 1), "imagej": True},
+        {"resolution": (20000, 10000), "resolutionunit": "CENTIMETER"},
+    ],
+)
+def test_pixels_that_are_not_square_have_no_size(tmp_path, options):
+    tifffile.imwrite(tmp_path / "a.tif", GREY, **options)
+    image, head = read_image(tmp_path / "a.tif"), read_header(tmp_path / "a.tif")
+    assert image.pixel_size_um is head.pixel_size_um is None
+    assert image.oblong_um == head.oblong_um == pytest.approx((1.0, 0.5))
+
+
+def test_pixels_of_vendors_formats_that_are_not_square(monkeypatch, tmp_path):
+    opened = SimpleNamespace(
+        dims=SimpleNamespace(order="CYX", C=1, Y=20, X=30),
+        physical_pixel_sizes=SimpleNamespace(Z=None, Y=1.0, X=0.5),
+        dtype="uint8",
+        scenes=("first",),
+    )
+    monkeypatch.setattr("fewstain.images.bio._open", lambda _: opened)
+    (tmp_path / "a.czi").touch()
+    head = read_header(tmp_path / "a.czi")
+    assert (head.pixel_size_um, head.oblong_um) == (None, (1.0, 0.5))
+
+
+def test_sides_that_differ_by_rounding_are_square(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", GREY, ome=True, metadata={"PhysicalSizeX": 0.3225, "PhysicalSizeY": 0.3226})
+    image = read_image(tmp_path / "a.tif")
+    assert (image.pixel_size_um, image.oblong_um) == (0.3225, None)
 
 
 @pytest.mark.parametrize("metadata", [{"axes": "YXC"}, {}])

@@ -81,10 +81,12 @@ def test_overlaps_lines_and_lost_objects_are_told(out, tmp_path):
     line.version, line.roitype = 228, roifile.ROI_TYPE.LINE
     far = [[20, 20], [20, 25], [25, 25]]
     shifted = [[3, 1], [3, 4], [6, 4], [6, 1]]
-    source = zipped(tmp_path / "a.zip", roi(SQUARE), roi(far), roi(shifted), line.tobytes())
+    more = [roi([[x, 6], [x, 7], [x + 1, 7], [x + 1, 6]]) for x in range(0, 6, 2)]
+    source = zipped(tmp_path / "a.zip", roi(SQUARE), roi(far), roi(shifted), *more, line.tobytes())
     (imported,) = import_labels([source], out)
     expected = square()
     expected[1:4, 4:6] = 2
+    expected[6, [0, 2, 4]] = 3, 4, 5
     np.testing.assert_array_equal(labels_of(out), expected)
     assert imported.notes == (
         "1 ROIs without an area (points, lines) are left out",
@@ -126,6 +128,71 @@ def test_geojson_holes_parts_and_classes(out, tmp_path):
     np.testing.assert_array_equal(labels_of(out, "b.c"), expected)
     assert imported.notes == ("1 objects without an area (points, lines) are left out",)
     assert read_classes(out / "labels" / "classes.csv") == {"b.c": {1: "tumour"}}
+
+
+def cells(kind, n=100):
+    """Squares of 2 x 2 pixels in a 20 x 50 image, as QuPath tells what they are."""
+    found, box = [], np.array([[0, 0], [2, 0], [2, 2], [0, 2], [0, 0]])
+    for number in range(n):
+        row, column = divmod(number, 10)
+        corner = np.array([column * 5 + 1, row * 2])
+        each = feature("Polygon", [(corner + box).tolist()], "tumour")
+        each["properties"] |= {"objectType": kind} if kind else {}
+        found.append(each)
+    return found
+
+
+def region(**more):
+    """Around all cells."""
+    return feature("Polygon", [[[0, 0], [50, 0], [50, 20], [0, 20], [0, 0]]]) | more
+
+
+@pytest.fixture
+def slide(out, tmp_path):
+    """Write features as those of a 20 x 50 image."""
+
+    def write(*features):
+        tifffile.imwrite(out / "images" / "slide.tif", np.zeros((20, 50), np.uint8))
+        source = tmp_path / "slide.geojson"
+        source.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+        return source
+
+    return write
+
+
+@pytest.mark.parametrize("kind", ["detection", "cell"])
+@pytest.mark.parametrize("more", [{"properties": {"objectType": "annotation"}}, {"id": "PathAnnotationObject"}])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_region_around_detections_is_no_object(out, slide, kind, more, first):
+    features = [region(**more), *cells(kind)] if first else [*cells(kind), region(**more)]
+    (imported,) = import_labels([slide(*features)], out)
+    labels = labels_of(out, "slide")
+    assert imported.n_objects == labels.max() == 100
+    assert (np.bincount(labels.ravel())[1:] == 4).all()
+    assert imported.notes == ("1 annotations with cells or detections in them are left out, as regions",)
+
+
+def test_annotations_beside_detections_are_objects(out, slide):
+    drawn = cells("annotation", 3)
+    (imported,) = import_labels([slide(*drawn, *cells("detection")[3:])], out)
+    assert (imported.n_objects, imported.notes) == (100, ())
+
+
+@pytest.mark.parametrize("kind", ["annotation", None])
+def test_a_file_most_of_whose_objects_would_be_lost_is_refused(out, slide, kind):
+    with pytest.raises(
+        UserError, match=r"slide\.geojson: 100 of 101 objects would be lost, 100 that lie under earlier"
+    ):
+        import_labels([slide(region(), *cells(kind))], out)
+    assert not (out / "labels").exists()
+
+
+def test_outlines_of_a_larger_image_are_refused(out, slide):
+    far = [feature("Polygon", [[[99, 99], [120, 99], [120, 120], [99, 99]]])] * 30
+    with pytest.raises(
+        UserError, match="30 of 130 objects would be lost, 0 that lie under earlier ones and 30 without"
+    ):
+        import_labels([slide(*cells(None), *far)], out)
 
 
 def test_cellpose_masks(out, tmp_path):

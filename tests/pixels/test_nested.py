@@ -60,7 +60,8 @@ def test_the_decoder_of_a_fold_is_chosen_on_the_others():
     # a loses both its objects to the large min_area that b and c ask for, b and c keep the specks that a asks for;
     # chosen on all three windows, the first decoder would find all 4
     assert (scores["TP"], scores["FP"], scores["FN"]) == (2, 2, 2)
-    assert scores["n_images"] == 3
+    assert scores["n_images"] == scores["n_windows"] == 3
+    assert (scores["count_bias"], scores["count_relative_bias"]) == (0, 0)
 
 
 def test_the_candidate_of_a_fold_are_chosen_on_the_others():

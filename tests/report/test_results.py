@@ -10,6 +10,7 @@ import pytest
 from fewstain.errors import UserError
 from fewstain.images.write import write_image, write_labels, write_map
 from fewstain.pixels.measure import count_row, flag_images
+from fewstain.provenance import write_record
 from fewstain.report.kinds import Kind
 from fewstain.report.pages import write_tables, write_times
 from fewstain.report.pictures import write_pictures, write_training
@@ -41,7 +42,7 @@ def places(tmp_path):
     write_json(
         results / "pixels" / "pixels.json",
         {
-            "out_of_fold": {"AP50": 0.75},
+            "out_of_fold": {"AP50": 0.75, "n_images": 37},
             "n_labels": 1,
             "seed": 0,
             "decoder": {"decoders": [{"h": 0.1}, {"h": 0.2}], "least_agreement": 0.6},
@@ -71,7 +72,7 @@ def test_scores_of_test_and_out_of_fold(places):
     scores = write_scores(results, root)
     assert scores == json.loads((results / "scores.json").read_text())
     assert scores["test"]["AP50"] == 0.5
-    assert scores["out_of_fold"] == {"AP50": 0.75}
+    assert scores["out_of_fold"] == {"AP50": 0.75, "n_images": 37}
     assert (scores["wall_seconds"], scores["peak_memory_bytes"], scores["device"]) == (3.0, 30, "cpu")
 
 
@@ -123,8 +124,19 @@ def test_tables(places, tmp_path):
     write_scores(results, root)
     pages = {path.name: path.read_text(encoding="utf-8") for path in write_tables(results, tmp_path / "out")}
     assert "AP50" in pages["scores.html"]
+    assert "<td>count_relative_bias</td>" in pages["scores.html"]
+    assert "of a labeled window, not of an image (37 windows here)" in pages["scores.html"]
     assert "timesteps" in pages["choices.html"]
     assert pages["counts.html"].index("<td>b</td>") < pages["counts.html"].index("<td>a</td>")
+
+
+def test_the_table_of_counts_tells_of_images_that_the_denoiser_has_not_seen(places, tmp_path):
+    root, results = places
+    write_scores(results, root)
+    write_record(results / "dataset.json", root, {})
+    write_json(results / "diffusion" / "fewstain.json", {"pool": [{"name": "a.tif", "sha256": "of another"}]})
+    write_tables(results, tmp_path / "out")
+    assert "2 of 2 images were not there when" in (tmp_path / "out" / "counts.html").read_text(encoding="utf-8")
 
 
 def test_names_of_images_are_text_in_the_table_of_counts(places, tmp_path):

@@ -24,6 +24,14 @@ def test_scores_stand_side_by_side_without_a_test_too():
     assert list(table["test"]) == [None, None]
 
 
+def test_out_of_fold_scores_are_of_windows():
+    scores = {"test": {"n_images": 2, "count_relative_bias": -0.1}, "out_of_fold": {"n_images": 9}}
+    table = score_table(scores).set_index("score")
+    assert table.loc["count_relative_bias", "test"] == -0.1
+    assert list(table.loc["n_images"]) == [2, None]
+    assert list(table.loc["n_windows"]) == [None, 9]
+
+
 def test_images_to_look_at_come_first():
     counts = pd.DataFrame(
         {"image": ["a", "b", "c"], "look_at_this_one": [False, True, False], "mean_uncertainty": [0.1, 0.2, 0.3]}

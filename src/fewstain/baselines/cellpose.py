@@ -18,6 +18,7 @@ from fewstain.storage import read_json, write_json
 
 WORKER = Path(__file__).with_name("cellpose_worker.py")
 LOG_FILE = "cellpose.log"
+PATIENCE_S = 10  # for the process to end by itself
 
 
 class Cellpose:
@@ -32,18 +33,29 @@ class Cellpose:
     seconds, steps
         Budget of the training; steps are epochs.
     seed
-        Of weights and augmentation.
+        Of the weights it begins from, where these are random: Cellpose 3 seeds its augmentation by the epoch's number.
+    weights
+        File of pretrained weights to begin from; None for random ones.
     """
 
     def __init__(
-        self, python: Path, work: Path, *, seconds: float | None = None, steps: int | None = None, seed: int = 0
+        self,
+        python: Path,
+        work: Path,
+        *,
+        seconds: float | None = None,
+        steps: int | None = None,
+        seed: int = 0,
+        weights: Path | None = None,
     ) -> None:
         if not python.exists():
             raise UserError(f"{python}: no such file; make the environment with benchmarks/cellpose-environment")
         self.python, self.work = python, work.resolve()
-        self.settings = ({"steps": steps} if steps is not None else {"seconds": seconds}) | {"seed": seed}
+        self.settings: dict[str, Any] = {"steps": steps} if steps is not None else {"seconds": seconds}
+        self.settings |= {"seed": seed, "weights": None if weights is None else str(weights.resolve())}
         self.facts: dict[str, Any] = {}
         self._process: subprocess.Popen[str] | None = None
+        self._busy = False
         self._number = 0
 
     def fit(self, windows: Sequence[LabeledWindow]) -> Self:
@@ -75,7 +87,11 @@ class Cellpose:
                 stderr=log,
                 text=True,
             )
-        self._wait("trained")
+        try:
+            self._wait("trained")
+        except BaseException:  # also when time is up, or somebody stops it: it would train on to its end
+            self.close()
+            raise
         self.facts = read_json(self.work / "done.json")
         return self
 
@@ -93,18 +109,27 @@ class Cellpose:
         return found
 
     def close(self) -> None:
-        """End the process; it ends with ours in any case, for it then has nobody to listen to."""
-        if self._process is not None:
-            self._process.communicate()
-            self._process = None
+        """End the process: it ends when nobody has a word for it, and is killed where it is at work."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.poll() is None and self._busy:
+            process.kill()
+        try:
+            process.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
 
     def _wait(self, word: str) -> None:
         """Read what it says until it says a word; other libraries of its print too."""
         process = self._process
         if process is None or process.stdout is None:
             raise ValueError("fit first")
+        self._busy = True
         for line in process.stdout:
             if line.strip() == word:
+                self._busy = False
                 return
         process.wait()
         lines = (self.work / LOG_FILE).read_text(encoding="utf-8", errors="replace").strip().splitlines()

@@ -3,15 +3,17 @@
     python cellpose_worker.py FOLDER
 
 FOLDER/train/*.image.npy (H, W, C) float32 in [0, 1] and *.labels.npy (H, W); FOLDER/settings.json {"seconds" or
-"steps", "seed"}. Writes FOLDER/done.json {"epochs", "parameters", "diameter"} and says "trained"; then, for each line
-that it is told, the name of an image FOLDER/test/<name>.image.npy, it writes FOLDER/found/<name>.npy (H, W) int32 and
-says "found".
+"steps", "seed", "weights": a file of pretrained ones, or null}. Writes FOLDER/done.json {"epochs", "parameters",
+"diameter"} and says "trained"; then, for each line that it is told, the name of an image FOLDER/test/<name>.image.npy,
+it writes FOLDER/found/<name>.npy (H, W) int32 and says "found".
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -24,29 +26,35 @@ LEAST_PER_EPOCH = 8  # windows: a few are seen several times, so that an epoch i
 
 
 def main() -> None:
-    """Train from random weights, then find the objects of every image that it is told of."""
+    """Train from random or given weights, then find the objects of every image that it is told of."""
+    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     import torch
     from cellpose import models, utils
 
     folder = Path(sys.argv[1])
     settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     torch.manual_seed(settings["seed"])
-    np.random.seed(settings["seed"])  # noqa: NPY002 - Cellpose draws from it
+    np.random.seed(settings["seed"])  # noqa: NPY002 - Cellpose draws from it, but seeds it anew in each epoch
     names = sorted(path.name.removesuffix(".image.npy") for path in (folder / "train").glob("*.image.npy"))
     labels = [np.load(folder / "train" / f"{name}.labels.npy").astype(np.int32) for name in names]
     kept = [number for number, each in enumerate(labels) if each.any()]  # it refuses windows without objects
     images = [np.load(folder / "train" / f"{names[number]}.image.npy") for number in kept]
     labels = [labels[number] for number in kept]
-    nchan, options = channel_options(images[0].shape[2])
+    nchan, options = channel_options(images[0].shape[2], settings["weights"] is not None)
+
+    def new_model() -> Any:
+        weights = settings["weights"] or False
+        return models.CellposeModel(gpu=torch.cuda.is_available(), pretrained_model=weights, nchan=nchan)
+
     start = time.monotonic()
     epochs = settings.get("steps")
     if epochs is None:
-        probe = models.CellposeModel(gpu=torch.cuda.is_available(), pretrained_model=False, nchan=nchan)
+        probe = new_model()
         before = time.monotonic()
         train(probe.net, images, labels, options, PROBE_EPOCHS, folder)
         each = (time.monotonic() - before) / PROBE_EPOCHS
         epochs = max(1, int((settings["seconds"] - (time.monotonic() - start)) / each))
-    model = models.CellposeModel(gpu=torch.cuda.is_available(), pretrained_model=False, nchan=nchan)
+    model = new_model()
     train(model.net, images, labels, options, epochs, folder)
     diameter = float(np.mean([utils.diameters(each)[0] for each in labels]))
     parameters = sum(each.numel() for each in model.net.parameters())
@@ -62,10 +70,22 @@ def main() -> None:
         print("found", flush=True)
 
 
-def channel_options(channels: int) -> tuple[int, dict[str, Any]]:
-    """Channels of the network, and how Cellpose is told of the images': grey, two, or as they are."""
+def end_with_parent(parent: int) -> None:
+    """End when the process that started this one is gone, for it was killed: nobody waits for the training then."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def channel_options(channels: int, pretrained: bool) -> tuple[int, dict[str, Any]]:
+    """Channels of the network, and how Cellpose is told of the images': grey, two, or as they are.
+
+    Pretrained networks have two, so they see more than two channels as grey.
+    """
     if channels == 1:
         return 2, {"channels": [0, 0]}
+    if channels > 2 and pretrained:
+        return 2, {"channels": [0, 0], "channel_axis": 0}
     if channels == 2:
         return 2, {"channels": [1, 2], "channel_axis": 0}
     return channels, {"channels": None, "channel_axis": 0}

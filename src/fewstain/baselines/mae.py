@@ -7,50 +7,17 @@ from pathlib import Path
 
 import torch
 from monai.networks.nets import MaskedAutoEncoderViT
-from pydantic import Field
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fewstain.baselines.presets import MaeSettings
 from fewstain.diffusion.seeding import seeded
 from fewstain.errors import UserError
-from fewstain.settings import Preset, TrainingSettings
 
 CONFIG, WEIGHTS = "mae.json", "mae.safetensors"
 STRIDE_SHARE = 0.75  # of a window's side, from one window to the next
 LEAST_VARIANCE = 1e-6
-
-
-class MaeSettings(TrainingSettings):
-    """The masked autoencoder: its network and its training. `crop` is the side of the windows it always sees."""
-
-    batch_size: int = Field(32, ge=1)
-    weight_decay: float = Field(0.05, ge=0)
-    patch: int = Field(4, ge=1, le=8, description="side of a token's patch, pixels")
-    hidden: int = Field(192, ge=8, multiple_of=4)
-    layers: int = Field(6, ge=1)
-    heads: int = Field(6, ge=1)
-    decoder_hidden: int = Field(96, ge=8, multiple_of=4)
-    decoder_layers: int = Field(2, ge=1)
-    masked: float = Field(0.75, gt=0, lt=1, description="share of the patches that are left out")
-
-
-MAE_PRESETS: dict[Preset, MaeSettings] = {
-    Preset.demo: MaeSettings(steps=300, hidden=96, layers=4, heads=4, warmup_steps=30, ema_decay=0.98),
-    Preset.cpu: MaeSettings(),
-    Preset.gpu: MaeSettings(
-        crop=128,
-        batch_size=64,
-        hidden=384,
-        layers=12,
-        decoder_hidden=192,
-        decoder_layers=4,
-        learning_rate=4e-4,
-        warmup_steps=500,
-        steps=20_000,
-        ema_decay=0.999,
-    ),
-}
 
 
 class Mae(nn.Module):

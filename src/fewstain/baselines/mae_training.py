@@ -8,8 +8,9 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from fewstain.baselines.mae import CONFIG, WEIGHTS, Mae, MaeSettings
+from fewstain.baselines.mae import CONFIG, WEIGHTS, Mae
 from fewstain.baselines.pool_training import crops_of, train_on_pool
+from fewstain.baselines.presets import MaeSettings
 from fewstain.dataset import Dataset
 from fewstain.diffusion.pool import Pool
 from fewstain.diffusion.state import Training

@@ -2,78 +2,44 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 import signal
-import sys
 import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import torch
-from accelerate.state import PartialState
-
 import fewstain
 from fewstain.baselines.pool_training import read_pretrained
+from fewstain.benchmark.cell_run import CellRun
+from fewstain.benchmark.guarded import FACTS_FILE, failure_of, seconds_of
+from fewstain.benchmark.identity import backbone
 from fewstain.benchmark.interface import Fitted, Trial
+from fewstain.benchmark.machine import machine_facts, peak_memory_bytes
 from fewstain.benchmark.methods import fit
-from fewstain.benchmark.trial import build_dataset
-from fewstain.benchmark_settings import CUT, DONE, FAILED, MethodName
+from fewstain.benchmark.trial import build_dataset, fingerprint, refuse_tests_in_pool
+from fewstain.benchmark_settings import CUT, DONE, FAILED
 from fewstain.dataset import Dataset, open_dataset
 from fewstain.diffusion.progress import StepProgress
 from fewstain.evaluate.folders import evaluate_folders
 from fewstain.images.read import read_image, stem
 from fewstain.images.write import write_labels
-from fewstain.settings import Preset, Settings
 from fewstain.storage import write_json
-
-
-@dataclass(frozen=True)
-class CellRun:
-    """What to run, see `fewstain.benchmark.plan.Cell`.
-
-    Attributes
-    ----------
-    source
-        Folder of the stain.
-    settings, preset
-        Numbers of our method, and of which preset most of them are.
-    pretrained
-        What was learned from the pool.
-    seconds, steps
-        Budget of a training on labels.
-    limit_seconds
-        After which it is stopped.
-    """
-
-    source: Path
-    stain: str
-    method: MethodName
-    n: int | None
-    seed: int
-    settings: Settings
-    channels: tuple[int, ...] | None = None
-    pretrained: Path | None = None
-    seconds: float | None = None
-    steps: int | None = None
-    limit_seconds: float | None = None
-    options: dict[str, str] | None = None
-    preset: Preset = Preset.cpu
 
 
 def run_cell(run: CellRun, out: Path, work: Path | None = None) -> dict[str, Any]:
     """Run a cell and write its JSON.
 
     A fault of the method's, and running out of time or memory, is written down as well; so a table never lacks a row
-    because it would look bad. To run such a cell again, delete its file.
+    because it would look bad. To run such a cell again, delete its file. What kills the process leaves none: see
+    `fewstain.benchmark.guarded`, for which the working folder tells what is known before the method begins.
 
     Parameters
     ----------
@@ -90,10 +56,14 @@ def run_cell(run: CellRun, out: Path, work: Path | None = None) -> dict[str, Any
         The stain is not as it must be; nothing is written then.
     """
     place = Path(tempfile.mkdtemp(prefix="fewstain-")) if work is None else work
+    run = replace(run, seconds=seconds_of(run.seconds, run.as_long_as))
     try:
         place.mkdir(parents=True, exist_ok=True)
+        refuse_tests_in_pool(run.source)
         dataset = open_dataset(build_dataset(run.source, place / "dataset", run.n, run.seed))
-        result = _facts(run, dataset) | _outcome(run, dataset, place)
+        facts = _facts(run, dataset)
+        write_json(place / FACTS_FILE, facts)
+        result = facts | _outcome(run, dataset, place)
         result["peak_memory_bytes"] = peak_memory_bytes()
         result["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
         write_json(out, result)
@@ -105,24 +75,26 @@ def run_cell(run: CellRun, out: Path, work: Path | None = None) -> dict[str, Any
 
 def _facts(run: CellRun, dataset: Dataset) -> dict[str, Any]:
     """Tell what is known before anything was computed."""
-    device = PartialState().device
     return {
         "method": run.method.value,
         "stain": run.stain,
         "n": run.n,
         "n_labels": len(dataset.windows),
         "seed": run.seed,
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "threads": torch.get_num_threads(),
-        "processor": platform.machine(),
+        **machine_facts(),
         "version": fewstain.__version__,
         "preset": run.preset.value,
-        "budget": {"seconds": run.seconds, "steps": run.steps},
+        "budget": {"kind": run.budget, "seconds": run.seconds, "steps": run.steps},
+        "data": fingerprint(run.source),
+        "channels": None if run.channels is None else list(run.channels),
+        "backbone": backbone(run.method, run.options or {}),
     }
 
 
 def _outcome(run: CellRun, dataset: Dataset, work: Path) -> dict[str, Any]:
     """Status, and scores or the reason why there are none."""
+    if (told := failure_of(run.pretrained, run.as_long_as)) is not None:
+        return {"status": FAILED, "reason": told, "seconds": {"fit": 0.0}}
     start = time.monotonic()
     try:
         with time_limit(run.limit_seconds):
@@ -153,9 +125,11 @@ def _scored(run: CellRun, dataset: Dataset, work: Path) -> dict[str, Any]:
     fitted = fit(run.method, trial)
     fit_s = time.monotonic() - start
     start = time.monotonic()
-    masks = _segment_test(fitted, dataset, work / "masks")
-    predict_s = time.monotonic() - start
-    fitted.close()
+    try:
+        masks = _segment_test(fitted, dataset, work / "masks")
+        predict_s = time.monotonic() - start
+    finally:
+        fitted.close()
     scores = evaluate_folders(dataset.root / "test" / "labels", masks)
     rows = scores.pop("images")
     images = [{name: row[name] for name in ("image", "TP", "FP", "FN", "PQ")} for row in rows]
@@ -201,14 +175,3 @@ def time_limit(seconds: float | None) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-def peak_memory_bytes() -> int:
-    """Largest resident memory of this process and of any it ran; of the GPU where there is one."""
-    device = PartialState().device
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
-    import resource
-
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return int(peak) if sys.platform == "darwin" else int(peak) * 1024

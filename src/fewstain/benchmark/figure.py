@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fewstain.benchmark.summary import EARLIER
 from fewstain.benchmark_settings import ALL_LABELS, TITLES, MethodName
 
 OURS_COLOUR, BOUND_COLOUR = "#d1495b", "#555555"
@@ -57,7 +58,7 @@ def _draw_stain(
         own = known[known["method"] == name].sort_values("n")
         values = own[score].astype(float)
         low, high = own[f"{score}_low"].astype(float), own[f"{score}_high"].astype(float)
-        title = TITLES[MethodName(name)]
+        title = str(own["title"].iloc[0]).removesuffix(EARLIER)
         if name in ALL_LABELS:
             drawn.setdefault(title, axes.axhline(float(values.iloc[0]), **styles[name]))
             axes.axhspan(float(low.iloc[0]), float(high.iloc[0]), color=BOUND_COLOUR, alpha=0.08, linewidth=0)

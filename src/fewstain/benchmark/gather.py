@@ -11,7 +11,8 @@ from fewstain.benchmark.figure import benchmark_figure
 from fewstain.benchmark.intervals import SCORES
 from fewstain.benchmark.page import benchmark_page, report_table
 from fewstain.benchmark.plan import Plan
-from fewstain.benchmark.summary import Key, read_cells, summarise
+from fewstain.benchmark.results import read_cells
+from fewstain.benchmark.summary import Key, summarise
 from fewstain.benchmark_settings import BenchmarkSettings
 from fewstain.storage import atomic_path
 
@@ -36,9 +37,11 @@ def gather(plan: Plan, settings: BenchmarkSettings, out: Path, named: str) -> li
         What was written.
     """
     cells = read_cells(plan.cells, Path(settings.cells), settings.preset)
-    wanted: list[Key] = [(cell.stain, cell.method.value, cell.n) for cell in plan.cells]
+    wanted: dict[Key, list[int]] = {}
+    for cell in plan.cells:
+        wanted.setdefault((cell.stain, cell.method.value, cell.n), []).append(cell.seed)
     left_out = {method.value: reason for method, reason in plan.left_out.items()}
-    table = summarise(cells, list(dict.fromkeys(wanted)), left_out)
+    table = summarise(cells, wanted, left_out)
     written = [out.with_suffix(".csv"), out.with_suffix(".html")]
     with atomic_path(written[0]) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from fewstain.baselines.presets import GAN_PRESETS, MAE_PRESETS
 from fewstain.benchmark_settings import BenchmarkSettings, MethodName
 from fewstain.overrides import resolve
-from fewstain.settings import Settings
+from fewstain.presets import VAE_PRESETS
+from fewstain.settings import Preset, Settings, TrainingSettings
 from fewstain.stages import CODE_VERSIONS
 from fewstain.storage import sha256_file
 
@@ -27,6 +29,13 @@ PRETRAINED = {
 }
 """What a method learns from the pool without labels: once a stain, for all n and seeds."""
 
+POOL_PRESETS: dict[str, Mapping[Preset, TrainingSettings]] = {
+    "mae": MAE_PRESETS,
+    "vae": VAE_PRESETS,
+    "gan": GAN_PRESETS,
+}
+"""Numbers of what others learn from the pool; the budget takes the place of their steps."""
+
 TRAINED = {M.unet, M.unet_all, M.cellpose, M.datasetgan, M.datasetgan_annotated}
 """Methods whose training on labels has a budget; the others' fit takes what it takes."""
 
@@ -36,9 +45,23 @@ _DECODED = (M.forest, M.unet, M.unet_all)
 _DECODER_NUMBERS = {"folds", "decoder_trials", "decoders", "decoder_views"}
 
 _OURS_ON_OTHER_FEATURES = (M.mae, M.vae, M.filters, M.timm)
+
+_STAGES = (
+    dict.fromkeys((M.ddpm_seg, M.datasetgan, M.datasetgan_annotated), ("pixels",))
+    | dict.fromkeys(_OURS_ON_OTHER_FEATURES, ("pixels", "segment"))
+    | {M.ours: ("pixels", "segmenter", "segment")}
+)
+"""Stages of the workflow whose code a method runs on; a new version of one renames its cells."""
+
+_CHANGES_NO_SCORE = {
+    "diffusion": {"samples", "sample_steps", "checkpoint_seconds"},
+    "segmenter": {"checkpoint_seconds", "pairs_share"},  # no cell has synthetic pairs
+}
+
 METHOD_VERSIONS = (
     dict.fromkeys(MethodName, 6)
-    | dict.fromkeys((*_OURS_ON_OTHER_FEATURES, M.datasetgan, M.datasetgan_annotated), 7)
+    | dict.fromkeys(_OURS_ON_OTHER_FEATURES, 7)
+    | dict.fromkeys((M.unet, M.unet_all, M.datasetgan, M.datasetgan_annotated), 8)
     | {M.ddpm_seg: 4, M.cellpose: 2, M.ours: 9}
 )
 """Raise a method's number when its code would give other results: its cells are then run again."""
@@ -68,15 +91,70 @@ def cell_facts(method: MethodName, settings: BenchmarkSettings, as_long_as_ours:
         needed = _DECODER_NUMBERS if method in _DECODED else None
         facts["pixels"] = numbers.pixels.model_dump(mode="json", include=needed)
     if method is M.ours:
-        facts["segmenter"] = numbers.segmenter.model_dump(mode="json")
-        facts["stages"] = [CODE_VERSIONS[stage] for stage in ("pixels", "segmenter", "segment")]
+        facts["segmenter"] = _numbers(numbers, "segmenter")
+    if method in _STAGES:
+        facts["stages"] = {stage: CODE_VERSIONS[stage] for stage in _STAGES[method]}
     if as_long_as_ours:
-        facts["diffusion"] = numbers.diffusion.model_dump(mode="json")
+        facts |= _time_of_ours(numbers)
     if method in TRAINED:
         facts |= {"seconds": settings.seconds, "steps": settings.steps}
     if method is M.timm:
         facts |= {"timm": settings.timm, "weights": _weights_hash(settings.weights)}
+    if method is M.cellpose and settings.cellpose_weights is not None:
+        facts["weights"] = _weights_hash(settings.cellpose_weights)
     return facts
+
+
+def pool_facts(kind: str, settings: BenchmarkSettings, as_long_as_ours: bool) -> dict[str, Any]:
+    """All that what is learned from the pool depends on beside its data, and no more."""
+    numbers = numbers_of(settings)
+    facts: dict[str, Any] = {"kind": kind, "preset": settings.preset.value}
+    if kind == "diffusion":
+        return facts | {"diffusion": _numbers(numbers, "diffusion"), "version": CODE_VERSIONS["diffusion"]}
+    own = POOL_PRESETS[kind][settings.preset].model_dump(mode="json", exclude={"steps", "checkpoint_seconds"})
+    facts |= {"numbers": own, "version": CODE_VERSIONS[f"benchmark-{kind}"]}
+    facts |= {"seconds": settings.seconds, "steps": settings.steps}
+    facts |= {} if settings.steps is not None else {"budget": BUDGET_VERSION}
+    return facts | (_time_of_ours(numbers) if as_long_as_ours else {})
+
+
+def denoiser_folder_facts(settings: BenchmarkSettings) -> dict[str, Any]:
+    """Say what names the denoiser's folder: all of its numbers, also those that change no weight."""
+    return pool_facts("diffusion", settings, False) | {
+        "diffusion": numbers_of(settings).diffusion.model_dump(mode="json")
+    }
+
+
+def budget_kind(method: MethodName, settings: BenchmarkSettings) -> str | None:
+    """Say in words how long each training of a method may take; None where nothing limits any."""
+    if method not in TRAINED and PRETRAINED.get(method, "diffusion") == "diffusion":
+        return None
+    if settings.steps is not None:
+        return f"{settings.steps} steps"
+    return "as long as ours" if settings.seconds is None else f"{settings.seconds:g} seconds"
+
+
+def backbone(method: MethodName, options: Mapping[str, Any]) -> str | None:
+    """Name what was trained elsewhere, NAME@HASH of its weights; None for a method that takes nothing from there."""
+    if method is M.timm:
+        name, weights = options["timm"], options["weights"]
+    elif method is M.cellpose and options.get("cellpose_weights") is not None:
+        weights = options["cellpose_weights"]
+        name = Path(weights).name
+    else:
+        return None
+    return f"{name}@{(_weights_hash(weights) or '')[:12]}"
+
+
+def _numbers(numbers: Settings, section: str) -> dict[str, Any]:
+    """Take those numbers of a section that scores depend on."""
+    found: dict[str, Any] = getattr(numbers, section).model_dump(mode="json", exclude=_CHANGES_NO_SCORE[section])
+    return found
+
+
+def _time_of_ours(numbers: Settings) -> dict[str, Any]:
+    """Facts of the training that another one may take as long as."""
+    return {"diffusion": _numbers(numbers, "diffusion"), "diffusion_version": CODE_VERSIONS["diffusion"]}
 
 
 def data_facts(fingerprint: str, channels: Sequence[int] | None) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Means over seeds, with intervals over seeds and images: the paired bootstrap (Efron & Tibshirani 1993, chapter 8)."""
+"""Means over seeds, with intervals over seeds and images: the paired bootstrap (Efron & Tibshirani 1993, chapter 8).
+
+Where there is one seed, intervals are over images only.
+"""
 
 from __future__ import annotations
 
@@ -61,11 +64,29 @@ def counts_of(cells: Sequence[dict[str, Any]]) -> Counts:
 def interval(counts: Counts, score: str, draws: int = DRAWS) -> Interval:
     """Mean over seeds of a score whose counts are summed over images, and its 95 % interval."""
     found = _resampled(counts, score, draws)
-    return Interval(_mean(counts.counts, score), *_bounds(found))
+    return Interval(mean(counts, score), *_bounds(found))
+
+
+def shared_seeds(first: Counts, second: Counts) -> tuple[int, ...]:
+    """Seeds that both have; none where they are of different test images, and so not to be compared."""
+    if first.images != second.images:
+        return ()
+    return tuple(seed for seed in first.seeds if seed in second.seeds)
+
+
+def of_seeds(counts: Counts, seeds: Sequence[int]) -> Counts:
+    """Take the counts of some of the seeds, in their order."""
+    return Counts(counts.images, tuple(seeds), counts.counts[[counts.seeds.index(seed) for seed in seeds]])
+
+
+def mean(counts: Counts, score: str) -> float | None:
+    """Mean over seeds of a score whose counts are summed over images; None where nothing can be divided."""
+    value = float(score_of(counts.counts.sum(1), score).mean()) if counts.seeds else np.nan
+    return None if np.isnan(value) else value
 
 
 def difference(first: Counts, second: Counts, score: str, draws: int = DRAWS) -> Interval:
-    """Score of the first less that of the second, both of the same drawn images, and seeds where they have the same.
+    """Score of the first less that of the second, over the seeds that both have, and the same drawn seeds and images.
 
     Raises
     ------
@@ -74,7 +95,9 @@ def difference(first: Counts, second: Counts, score: str, draws: int = DRAWS) ->
     """
     if first.images != second.images:
         raise ValueError("cells of different test images")
-    ours, theirs = _mean(first.counts, score), _mean(second.counts, score)
+    seeds = shared_seeds(first, second)
+    first, second = of_seeds(first, seeds), of_seeds(second, seeds)
+    ours, theirs = mean(first, score), mean(second, score)
     if ours is None or theirs is None:
         return Interval(None, None, None)
     found = _resampled(first, score, draws) - _resampled(second, score, draws)
@@ -101,11 +124,6 @@ def _resampled(counts: Counts, score: str, draws: int) -> NDArray[np.float64]:
 def _multiplicities(random: np.random.Generator, draws: int, n: int) -> NDArray[np.float64]:
     """(draws, n) how often each of n is drawn, when n are drawn with replacement."""
     return random.multinomial(n, np.full(n, 1 / n), size=draws).astype(np.float64)
-
-
-def _mean(counts: NDArray[np.float64], score: str) -> float | None:
-    value = float(score_of(counts.sum(1), score).mean())
-    return None if np.isnan(value) else value
 
 
 def _bounds(values: NDArray[np.float64]) -> tuple[float | None, float | None]:

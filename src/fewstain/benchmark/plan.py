@@ -8,12 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fewstain.benchmark.identity import BUDGET_VERSION, PRETRAINED, TRAINED, cell_facts, data_facts, digest, numbers_of
+from fewstain.benchmark.identity import (
+    PRETRAINED,
+    TRAINED,
+    backbone,
+    budget_kind,
+    cell_facts,
+    data_facts,
+    denoiser_folder_facts,
+    digest,
+    numbers_of,
+    pool_facts,
+)
 from fewstain.benchmark.trial import available_labels, fingerprint
 from fewstain.benchmark_settings import ALL_LABELS, BenchmarkSettings, MethodName
 from fewstain.errors import UserError
 from fewstain.overrides import cli_options
-from fewstain.stages import CODE_VERSIONS
 
 M = MethodName
 
@@ -26,6 +36,8 @@ class Pretraining:
     ----------
     kind
         "diffusion", "mae", "vae" or "gan".
+    hash, weights
+        Over what names its folder, and over what its weights depend on: the denoiser's folder is named by more.
     like
         The training that it may take as long as; None where it is told a budget, or is our own.
     channels
@@ -36,6 +48,7 @@ class Pretraining:
     stain: str
     source: Path
     hash: str
+    weights: str
     like: Pretraining | None = None
     channels: tuple[int, ...] | None = None
 
@@ -61,6 +74,9 @@ class Cell:
         Over its code version, its settings, its data and the channels that were chosen of them.
     channels
         Which of the images' channels it sees; None for all.
+    data, budget, backbone
+        Fingerprint of the stain; what its trainings may take; what was trained elsewhere: a cell of an earlier version
+        must agree in these.
     """
 
     method: MethodName
@@ -72,6 +88,9 @@ class Cell:
     budget_of: Pretraining | None
     hash: str
     channels: tuple[int, ...] | None = None
+    data: str = ""
+    budget: str | None = None
+    backbone: str | None = None
 
     @property
     def trains(self) -> bool:
@@ -154,6 +173,8 @@ def unavailable(method: MethodName, settings: BenchmarkSettings) -> str | None:
     """Say why a method cannot run here; None where it can."""
     if method is M.cellpose and not Path(settings.cellpose).exists():
         return f"no environment with Cellpose at {settings.cellpose}; benchmarks/cellpose-environment makes it"
+    if method is M.cellpose and settings.cellpose_weights is not None and not Path(settings.cellpose_weights).is_file():
+        return f"no weights at {settings.cellpose_weights}; mend or remove `cellpose_weights`"
     if method is M.timm:
         missing = [name for name in ("timm", "torchvision") if importlib.util.find_spec(name) is None]
         if missing:
@@ -177,9 +198,11 @@ def cell_options(cell: Cell, settings: BenchmarkSettings) -> list[str]:
     options = [str(cell.source), "--method", cell.method.value, "--stain", cell.stain, "--seed", str(cell.seed)]
     options += [] if cell.n is None else ["--n", str(cell.n)]
     options += channel_options(cell.channels)
+    options += [] if cell.budget is None else ["--budget", cell.budget]
     options += [] if settings.limit_seconds is None else ["--limit-seconds", f"{settings.limit_seconds:g}"]
     if cell.method is M.cellpose:
         options += ["--cellpose", settings.cellpose]
+        options += [] if settings.cellpose_weights is None else ["--cellpose-weights", settings.cellpose_weights]
     if cell.method is M.timm:
         options += ["--timm", settings.timm, "--weights", str(settings.weights)]
     return options + cli_options(numbers_of(settings), settings.preset)
@@ -208,12 +231,14 @@ def _cells(stain: _Stain, methods: Sequence[MethodName], settings: BenchmarkSett
         pretraining = pretrainings.get(PRETRAINED.get(method, ""))
         budget_of = like if method in TRAINED else None
         facts = cell_facts(method, settings, budget_of is not None) | stain.facts
-        facts["pretraining"] = None if pretraining is None else pretraining.hash
+        facts["pretraining"] = None if pretraining is None else pretraining.weights
+        budget, elsewhere = budget_kind(method, settings), backbone(method, settings.model_dump())
+        told = (stain.channels, stain.facts["data"], budget, elsewhere)
         for n in counts:
             for seed in settings.seeds:
                 name = digest(facts | {"n": n, "seed": seed})
                 where = (stain.name, stain.source, n, seed)
-                cells.append(Cell(method, *where, pretraining, budget_of, name, stain.channels))
+                cells.append(Cell(method, *where, pretraining, budget_of, name, *told))
     return cells
 
 
@@ -222,13 +247,6 @@ def _as_long_as_ours(settings: BenchmarkSettings) -> bool:
 
 
 def _pretraining(kind: str, stain: _Stain, settings: BenchmarkSettings, like: Pretraining | None = None) -> Pretraining:
-    facts: dict[str, Any] = {"kind": kind, "preset": settings.preset.value} | stain.facts
-    if kind == "diffusion" or like is not None:
-        # all numbers: a preset's may change with a new version
-        facts["diffusion"] = numbers_of(settings).diffusion.model_dump(mode="json")
-    if kind == "diffusion":
-        facts["version"] = CODE_VERSIONS["diffusion"]
-    else:
-        facts |= {"version": CODE_VERSIONS[f"benchmark-{kind}"], "seconds": settings.seconds, "steps": settings.steps}
-        facts |= {} if settings.steps is not None else {"budget": BUDGET_VERSION}
-    return Pretraining(kind, stain.name, stain.source, digest(facts), like, stain.channels)
+    weights = digest(pool_facts(kind, settings, like is not None) | stain.facts)
+    folder = digest(denoiser_folder_facts(settings) | stain.facts) if kind == "diffusion" else weights
+    return Pretraining(kind, stain.name, stain.source, folder, weights, like, stain.channels)

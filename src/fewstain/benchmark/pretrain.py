@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-from fewstain.baselines.gan.training import GAN_PRESETS, REGULARISED, train_gan
-from fewstain.baselines.mae import MAE_PRESETS
+from fewstain.baselines.gan.training import REGULARISED, train_gan
 from fewstain.baselines.mae_training import train_mae
 from fewstain.baselines.pool_training import within_seconds
+from fewstain.benchmark.identity import POOL_PRESETS
+from fewstain.benchmark.trial import refuse_tests_in_pool
 from fewstain.dataset import Dataset
 from fewstain.diffusion.latent.vae_training import train_vae
 from fewstain.diffusion.training import train_diffusion
 from fewstain.errors import UserError
-from fewstain.presets import VAE_PRESETS
 from fewstain.settings import Preset, Settings, TrainingSettings
 from fewstain.validation import nearest
 
 SEED = 0  # of every pretraining: one for all seeds of the labels
 
 Train = Callable[..., None]
-KINDS: dict[str, tuple[Train, dict[Preset, Any]]] = {
-    "mae": (train_mae, MAE_PRESETS),
-    "vae": (train_vae, VAE_PRESETS),
-    "gan": (train_gan, GAN_PRESETS),
+KINDS: dict[str, tuple[Train, Mapping[Preset, TrainingSettings]]] = {
+    "mae": (train_mae, POOL_PRESETS["mae"]),
+    "vae": (train_vae, POOL_PRESETS["vae"]),
+    "gan": (train_gan, POOL_PRESETS["gan"]),
 }
 
 PERIODS = {"gan": REGULARISED}
@@ -50,7 +49,7 @@ def pretrain(
     kind
         "diffusion", or one of `KINDS`.
     dataset
-        Only its `images` are read.
+        Only its `images` are learned from; none may be one of `test`.
     out, state
         As of `train_diffusion`.
     numbers, preset
@@ -63,8 +62,9 @@ def pretrain(
     Raises
     ------
     UserError
-        An unknown kind, neither seconds nor steps, and as `train_diffusion`.
+        An unknown kind, neither seconds nor steps, a test image in the pool, and as `train_diffusion`.
     """
+    refuse_tests_in_pool(dataset.root)
     if kind == "diffusion":
         train_diffusion(dataset, out, state, numbers.diffusion, channels=channels, seed=SEED)
         return

@@ -45,11 +45,12 @@ def fit_unet(trial: Trial) -> Fitted:
 
 
 def fit_cellpose(trial: Trial) -> Fitted:
-    """Train Cellpose from random weights; its own decoder, scaled by the labeled objects' diameter."""
+    """Train Cellpose, from random weights where none are given; its own decoder, scaled by the objects' diameter."""
     normaliser, channels = trial.normaliser(), list(trial.chosen_channels())
-    cellpose = Cellpose(
-        Path(trial.options["cellpose"]), trial.work / "cellpose", **trial.budget(), seed=trial.seed
-    ).fit(trial.windows(normaliser))
+    given = trial.options.get("cellpose_weights")
+    python, weights = Path(trial.options["cellpose"]), None if given is None else Path(given)
+    cellpose = Cellpose(python, trial.work / "cellpose", **trial.budget(), seed=trial.seed, weights=weights)
+    cellpose.fit(trial.windows(normaliser))
     facts = dict(cellpose.facts)
     return Fitted(
         lambda pixels: cellpose.find(normaliser.apply(pixels[..., channels])),

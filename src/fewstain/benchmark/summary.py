@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from pathlib import Path
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fewstain.benchmark.intervals import SCORES, Counts, Interval, counts_of, difference, interval
-from fewstain.benchmark.plan import Cell
+from fewstain.benchmark.intervals import (
+    SCORES,
+    Counts,
+    Interval,
+    counts_of,
+    difference,
+    interval,
+    mean,
+    of_seeds,
+    shared_seeds,
+)
 from fewstain.benchmark_settings import ALL_LABELS, DONE, TITLES, MethodName
-from fewstain.settings import Preset
-from fewstain.storage import read_json
 
-OURS = MethodName.ours.value
+OURS, BOUND = MethodName.ours.value, MethodName.unet_all.value
 MISSING = "not run"
+FROM_ELSEWHERE = {MethodName.cellpose: "Cellpose from pretrained weights"}  # its title then
 EARLIER = " (an earlier version)"
 COLUMNS = (
-    *("stain", "n", "method", "title", "seeds", "status"),
+    *("stain", "n", "method", "title", "seeds", "planned_seeds", "status"),
     *(f"{score}{part}" for score in SCORES for part in ("", "_low", "_high")),
     *(f"ours_minus_{score}{part}" for score in SCORES for part in ("", "_low", "_high")),
+    *("shared_seeds", *(f"shared_{score}" for score in SCORES), "share_of_bound"),
     *("AP", "AJI", "F1", "mIoU", "count_bias", "pretraining_s", "fit_s", "predict_s", "peak_memory_gb", "parameters"),
     *("device", "n_images", "n_objects", "reason"),
 )
@@ -30,51 +38,20 @@ COLUMNS = (
 Key = tuple[str, str, int | None]
 
 
-def read_cells(planned: Sequence[Cell], folder: Path, preset: Preset) -> list[dict[str, Any]]:
-    """Read the cells that were run; in place of one that was not, that of an earlier version of its method.
-
-    Parameters
-    ----------
-    planned
-        Those wanted.
-    folder
-        Where they lie.
-    preset
-        Of an earlier version's cell, which may differ in all other numbers.
-
-    Returns
-    -------
-    list of dict
-        As `run_cell` writes them; "earlier" tells of one that it is of an earlier version.
-
-    Raises
-    ------
-    UserError
-        One is damaged.
-    """
-    found = []
-    for cell in planned:
-        path = folder / f"{cell.name}.json"
-        if path.is_file():
-            found.append(read_json(path))
-            continue
-        others = [read_json(other) for other in sorted(folder.glob(f"{cell.trial}-*.json"))]
-        others = [other for other in others if other.get("preset") == preset and other["status"] == DONE]
-        found += [max(others, key=lambda other: str(other["finished"])) | {"earlier": True}] if others else []
-    return found
-
-
 def summarise(
-    cells: Sequence[dict[str, Any]], wanted: Sequence[Key] = (), left_out: dict[str, str] | None = None
+    cells: Sequence[dict[str, Any]],
+    wanted: Mapping[Key, Sequence[int]] | None = None,
+    left_out: dict[str, str] | None = None,
 ) -> pd.DataFrame:
     """Make the table of a benchmark.
 
     Parameters
     ----------
     cells
-        As `run_cell` writes them.
+        As `read_cells` gives them.
     wanted
-        (stain, method, n) of rows to show even where no cell of them was run.
+        (stain, method, n) of rows to show even where no cell of them was run, and the seeds that were planned of each;
+        those of the cells where untold.
     left_out
         Methods that could not run here, and why: a row of each stain.
 
@@ -82,13 +59,18 @@ def summarise(
     -------
     pandas.DataFrame
         With `COLUMNS`, by stain, n, and the best AP50 first. Scores are means over the seeds that were done; bounds
-        are of 95 % intervals.
+        are of 95 % intervals. Differences from our method, "shared_…" (the method's own mean) and "share_of_bound"
+        (of the upper bound's AP50, in our rows) are over the seeds that both have.
     """
-    groups: dict[Key, list[dict[str, Any]]] = {key: [] for key in wanted}
+    groups: dict[Key, list[dict[str, Any]]] = {key: [] for key in wanted or ()}
     for cell in cells:
         groups.setdefault((cell["stain"], cell["method"], cell["n"]), []).append(cell)
-    counts = {key: counts_of(done) for key, group in groups.items() if (done := _done(group))}
-    rows = [_row(key, group, counts) for key, group in groups.items()]
+    shown = {key: _of_one_version(group) for key, group in groups.items()}
+    counts = {key: counts_of(done) for key, group in shown.items() if (done := _done(group))}
+    rows = []
+    for key, group in groups.items():
+        seeds = (wanted or {}).get(key) or {cell["seed"] for cell in group}
+        rows.append(_row(key, shown[key], counts) | _told(shown[key], group, len(seeds)))
     for stain in dict.fromkeys(key[0] for key in groups):
         for method, reason in (left_out or {}).items():
             rows.append(_empty_row((stain, method, None)) | {"status": MISSING, "reason": reason})
@@ -97,24 +79,37 @@ def summarise(
     return table.loc[order.sort_values(["stain", "at", "worse", "method"], kind="stable").index].reset_index(drop=True)
 
 
+def _of_one_version(group: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Take the present version's cells, or those of an earlier one where it has none: never a mean of both.
+
+    Of earlier ones only those of the last one's test images are taken: the data may have changed between.
+    """
+    present = [cell for cell in group if not cell.get("earlier")]
+    if present or not group:
+        return present
+    last = _test_images(max(group, key=lambda cell: str(cell["finished"])))
+    return [cell for cell in group if _test_images(cell) == last]
+
+
+def _test_images(cell: dict[str, Any]) -> list[str]:
+    return [image["image"] for image in cell["images"]]
+
+
 def _done(group: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [cell for cell in group if cell["status"] == DONE]
 
 
 def _row(key: Key, group: Sequence[dict[str, Any]], counts: dict[Key, Counts]) -> dict[str, Any]:
+    """Scores and prices of the cells that were done."""
     row = _empty_row(key)
-    row["status"], row["reason"] = _status(group)
     done = _done(group)
     if not done:
         return row
-    if any(cell.get("earlier") for cell in done):
-        row["title"] += EARLIER
-    row["seeds"] = ", ".join(str(cell["seed"]) for cell in sorted(done, key=lambda cell: cell["seed"]))
-    ours = counts.get((key[0], OURS, key[2]))
+    row["title"] = _title(MethodName(key[1]), done)
+    row["seeds"] = _listed([cell["seed"] for cell in done])
     for score in SCORES:
         row |= _named(score, interval(counts[key], score))
-        if ours is not None and key[1] != OURS and ours.images == counts[key].images:
-            row |= _named(f"ours_minus_{score}", difference(ours, counts[key], score))
+    row |= _beside(key, counts)
     for name in ("AP", "AJI", "F1", "mIoU", "count_bias"):
         row[name] = _mean([cell["scores"][name] for cell in done])
     for name in ("pretraining", "fit", "predict"):
@@ -126,6 +121,45 @@ def _row(key: Key, group: Sequence[dict[str, Any]], counts: dict[Key, Counts]) -
     return row
 
 
+def _beside(key: Key, counts: dict[Key, Counts]) -> dict[str, Any]:
+    """How our method stands to the one of a row, or to the upper bound in our own row, over the seeds both have."""
+    stain, method, n = key
+    own = counts[key]
+    other = counts.get((stain, BOUND, None) if method == OURS else (stain, OURS, n))
+    if other is None or not (seeds := shared_seeds(other, own)):
+        return {}
+    mine, others = of_seeds(own, seeds), of_seeds(other, seeds)
+    if method == OURS:
+        reached, bound = mean(mine, "AP50"), mean(others, "AP50")
+        return {"share_of_bound": reached / bound if reached is not None and bound else None}
+    row: dict[str, Any] = {"shared_seeds": _listed(seeds)}
+    for score in SCORES:
+        row |= {f"shared_{score}": mean(mine, score)} | _named(f"ours_minus_{score}", difference(other, own, score))
+    return row
+
+
+def _title(method: MethodName, done: Sequence[dict[str, Any]]) -> str:
+    """Name a method, with what it has from elsewhere, and whether its cells are of an earlier version."""
+    elsewhere = done[0].get("backbone")
+    title = TITLES[method]
+    if elsewhere:
+        title = f"{FROM_ELSEWHERE.get(method, title)}: {elsewhere.rpartition('@')[0]}"
+    return title + (EARLIER if done[0].get("earlier") else "")
+
+
+def _told(shown: Sequence[dict[str, Any]], group: Sequence[dict[str, Any]], planned: int) -> dict[str, Any]:
+    """Tell what became of the planned cells, and why some of them were not done."""
+    kinds = Counter(cell["status"] for cell in shown)
+    done, aside = kinds.pop(DONE, 0), len(group) - len(shown)
+    told = [f"{done} of {planned} seeds"] if 0 < done < planned else []
+    told += [f"{count} {kind}" for kind, count in kinds.items()]
+    told += [f"{aside} of an earlier version, not shown"] if aside else []
+    if not done and (rest := planned - len(group)):
+        told += [f"{rest} {MISSING}" if shown else MISSING]
+    reasons = dict.fromkeys(cell["reason"] for cell in shown if cell.get("reason"))
+    return {"status": ", ".join(told) or DONE, "reason": "; ".join(reasons), "planned_seeds": planned}
+
+
 def _empty_row(key: Key) -> dict[str, Any]:
     stain, method, n = key
     shown = TITLES[MethodName(method)]
@@ -133,18 +167,8 @@ def _empty_row(key: Key) -> dict[str, Any]:
     return row | {"stain": stain, "method": method, "n": None if method in ALL_LABELS else n, "title": shown}
 
 
-def _status(group: Sequence[dict[str, Any]]) -> tuple[str, str]:
-    """Tell what became of the cells, and why some of them were not done."""
-    if not group:
-        return MISSING, ""
-    kinds: defaultdict[str, int] = defaultdict(int)
-    for cell in group:
-        kinds[cell["status"]] += 1
-    if set(kinds) == {DONE}:
-        return DONE, ""
-    told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    reasons = dict.fromkeys(cell["reason"] for cell in group if cell.get("reason"))
-    return told, "; ".join(reasons)
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(str(seed) for seed in sorted(seeds))
 
 
 def _named(name: str, value: Interval) -> dict[str, float | None]:

@@ -19,7 +19,7 @@ import tifffile
 
 from fewstain.dataset import by_stem, list_files
 from fewstain.errors import UserError
-from fewstain.images.read import IMAGE_EXTENSIONS, LABEL_EXTENSIONS
+from fewstain.images.read import IMAGE_EXTENSIONS, LABEL_EXTENSIONS, content_hash, image_size, read_image
 from fewstain.storage import read_json, sha256_file
 
 WINDOWS_FILE = "few-labels.json"
@@ -95,6 +95,21 @@ def available_labels(source: Path, seeds: Sequence[int] = ()) -> int:
     if not files:
         raise UserError(f"{source / 'labels'}: no labels; a benchmark needs some, and test/labels")
     return len(files)
+
+
+def refuse_tests_in_pool(source: Path) -> None:
+    """Raise UserError where a test image has the pixels of one of the pool: its score would not be honest.
+
+    Of the pool only images of a test image's size are read.
+    """
+    tests = {content_hash(read_image(path).pixels): path for path in list_files(source / "test/images")}
+    sizes = {image_size(path) for path in tests.values()}
+    for path in list_files(source / "images"):
+        if image_size(path) in sizes and (test := tests.get(content_hash(read_image(path).pixels))):
+            raise UserError(
+                f"{test}: has the same pixels as {path} in the pool, so its score would not be honest; "
+                "remove one of the two"
+            )
 
 
 def labeled_files(source: Path, seed: int) -> list[Path]:

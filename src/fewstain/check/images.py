@@ -27,6 +27,7 @@ class ImageFacts:
     pixel_size_um: float | None
     hash: str
     constant: bool
+    oblong_um: tuple[float, float] | None = None
 
     @property
     def kind(self) -> tuple[int, str]:
@@ -70,7 +71,15 @@ def read_facts(path: Path, report: CheckReport) -> ImageFacts | None:
     height, width, channels = pixels.shape
     constant = bool(np.all(pixels == pixels[:1, :1])) if pixels.size else True
     return ImageFacts(
-        path, height, width, channels, str(pixels.dtype), image.pixel_size_um, content_hash(pixels), constant
+        path,
+        height,
+        width,
+        channels,
+        str(pixels.dtype),
+        image.pixel_size_um,
+        content_hash(pixels),
+        constant,
+        image.oblong_um,
     )
 
 
@@ -115,6 +124,18 @@ def check_pixel_sizes(pool: Sequence[ImageFacts], report: CheckReport) -> None:
                 facts.path,
                 f"{facts.pixel_size_um:.4g} µm a pixel, where the median of the pool is {median:.4g}",
                 "label windows of every magnification, or put each into a dataset of its own",
+            )
+
+
+def check_square_pixels(images: Sequence[ImageFacts], pixel_size_um: float | None, report: CheckReport) -> None:
+    """Pixels that are higher than wide, or the other way round, where no size is configured that stands for both."""
+    for facts in images:
+        if facts.oblong_um and not pixel_size_um:
+            height, width = facts.oblong_um
+            report.warn(
+                facts.path,
+                f"pixels of {height:.4g} µm (height) × {width:.4g} µm (width), not square: nothing is measured in µm",
+                "resample to square pixels, or set pixel_size_um",
             )
 
 

@@ -12,14 +12,21 @@ from skimage.measure import label as connected_components
 
 from fewstain.check.images import ImageFacts
 from fewstain.check.report import CheckReport
-from fewstain.dataset import CLASSES_FILE, parse_window, read_classes, window_name
+from fewstain.dataset import CLASSES_FILE, LABEL_MORE, parse_window, read_classes, window_name
 from fewstain.errors import UserError
 from fewstain.images.read import read_labels, stem
+
+FEWEST_WHOLE = 20  # objects; with fewer their median size, and every score, hangs on single ones
+MOST_CUT = 0.8  # share of the objects; windows of 128 pixels cut 54-71 % on the stains that were measured
+LARGER_WINDOWS = "label windows at least three objects wide"
 
 
 @dataclass(frozen=True)
 class LabelFacts:
-    """What remains of a label file once it was read; `y0:y1, x0:x1` is its place in the image."""
+    """What remains of a label file once it was read; `y0:y1, x0:x1` is its place in the image.
+
+    `values` are its objects, `whole` how many of them its edge does not cut.
+    """
 
     path: Path
     image: Path
@@ -28,6 +35,7 @@ class LabelFacts:
     y1: int
     x1: int
     values: frozenset[int]
+    whole: int
 
 
 def check_pool_labels(
@@ -62,9 +70,7 @@ def check_pool_labels(
         if labels is None or image not in facts or not _inside(path, whole, labels, facts[image], y, x, report):
             continue
         _check_objects(path, labels, report, least=2)
-        height, width = labels.shape
-        values = frozenset(int(value) for value in np.unique(labels) if value)
-        usable[name] = LabelFacts(path, image, y, x, y + height, x + width, values)
+        usable[name] = _facts(path, image, y, x, labels)
     return usable
 
 
@@ -88,9 +94,30 @@ def check_test_labels(
                 )
                 continue
             _check_objects(path, labels, report, least=0)
-            values = frozenset(int(value) for value in np.unique(labels) if value)
-            usable[name] = LabelFacts(path, image, 0, 0, *size, values)
+            usable[name] = _facts(path, image, 0, 0, labels)
     return usable
+
+
+def check_whole(folder: Path, labels: Mapping[str, LabelFacts], report: CheckReport) -> None:
+    """Objects that a window's edge cuts have no size and are not scored: some must lie in their window whole."""
+    objects = sum(len(facts.values) for facts in labels.values())
+    if not objects:
+        return
+    whole = report.n_whole_objects
+    cut = f"{objects - whole} of {objects} objects are cut by their window's edge"
+    if not whole:
+        report.error(
+            folder, f"{cut}, none lies whole, so their size is not known and nothing can be scored", LARGER_WINDOWS
+        )
+    elif objects - whole > MOST_CUT * objects:
+        report.warn(folder, f"{cut}; sizes and scores are of the few that lie whole", LARGER_WINDOWS)
+    elif whole < FEWEST_WHOLE:
+        report.warn(
+            folder,
+            f"{whole} whole objects in all labels (those cut by their window's edge don't count); sizes and scores are "
+            "of these few",
+            LABEL_MORE if objects < FEWEST_WHOLE else LARGER_WINDOWS,
+        )
 
 
 def check_overlaps(labels: Mapping[str, LabelFacts], report: CheckReport) -> None:
@@ -135,6 +162,14 @@ def _read(path: Path, report: CheckReport) -> np.ndarray | None:
     except UserError as error:
         report.refuse(path, error)
         return None
+
+
+def _facts(path: Path, image: Path, y: int, x: int, labels: np.ndarray) -> LabelFacts:
+    height, width = labels.shape
+    values = frozenset(np.unique(labels[labels > 0]).tolist())
+    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    whole = len(values.difference(edge.tolist()))
+    return LabelFacts(path, image, y, x, y + height, x + width, values, whole)
 
 
 def _inside(

@@ -38,8 +38,8 @@ class CheckReport:
         Errors stop the workflow, warnings do not.
     notes : list of str
         What was done on the way ("alpha channel dropped").
-    n_images, n_labels, n_objects, n_test, n_test_labeled : int
-        Readable files; objects in the label files of the pool.
+    n_images, n_labels, n_objects, n_whole_objects, n_test, n_test_labeled : int
+        Readable files; objects in the label files of the pool, and those of them that no window's edge cuts.
     channels : int or None
         Channels of the images, None without any image.
     dtype : str or None
@@ -60,6 +60,7 @@ class CheckReport:
     n_images: int = 0
     n_labels: int = 0
     n_objects: int = 0
+    n_whole_objects: int = 0
     n_test: int = 0
     n_test_labeled: int = 0
     channels: int | None = None

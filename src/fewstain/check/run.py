@@ -54,6 +54,7 @@ def check_dataset(
     of_images.check_kinds(list(pool.values()), list(test.values()), report)
     of_images.check_sizes([*pool.values(), *test.values()], least_side, report)
     of_images.check_pixel_sizes(list(pool.values()), report)
+    of_images.check_square_pixels([*pool.values(), *test.values()], pixel_size_um, report)
     of_images.check_duplicates(list(pool.values()), list(test.values()), report)
     _check_settings(root, pool, channels, pixel_size_um, report)
 
@@ -67,6 +68,7 @@ def check_dataset(
 
     report.n_images, report.n_labels = len(pool), len(labels)
     report.n_objects = sum(len(facts.values) for facts in labels.values())
+    report.n_whole_objects = sum(facts.whole for facts in labels.values())
     report.n_test, report.n_test_labeled = len(test), len(test_labels)
     for path, facts in pool.items():
         report.sizes[path.name] = [facts.height, facts.width]
@@ -74,6 +76,7 @@ def check_dataset(
         report.hashes[path.name] = facts.hash
     if files:
         _check_enough(root / "labels", labels, report)
+        of_labels.check_whole(root / "labels", labels, report)
     elif report.ok:
         report.suggestions = [
             f"{window.name}.tif" for window in suggest_windows(list(pool), n_suggestions, channels=channels)

@@ -53,23 +53,27 @@ def pretrain(
     steps: StepsOption = None,
     as_long_as: LikeOption = None,
 ) -> None:
-    """Train what a method learns from the pool without labels: once a stain, for all numbers of labels and seeds."""
+    """Train what a method learns from the pool without labels: once a stain, for all numbers of labels and seeds.
+
+    A training that fails by itself is told in failed.json, in place of the network; cells that need it then fail, too.
+    """
     settings = resolve(preset, parse_set(changes or ()), "--set")
-    from fewstain.benchmark.pretrain import pretrain as train
+    from fewstain.benchmark.guarded import guarded_pretraining
     from fewstain.dataset import open_dataset
 
-    train(
+    reason = guarded_pretraining(
+        out,
         kind,
         open_dataset(stain),
-        out,
-        state,
-        settings,
-        preset,
-        seconds=_seconds(seconds, as_long_as),
+        state=state,
+        numbers=settings,
+        preset=preset,
+        seconds=seconds,
         steps=steps,
+        as_long_as=as_long_as,
         channels=channels_of(channels),
     )
-    say(f"wrote {out}")
+    say(f"wrote {out}" if reason is None else f"failed, and {out} says so: {reason}")
 
 
 def cell(
@@ -93,18 +97,23 @@ def cell(
     seconds: SecondsOption = None,
     steps: StepsOption = None,
     as_long_as: LikeOption = None,
+    budget: Annotated[str | None, typer.Option(help="The budget in words, for the tables.")] = None,
     limit_seconds: Annotated[float | None, typer.Option(min=0.0, help="Stop it after so long, and say so.")] = None,
     cellpose: Annotated[
         str | None, typer.Option(help="cellpose: Python of the environment it is installed in.")
+    ] = None,
+    cellpose_weights: Annotated[
+        str | None, typer.Option(help="cellpose: file of pretrained weights to go on from; from scratch by default.")
     ] = None,
     timm: Annotated[str | None, typer.Option(help="timm: name of the backbone.")] = None,
     weights: Annotated[str | None, typer.Option(help="timm: file of its weights.")] = None,
 ) -> None:
     """Run one method on one trial, score it on the test images and write a small JSON, also where it fails."""
     settings = resolve(preset, parse_set(changes or ()), "--set")
-    from fewstain.benchmark.cell import CellRun, run_cell
+    from fewstain.benchmark.cell_run import CellRun
+    from fewstain.benchmark.guarded import guarded_cell
 
-    given = {"cellpose": cellpose, "timm": timm, "weights": weights}
+    given = {"cellpose": cellpose, "cellpose_weights": cellpose_weights, "timm": timm, "weights": weights}
     run = CellRun(
         source=stain_dir,
         stain=stain or stain_dir.resolve().name,
@@ -114,13 +123,15 @@ def cell(
         settings=settings,
         channels=channels_of(channels),
         pretrained=pretrained,
-        seconds=_seconds(seconds, as_long_as),
+        seconds=seconds,
         steps=steps,
+        as_long_as=as_long_as,
+        budget=budget,
         limit_seconds=limit_seconds,
         options={name: value for name, value in given.items() if value is not None},
         preset=preset,
     )
-    print_json(run_cell(run, out, work))
+    print_json(guarded_cell(run, out, work))
 
 
 def table(
@@ -166,12 +177,3 @@ def _subset(text: str) -> BenchmarkSettings:
     except ValueError as error:
         raise UserError(f"benchmark {text}: {error}") from error
     return validate(BenchmarkSettings, content, "benchmark")
-
-
-def _seconds(seconds: float | None, as_long_as: Path | None) -> float | None:
-    """Return the time told, or the one that a denoiser took."""
-    if as_long_as is None:
-        return seconds
-    from fewstain.baselines.pool_training import read_pretrained
-
-    return read_pretrained(as_long_as).wall_seconds

@@ -22,11 +22,13 @@ def check(
     channels: ChannelsOption = None,
     pixel_size_um: PixelSizeOption = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write what was found here, for programs.")] = None,
-    record: Annotated[Path | None, typer.Option(help="Write the files' hashes here (dataset.json).")] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Write the files' hashes here (RESULTS_DIR/dataset.json).")
+    ] = None,
 ) -> None:
     """Read every file of a dataset and tell all problems at once. Warnings don't stop anything; errors do."""
     from fewstain.check import check_dataset
-    from fewstain.provenance import write_record
+    from fewstain.provenance import tell_unseen, write_record
     from fewstain.storage import write_json
 
     report = check_dataset(dataset, channels_of(channels), pixel_size_um)
@@ -42,6 +44,8 @@ def check(
         raise UserError(f"{dataset}: {len(report.errors)} error{several} to correct first\n{faults}")
     if record is not None:
         write_record(record, dataset, report.pixel_sizes_um, pixel_size_um)
+        if unseen := tell_unseen(record.parent):
+            say(f"warning: {dataset / 'images'}: {unseen}")
     say(
         f"{dataset}: {report.n_images} images, {report.n_labels} label files with {report.n_objects} objects, "
         f"{report.n_test} test images ({report.n_test_labeled} labeled)"

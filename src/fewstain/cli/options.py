@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -17,6 +18,14 @@ from fewstain.validation import validate
 
 Section = TypeVar("Section", bound=BaseModel)
 
+
+def _positive(value: float | None) -> float | None:
+    """Refuse what is no length; a minimum of 0 would let 0 pass."""
+    if value is not None and not 0 < value < math.inf:
+        raise typer.BadParameter(f"{value} is no size; give a number above 0")
+    return value
+
+
 DatasetDir = Annotated[Path, typer.Argument(help="The dataset's folder, with images/ and maybe labels/ and test/.")]
 ResultsDir = Annotated[Path, typer.Argument(help="A results folder, with diffusion/ and pixels/ in it.")]
 PresetOption = Annotated[
@@ -29,7 +38,9 @@ SetOption = Annotated[
 ChannelsOption = Annotated[
     str | None, typer.Option(metavar="0,2", help="Channels to segment, counted from 0; all of them by default.")
 ]
-PixelSizeOption = Annotated[float | None, typer.Option(min=0.0, help="Side of a pixel in µm where files don't tell.")]
+PixelSizeOption = Annotated[
+    float | None, typer.Option(callback=_positive, help="Side of a pixel in µm where files don't tell.")
+]
 SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
 
 

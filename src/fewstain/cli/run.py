@@ -28,11 +28,12 @@ from fewstain.cli import (
     variation,
     viewer,
 )
-from fewstain.cli.logfile import tee_output
 from fewstain.errors import UserError
+from fewstain.logfile import tee_output
 from fewstain.storage import write_error
 
 DONE, OURS, USERS, INTERRUPTED = 0, 1, 2, 130
+BEGINS_ANEW = frozenset({"fit-pixels"})  # verbs that take long, and keep nothing of what they did before they end
 
 app = typer.Typer(
     name="fewstain",
@@ -100,10 +101,10 @@ def run(arguments: list[str]) -> int:
         print(f"fewstain: {told}", file=sys.stderr)
         return USERS
     except KeyboardInterrupt:
-        return _interrupted()
+        return _interrupted(arguments)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else (OURS if end.code else DONE)
-        return _interrupted() if code == INTERRUPTED else code
+        return _interrupted(arguments) if code == INTERRUPTED else code
     except Exception as error:
         if _lacks_memory(error):
             print("fewstain: not enough memory; give it smaller images, or fewer, or a larger machine", file=sys.stderr)
@@ -117,8 +118,10 @@ def _lacks_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)
 
 
-def _interrupted() -> int:
-    print("fewstain: stopped; run the same command again to go on", file=sys.stderr)
+def _interrupted(arguments: list[str]) -> int:
+    anew = BEGINS_ANEW.intersection(arguments)
+    remedy = "the same command begins this step anew" if anew else "run the same command again to go on"
+    print(f"fewstain: stopped; {remedy}", file=sys.stderr)
     return INTERRUPTED
 
 

@@ -18,7 +18,7 @@ from fewstain.diffusion.progress import StepProgress
 from fewstain.diffusion.schedule import learning_rate
 from fewstain.diffusion.state import Network, Training
 from fewstain.diffusion.stopping import StopRequest
-from fewstain.errors import UserError
+from fewstain.errors import TrainingError
 from fewstain.settings import TrainingSettings
 
 GRADIENT_NORM = 1.0
@@ -89,7 +89,7 @@ def run(
 
     Raises
     ------
-    UserError
+    TrainingError
         A loss that is no longer a number.
     KeyboardInterrupt
         Ctrl-C, after the state was saved.
@@ -136,4 +136,4 @@ def check_finite(training: Training[Network], state: Path | None) -> None:
     if not bool(finite.all()):
         first = int((~finite).nonzero()[0]) + 1
         remedy = "set a lower learning_rate" + (f", delete that folder {state}" if state is not None else "")
-        raise UserError(f"the loss is no longer a number after step {first}; {remedy} and train again")
+        raise TrainingError(f"the loss is no longer a number after step {first}; {remedy} and train again")

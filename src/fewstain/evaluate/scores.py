@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fewstain.evaluate.counts import count_agreement
+from fewstain.evaluate.counts import count_agreement, relative_bias
 from fewstain.evaluate.matching import LeftOut, Overlap, label_overlap, left_out, match_overlap
 
 THRESHOLDS = tuple(step / 100 for step in range(50, 100, 5))
@@ -104,14 +104,20 @@ class ScoreSum:
             pixel, true or predicted, is left out.
         count_bias, count_limits_95
             Mean of predicted − true objects an image, and its 95 % limits of agreement, see `counts.count_agreement`.
+            Of whatever was added as an image: they grow with its size, and compare only where that is the same.
+        count_relative_bias, count_relative_bias_95
+            Predicted / true objects of all images − 1, and its 95 % interval, see `counts.relative_bias`.
         n_images, n_objects, n_predicted, TP, FP, FN
             Images, true objects, predicted objects, and their matching at IoU 0.5.
         """
         bias, limits = count_agreement(self._n_predicted, self._n_truth)
+        relative, interval = relative_bias(self._n_predicted, self._n_truth)
         return {
             **self._instance_scores(),
             "count_bias": bias,
             "count_limits_95": None if limits is None else list(limits),
+            "count_relative_bias": relative,
+            "count_relative_bias_95": None if interval is None else list(interval),
             "n_images": len(self._n_truth),
             **self._counted(),
         }
@@ -131,7 +137,7 @@ class ScoreSum:
             Of the bootstrap.
         """
         apart = self._drawn_ap50(draws) - other._drawn_ap50(draws)
-        return (self.scores()["AP50"] or 0.0) - (other.scores()["AP50"] or 0.0), float(apart.std())
+        return (self.image_scores()["AP50"] or 0.0) - (other.image_scores()["AP50"] or 0.0), float(apart.std())
 
     def _drawn_ap50(self, draws: int) -> np.ndarray:
         counts = np.array([[row["TP"], row["FP"], row["FN"]] for row in self.rows])
@@ -139,7 +145,7 @@ class ScoreSum:
         return drawn[:, 0] / np.maximum(drawn.sum(1), 1)
 
     def image_scores(self) -> Scores:
-        """Score what a single image can be scored by: `scores` without count_bias, count_limits_95 and n_images."""
+        """Score what a single image can be scored by: `scores` without n_images and the biases of counts."""
         return {**self._instance_scores(), **self._counted()}
 
     def _instance_scores(self) -> Scores:

@@ -42,14 +42,9 @@ def _layout(path: Path, image: Any) -> tuple[Header, str]:
     sizes = {axis: int(getattr(image.dims, axis)) for axis in image.dims.order}
     axes, shape = plane_axes(path, "".join(sizes), tuple(sizes.values()))
     channel = next((axis for axis in axes if axis not in "YX"), "")
-    size = image.physical_pixel_sizes.X
-    head = Header(
-        sizes["Y"],
-        sizes["X"],
-        shape[axes.index(channel)] if channel else 1,
-        np.dtype(image.dtype),
-        float(size) if size else None,
-    )
+    head = Header(sizes["Y"], sizes["X"], shape[axes.index(channel)] if channel else 1, np.dtype(image.dtype))
+    pixel = image.physical_pixel_sizes
+    head = head.sized(float(pixel.Y) if pixel.Y else None, float(pixel.X) if pixel.X else None)
     if len(image.scenes) > 1:
         head = head.noted(f"the first of {len(image.scenes)} scenes in the file is used")
     return head, "YX" + channel

@@ -8,10 +8,16 @@ import numpy as np
 
 from fewstain.errors import UserError
 
+SQUARE_TO = 0.01  # pixels whose sides differ by less are square: calibrations and resolution tags are rounded
+
 
 @dataclass(frozen=True)
 class Header:
-    """Size and kind of one image; `notes` tell what was changed on the way from the file."""
+    """Size and kind of one image; `notes` tell what was changed on the way from the file.
+
+    `pixel_size_um` is the side of a pixel, None where the file does not tell, or where pixels are not square: then
+    `oblong_um` has their height and width.
+    """
 
     height: int
     width: int
@@ -19,6 +25,13 @@ class Header:
     dtype: np.dtype
     pixel_size_um: float | None = None
     notes: tuple[str, ...] = ()
+    oblong_um: tuple[float, float] | None = None
+
+    def sized(self, height_um: float | None, width_um: float | None) -> Header:
+        """Return the same header with the size of a pixel; a height that is not known is taken to be the width."""
+        if width_um and height_um and abs(height_um / width_um - 1) > SQUARE_TO:
+            return replace(self, pixel_size_um=None, oblong_um=(height_um, width_um))
+        return replace(self, pixel_size_um=width_um or None, oblong_um=None)
 
     def noted(self, note: str) -> Header:
         """Return the same header with one more note."""

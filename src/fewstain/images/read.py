@@ -32,14 +32,17 @@ class Image:
     pixels : (H, W, C) array
         Raw intensities in the file's dtype, native byte order; C is always there; alpha is dropped.
     pixel_size_um : float or None
-        Side of a pixel in µm, where the file tells.
+        Side of a pixel in µm, where the file tells and pixels are square.
     notes : tuple of str
         What a user may want to know: "alpha channel dropped".
+    oblong_um : (height, width) or None
+        Sides of a pixel in µm, where the file tells that pixels are not square.
     """
 
     pixels: np.ndarray
     pixel_size_um: float | None = None
     notes: tuple[str, ...] = ()
+    oblong_um: tuple[float, float] | None = None
 
 
 def extension(path: Path | str) -> str:
@@ -75,7 +78,8 @@ def read_image(path: Path | str) -> Image:
         pixels = pixels.astype(np.uint8) * np.uint8(255)
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise UserError(f"{path}: holds NaN or infinite values; replace them, for example by 0, and save it again")
-    return Image(np.ascontiguousarray(pixels), plane.header.pixel_size_um, plane.header.notes)
+    head = plane.header
+    return Image(np.ascontiguousarray(pixels), head.pixel_size_um, head.notes, head.oblong_um)
 
 
 def read_header(path: Path | str) -> Header:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,8 @@ import tifffile
 from fewstain.errors import UserError
 from fewstain.images.plane import Header, Plane, plane_axes
 
+Sides = tuple[float | None, float | None]
+
 _UM = {"pm": 1e-6, "å": 1e-4, "nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0,
        "micrometer": 1.0, "\\u00b5m": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6, "inch": 25400.0, "in": 25400.0}  # fmt: skip
 # A plain TIFF's dots per inch or cm describe paper (72-1200 dpi, above 20 µm) unless a microscope wrote them.
@@ -19,6 +23,7 @@ _PLAUSIBLE_UM = (0.005, 10.0)
 # struct formats of the TIFF standard's tag types (and BigTIFF's 16-18), one letter a value
 _TAG_FORMATS = {1: "B", 2: "B", 3: "H", 4: "I", 5: "Q", 6: "b", 7: "B", 8: "h", 9: "i", 10: "q", 11: "f", 12: "d",
                 13: "I", 16: "Q", 17: "q", 18: "Q"}  # fmt: skip
+UNKNOWN = (None, None)
 _ALPHA = (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
 
 
@@ -72,8 +77,7 @@ def _layout(path: Path, tif: tifffile.TiffFile, indices: bool) -> tuple[Header, 
         shape[axes.index("X")],
         channels,
         np.dtype(np.uint8) if series.dtype.kind == "b" and not indices else series.dtype.newbyteorder("="),
-        _pixel_size(tif),
-    )
+    ).sized(*_pixel_sides(tif))
     if len(tif.series) > 1:
         head = head.noted(f"the first of {len(tif.series)} images in the file is used")
     return _colours(path, tif, page, head, channel, indices), axes
@@ -98,15 +102,13 @@ def _colours(
             return head.noted("colour table (LUT) ignored: intensities are used")
         colours = np.asarray(page.colormap)
         grey = bool((colours == colours[:1]).all())
-        return Header(head.height, head.width, 1 if grey else 3, np.dtype(np.uint8), head.pixel_size_um, head.notes)
+        return replace(head, channels=1 if grey else 3, dtype=np.dtype(np.uint8))
     if channel == "S":
         rgb = photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
         alpha = head.channels in (2, 4) and (any(extra in _ALPHA for extra in page.extrasamples)
                                              or (rgb and head.channels == 4))  # fmt: skip
         if alpha:
-            return Header(head.height, head.width, head.channels - 1, head.dtype, head.pixel_size_um, head.notes).noted(
-                "alpha channel dropped"
-            )
+            return replace(head, channels=head.channels - 1).noted("alpha channel dropped")
     return head
 
 
@@ -155,35 +157,46 @@ def _directory_end(tif: tifffile.TiffFile) -> int:
     return max(end, following + 1 if following else 0, file.size + 1 if following else 0)
 
 
-def _pixel_size(tif: tifffile.TiffFile) -> float | None:
-    """Side of a pixel in µm from OME, ImageJ, or a plausible plain resolution tag."""
+def _pixel_sides(tif: tifffile.TiffFile) -> Sides:
+    """Height and width of a pixel in µm from OME, ImageJ, or plausible plain resolution tags."""
     if tif.is_ome and tif.ome_metadata:
-        return _ome_pixel_size(tif.ome_metadata)
-    tags = tif.pages.first.tags
-    resolution = tags.get("XResolution")
-    if resolution is None or not all(resolution.value) or resolution.value[0] == 0:
-        return None
-    per_unit = resolution.value[0] / resolution.value[1]
+        return _ome_pixel_sides(tif.ome_metadata)
+    across, down = (_per_unit(tif, f"{axis}Resolution") for axis in "XY")
+    if across is None:
+        return UNKNOWN
     if tif.is_imagej:
-        unit = str((tif.imagej_metadata or {}).get("unit", "")).strip().lower()
-        return _UM[unit] / per_unit if unit in _UM else None
-    tag = tags.get("ResolutionUnit")
-    scale = {2: _UM["inch"], 3: _UM["cm"]}.get(int(tag.value) if tag else 1)
-    size = scale / per_unit if scale else None
-    return size if size and _PLAUSIBLE_UM[0] <= size <= _PLAUSIBLE_UM[1] else None
+        told = tif.imagej_metadata or {}
+        units = [str(told.get(key) or told.get("unit") or "").strip().lower() for key in ("yunit", "unit")]
+        height, width = (_UM.get(unit) for unit in units)
+    else:
+        tag = tif.pages.first.tags.get("ResolutionUnit")
+        height = width = {2: _UM["inch"], 3: _UM["cm"]}.get(int(tag.value) if tag else 1)
+        if width and not _PLAUSIBLE_UM[0] <= width / across <= _PLAUSIBLE_UM[1]:
+            return UNKNOWN
+    return height / down if height and down else None, width / across if width else None
 
 
-def _ome_pixel_size(xml: str) -> float | None:
+def _per_unit(tif: tifffile.TiffFile, name: str) -> float | None:
+    """Pixels a unit of length that a resolution tag tells; None where it is absent or 0."""
+    tag = tif.pages.first.tags.get(name)
+    return tag.value[0] / tag.value[1] if tag is not None and all(tag.value) else None
+
+
+def _ome_pixel_sides(xml: str) -> Sides:
     try:
         root = ElementTree.fromstring(xml)
     except ElementTree.ParseError:
-        return None
+        return UNKNOWN
     pixels = next((node for node in root.iter() if node.tag.rsplit("}", 1)[-1] == "Pixels"), None)
-    if pixels is None or "PhysicalSizeX" not in pixels.attrib:
-        return None
-    scale = _UM.get(pixels.attrib.get("PhysicalSizeXUnit", "µm").strip().lower())
+    if pixels is None:
+        return UNKNOWN
+    return _ome_length(pixels.attrib, "PhysicalSizeY"), _ome_length(pixels.attrib, "PhysicalSizeX")
+
+
+def _ome_length(attributes: Mapping[str, str], name: str) -> float | None:
+    scale = _UM.get(attributes.get(f"{name}Unit", "µm").strip().lower())
     try:
-        size = float(pixels.attrib["PhysicalSizeX"])
+        size = float(attributes.get(name, "nan"))
     except ValueError:
         return None
     return size * scale if scale and 0 < size < float("inf") else None

@@ -22,11 +22,17 @@ class Outline:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A label image, the class of each label that has one, and what to tell the user."""
+    """A label image, the class of each label that has one, and what to tell the user.
+
+    `covered` objects are not in it, for earlier ones have all of their pixels, nor are `outside` ones, which have no
+    pixel in the image.
+    """
 
     labels: np.ndarray
     classes: dict[int, str]
     notes: tuple[str, ...] = ()
+    covered: int = 0
+    outside: int = 0
 
 
 def draw(outlines: Sequence[Outline], shape: tuple[int, int]) -> Drawn:
@@ -45,7 +51,7 @@ def draw(outlines: Sequence[Outline], shape: tuple[int, int]) -> Drawn:
     """
     labels = np.zeros(shape, np.int32)
     classes: dict[int, str] = {}
-    overlapping = lost = contested = label = 0
+    overlapping = covered = outside = contested = label = 0
     for outline in outlines:
         rows, columns = _pixels(outline, shape)
         free = labels[rows, columns] == 0
@@ -53,7 +59,8 @@ def draw(outlines: Sequence[Outline], shape: tuple[int, int]) -> Drawn:
             overlapping += 1
             contested += int((~free).sum())
         if not free.any():
-            lost += 1
+            covered += bool(len(rows))
+            outside += not len(rows)
             continue
         label += 1
         labels[rows[free], columns[free]] = label
@@ -62,9 +69,9 @@ def draw(outlines: Sequence[Outline], shape: tuple[int, int]) -> Drawn:
     notes = []
     if overlapping:
         notes.append(f"{overlapping} objects overlap earlier ones by {contested} pixels in all, which the earlier keep")
-    if lost:
-        notes.append(f"{lost} objects have no pixel of their own inside the image and are left out")
-    return Drawn(labels, classes, tuple(notes))
+    if covered + outside:
+        notes.append(f"{covered + outside} objects have no pixel of their own inside the image and are left out")
+    return Drawn(labels, classes, tuple(notes), covered, outside)
 
 
 def _pixels(outline: Outline, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

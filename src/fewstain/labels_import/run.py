@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from fewstain.storage import atomic_path
 
 # What programs add to the image's name.
 _ADDITIONS = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_RoiSet", "-RoiSet", "_rois", "_annotations")
+MOST_LOST = 0.2  # share of the outlines; fewer are told in a note, more is a file that was not meant so
 _PICKLES = (".npy", ".npz", ".pkl", ".pickle")
 
 
@@ -119,7 +120,19 @@ def _convert(source: Path, images: Mapping[str, Path], folder: Path) -> tuple[st
         raise UserError(f"{source}: outlines count from the image's corner; rename it to {stem(image)}{suffix}")
     found, notes = outlines(source)
     drawn = draw(found, image_size(image)[:2])
-    return name, Drawn(drawn.labels, drawn.classes, (*notes, *drawn.notes))
+    _refuse_loss(source, len(found), drawn)
+    return name, replace(drawn, notes=(*notes, *drawn.notes))
+
+
+def _refuse_loss(source: Path, count: int, drawn: Drawn) -> None:
+    """Raise where a good part of the outlines would be no objects: then one covers them, or they fit another image."""
+    lost = drawn.covered + drawn.outside
+    if lost > MOST_LOST * count:
+        raise UserError(
+            f"{source}: {lost} of {count} objects would be lost, {drawn.covered} that lie under earlier ones and "
+            f"{drawn.outside} without a pixel in the image; delete outlines that enclose others (regions), and export "
+            "at the image's full resolution"
+        )
 
 
 def _match(source: Path, images: Mapping[str, Path], folder: Path) -> tuple[str, Path]:

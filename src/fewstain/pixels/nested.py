@@ -39,7 +39,8 @@ def nested_sum(
     Returns
     -------
     ScoreSum
-        Of all windows, in the order of the folds; objects cut by a window's edge are left out.
+        Of all windows, in the order of the folds; objects cut by a window's edge are left out. Each window stands for
+        an image in it, and so does each piece of a large label (`dataset.label_pieces`).
     """
     total = ScoreSum()
     for number in range(int(fold.max()) + 1):
@@ -64,5 +65,13 @@ def nested_sum(
 
 
 def scores_of(total: ScoreSum) -> dict[str, Any]:
-    """Write `ScoreSum.scores` and AP50_standard_error, as the records of models hold them."""
-    return {**total.scores(), "AP50_standard_error": total.standard_error()}
+    """Write a sum over windows as the records of models hold it.
+
+    Returns
+    -------
+    dict
+        `ScoreSum.scores`, in which count_bias and count_limits_95 are of a window, not of an image; n_windows, the same
+        as n_images; AP50_standard_error.
+    """
+    scores = total.scores()
+    return {**scores, "n_windows": scores["n_images"], "AP50_standard_error": total.standard_error()}

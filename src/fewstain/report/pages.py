@@ -8,7 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from fewstain.dataset import LARGEST_PIECE
+from fewstain.evaluate.counts import DRAWS
 from fewstain.pixels.consensus import LEAST_AGREEMENT, LEAST_CHANCE
+from fewstain.provenance import tell_unseen
 from fewstain.report.reading import read_table
 from fewstain.report.tables import cell, count_table, page, score_table, time_table
 from fewstain.storage import atomic_path, read_json
@@ -18,16 +21,23 @@ SCORES_NOTE = (
     "test: the images in test/, which nothing was trained, chosen or tuned on. out_of_fold: each labeled window "
     "predicted by a model that has not seen its image. AP50, PQ, F1: objects matched one to one at IoU 0.5; AP: "
     "mean over IoU 0.5 to 0.95; AJI: area shared by matched objects over the area of all; mIoU: the same of each class "
-    "of pixels, whatever object they belong to; all of these are 1 at best. count_bias: objects found minus objects "
-    "drawn, mean of an image, with the limits that 95 % of images lie within. Objects are summed over images before "
-    "anything is divided."
+    "of pixels, whatever object they belong to; all of these are 1 at best. Objects are summed over images before "
+    "anything is divided. count_relative_bias: objects found over objects drawn, minus 1, with a 95 % interval "
+    "(bootstrap over the images, or over the windows, {draws} draws, seed 0). count_bias: objects found minus objects "
+    "drawn, mean of a test image, with the limits that 95 % of them lie within. "
+)
+WINDOWS_NOTE = (
+    "Under out_of_fold, count_bias is the mean of a labeled window, not of an image{many}: a large label is cut to "
+    "pieces of at most {side} pixels, and objects that an edge cuts do not count. Images hold more objects than "
+    "windows: for them, reckon with count_relative_bias. "
 )
 BLOCKED_NOTE = (
-    " The labels come from fewer than three images, so out_of_fold is of other places in them: it may flatter."
+    "The labels come from fewer than three images, so out_of_fold is of other places in them: it may flatter."
 )
-METHOD_SCORES = ("AP50", "AP50_standard_error", "AP", "PQ", "F1", "count_bias")
+METHOD_SCORES = ("AP50", "AP50_standard_error", "AP", "PQ", "F1", "count_relative_bias", "count_bias")
 METHODS_NOTE = (
-    "Out-of-fold scores of the pixel ensemble, of the segmenter, and of both, which then both propose objects. "
+    "Out-of-fold scores of the pixel ensemble, of the segmenter, and of both, which then both propose objects; "
+    "count_bias is the mean of a labeled window, not of an image. "
     "The ensemble segments, unless another leads its AP50 by more than two standard errors of the lead (both drawn on "
     "the same windows). The segmenter learns from windows of the pool, too, with objects of the ensemble, which knew "
     "all labels: its scores, and those of both, may flatter. "
@@ -50,13 +60,12 @@ def write_tables(results: Path, out: Path) -> list[Path]:
     """
     scores, record = read_json(results / "scores.json"), read_json(results / "pixels" / "pixels.json")
     counts = read_table(results / "counts.csv")
-    blocked = (scores.get("out_of_fold") or {}).get("spatially_blocked")
     facts = {key: value for key, value in scores.items() if key not in ("test", "out_of_fold")}
     pages = {
         "scores.html": page(
             "Scores",
             [
-                ("", SCORES_NOTE + (BLOCKED_NOTE if blocked else ""), score_table(scores)),
+                ("", _scores_note(scores.get("out_of_fold") or {}), score_table(scores)),
                 ("Test images", "", _image_rows(scores)),
                 ("Cost", "", _pairs(facts)),
             ],
@@ -64,7 +73,7 @@ def write_tables(results: Path, out: Path) -> list[Path]:
         "choices.html": page("Choices", [*method_tables(results), *_choices(record)]),
         "counts.html": page(
             "Counts",
-            [("", "The images to look at first come first.", count_table(counts).head(MOST_ROWS))],
+            [("", f"The images to look at first come first. {_unseen(results)}", count_table(counts).head(MOST_ROWS))],
         ),
     }
     for name, text in pages.items():
@@ -92,6 +101,19 @@ def method_tables(results: Path) -> Iterator[tuple[str, str, pd.DataFrame]]:
             rows.append(row | {"lead": lead, "lead_standard_error": error})
         note = METHODS_NOTE + (PAIRS_NOTE.format(n=record["n_pairs"]) if record.get("n_pairs") else "")
         yield "What segments", f"{note}What segments: {cell(record.get('method'))}", pd.DataFrame(rows, dtype=object)
+
+
+def _unseen(results: Path) -> str:
+    """Say how many of the images are new to the denoiser, in a sentence."""
+    told = tell_unseen(results)
+    return f"{told}." if told else ""
+
+
+def _scores_note(out_of_fold: Mapping[str, Any]) -> str:
+    """Explain the scores, and how many windows the out-of-fold ones are of."""
+    n = out_of_fold.get("n_images")
+    windows = WINDOWS_NOTE.format(many=f" ({n} windows here)" if n else "", side=LARGEST_PIECE)
+    return SCORES_NOTE.format(draws=DRAWS) + windows + (BLOCKED_NOTE if out_of_fold.get("spatially_blocked") else "")
 
 
 def _choices(record: Mapping[str, Any]) -> Iterator[tuple[str, str, pd.DataFrame]]:

@@ -31,9 +31,9 @@ def write_scores(results: Path, root: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        "test", "out_of_fold" (both as `ScoreSum.scores` gives them), method (what segments), n_labels, seed;
-        wall_seconds of all trainings together, the painter's where the segmenter learned from pairs; peak_memory_bytes
-        of the hungriest one, device.
+        "test", "out_of_fold" (both as `ScoreSum.scores` gives them, of images and of labeled windows), method (what
+        segments), n_labels, seed; wall_seconds of all trainings together, the painter's where the segmenter learned
+        from pairs; peak_memory_bytes of the hungriest one, device.
     """
     pixels = read_json(results / "pixels" / "pixels.json")
     costs = [read_json(results / "diffusion" / "fewstain.json"), read_json(results / "pixels" / COST_FILE)]

@@ -20,7 +20,10 @@ p {{ max-width: 50em; color: #444 }}
 {body}
 </body></html>
 """
-_SCORES = ("AP50", "AP", "PQ", "AJI", "F1", "mIoU", "count_bias", "count_limits_95", "n_images", "n_objects")
+_SCORES = (
+    *("AP50", "AP", "PQ", "AJI", "F1", "mIoU", "count_relative_bias", "count_relative_bias_95"),
+    *("count_bias", "count_limits_95", "n_images", "n_windows", "n_objects"),
+)
 
 
 def page(title: str, sections: Sequence[tuple[str, str, pd.DataFrame]]) -> str:
@@ -51,8 +54,10 @@ def cell(value: Any) -> str:
 
 
 def score_table(scores: Mapping[str, Any]) -> pd.DataFrame:
-    """Set scores.json's test and out-of-fold scores side by side, one row a score."""
-    columns: dict[str, Mapping[str, Any]] = {name: scores.get(name) or {} for name in ("test", "out_of_fold")}
+    """Set scores.json's test and out-of-fold scores side by side, one row a score; these are of windows, not images."""
+    columns: dict[str, dict[str, Any]] = {name: dict(scores.get(name) or {}) for name in ("test", "out_of_fold")}
+    windows = columns["out_of_fold"].pop("n_images", None)
+    columns["out_of_fold"].setdefault("n_windows", windows)
     rows: list[dict[str, Any]] = [
         {"score": name} | {column: found.get(name) for column, found in columns.items()} for name in _SCORES
     ]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
 
 import torch
 from accelerate import Accelerator
-from pydantic import Field
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -18,39 +16,18 @@ from fewstain.baselines.gan.augmentation import adapted, augment
 from fewstain.baselines.gan.discriminator import Discriminator, Encoder
 from fewstain.baselines.gan.generator import FIRST_SIDE, Generator
 from fewstain.baselines.pool_training import crops_of, train_on_pool
+from fewstain.baselines.presets import GanSettings
 from fewstain.dataset import Dataset
 from fewstain.diffusion.mosaic import write_mosaic
 from fewstain.diffusion.pool import Pool
 from fewstain.diffusion.state import Training
 from fewstain.errors import UserError
-from fewstain.settings import Preset, TrainingSettings
 
 CONFIG, WEIGHTS, SAMPLES = "gan.json", "gan.safetensors", "samples.png"
 BETAS = (0.0, 0.99)  # of Adam, as in StyleGAN2
 MIXING = 0.9  # share of images whose layers have two latents
 REGULARISED = 16  # every so many steps the discriminator's gradient is held down (R1, "lazy")
 SHOWN = 16
-
-
-class GanSettings(TrainingSettings):
-    """The GAN: its networks and their training. `crop` is the side of its images."""
-
-    learning_rate: float = Field(2e-3, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
-    widths: tuple[Annotated[int, Field(ge=4)], ...] = Field(
-        (96, 96, 96, 64, 32), min_length=2, description="channels at sides of 4, 8, 16, … pixels"
-    )
-    width: int = Field(96, ge=4, description="of a latent")
-    r1: float = Field(1.0, ge=0, description="weight of the discriminator's squared gradient at real images")
-
-
-GAN_PRESETS: dict[Preset, GanSettings] = {
-    Preset.demo: GanSettings(steps=300, widths=(48, 48, 48, 32, 16), width=48, warmup_steps=30, ema_decay=0.98),
-    Preset.cpu: GanSettings(),
-    Preset.gpu: GanSettings(
-        crop=128, widths=(256, 256, 256, 128, 64, 32), width=256, batch_size=32, steps=20_000, ema_decay=0.999
-    ),
-}
 
 
 class Gan(nn.Module):

@@ -22,6 +22,7 @@ class Log:
     """Lines for people, added to a file while its disk takes them: a full disk must not hide what went wrong."""
 
     def __init__(self, file: TextIO) -> None:
+        self.name = file.name
         self._file: TextIO | None = file
 
     def add(self, text: str) -> None:
@@ -34,6 +35,27 @@ class Log:
                 self._file = None
 
 
+def log_file() -> Path | None:
+    """Tell the file that `tee_output` copies to just now; None where there is none."""
+    return Path(sys.stderr.log.name) if isinstance(sys.stderr, Tee) else None
+
+
+@contextlib.contextmanager
+def added_output(path: Path | None) -> Iterator[None]:
+    """Within the block, copy standard output and error to the log of the process that started this one, if any."""
+    if path is None:
+        yield
+        return
+    out, err = sys.stdout, sys.stderr
+    with path.open("a", encoding="utf-8") as file:
+        log = Log(file)
+        sys.stdout, sys.stderr = Tee(out, log), Tee(err, log)
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = out, err
+
+
 class Tee:
     """A text stream that passes everything on, and copies finished lines to a log.
 
@@ -41,12 +63,12 @@ class Tee:
     """
 
     def __init__(self, stream: TextIO, log: Log) -> None:
-        self._stream, self._log = stream, log
+        self._stream, self.log = stream, log
 
     def write(self, text: str) -> int:
         """Write to both."""
         if "\r" not in text and "\x1b[1A" not in text:
-            self._log.add(_CONTROL.sub("", text))
+            self.log.add(_CONTROL.sub("", text))
         return self._stream.write(text)
 
     def __getattr__(self, name: str) -> Any:
@@ -58,7 +80,8 @@ def tee_output(path: Path, title: str) -> Iterator[None]:
     """Within the block, copy standard output and error to `path`, with an error that ends the block."""
     with write_errors_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w", encoding="utf-8")
+        path.write_text("")
+        file = path.open("a", encoding="utf-8")  # so that a process that this one starts may add to it
     out, err = sys.stdout, sys.stderr
     log = Log(file)
     log.add(f"# {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z}  fewstain {__version__} {title}\n")
