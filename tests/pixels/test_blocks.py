@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from skimage.draw import ellipse
+from skimage.draw import disk, ellipse
 
 from fewstain.layout import normalised_distance
 from fewstain.pixels import blocks as blocks_module
-from fewstain.pixels.blocks import blocks, decode_blocks
+from fewstain.pixels.blocks import _free_part, blocks, decode_blocks
 from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.decode import DecoderParameters, decode
 from fewstain.pixels.planes import Planes
@@ -133,6 +133,83 @@ def test_foreground_without_end_leaves_no_object_twice():
     assert np.unique(decoded[decoded > 0]).tolist() == list(range(1, decoded.max() + 1))
     assert (decoded > 0).mean() > 0.9
     assert sum(np.count_nonzero(part.labels) for part in parts) == np.count_nonzero(decoded)
+
+
+@pytest.mark.parametrize("length", [70, 150])
+def test_long_objects_across_seams_come_out_whole_and_once(length):
+    """Fibres far longer than the margin of 18 pixels, side by side across a seam, one along it and one alone."""
+    labels = np.zeros((240, 240), np.int32)
+    for number in range(8):
+        labels[10 + 20 * number : 16 + 20 * number, 4 + 3 * number : 4 + 3 * number + length] = number + 1
+    labels[180:, 36:44] = 9
+    labels[200:206, 60 : 60 + length] = 10
+    decoded, parts = in_blocks(true_maps(labels), LOCAL, core=60)
+    assert partition(decoded) == partition(labels)
+    assert decoded.max() == 10
+    assert not any(part.cut for part in parts)
+
+
+def test_a_rare_giant_comes_out_whole_among_small_objects():
+    labels = draw(np.random.default_rng(3), (300, 300), 150)
+    rows, columns = disk((140, 150), 60, shape=labels.shape)
+    for label in np.unique(labels[slice(78, 203), slice(88, 213)]):
+        labels[labels == label] = 0
+    labels[rows, columns] = 1000
+    decoded, parts = in_blocks(true_maps(labels), LOCAL, core=120)
+    assert partition(decoded) == partition(decode_whole(true_maps(labels), LOCAL))
+    assert np.unique(decoded[rows, columns]).size == 1
+    together = np.zeros_like(decoded)
+    for part in parts:
+        together[part.rows, part.columns] += part.labels
+        assert set(part.confidence) == set(np.unique(part.labels)) - {0}
+    assert (together == decoded).all()
+
+
+def test_an_object_around_a_corner_belongs_to_a_block_that_sees_it():
+    """Its box is centred in a block that holds none of its pixels."""
+    labels = np.zeros((120, 120), np.int32)
+    labels[4:80, 4:10] = 1
+    labels[4:10, 4:80] = 1
+    decoded, _ = in_blocks(true_maps(labels), LOCAL, core=36)
+    assert partition(decoded) == partition(labels)
+
+
+def random_bars(seed):
+    """Bars of any length, straight and apart from each other."""
+    rng = np.random.default_rng(seed)
+    labels = np.zeros((160, 180), np.int32)
+    for label in range(1, 40):
+        length, width = rng.integers(6, 120), rng.integers(3, 7)
+        box = (length, width) if rng.random() < 0.5 else (width, length)
+        y, x = rng.integers(0, 160), rng.integers(0, 180)
+        if not labels[max(y - 1, 0) : y + box[0] + 1, max(x - 1, 0) : x + box[1] + 1].any():
+            labels[y : y + box[0], x : x + box[1]] = label
+    return labels
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10_000), core=st.sampled_from([40, 64, 100]))
+def test_long_objects_in_blocks_are_those_of_the_whole(seed, core):
+    maps = true_maps(random_bars(seed))
+    whole, (decoded, parts) = decode_whole(maps, LOCAL), in_blocks(maps, LOCAL, core)
+    assert partition(decoded) == partition(whole)
+    assert sum(len(part.confidence) for part in parts) == whole.max()
+
+
+def test_what_no_window_shows_whole_is_told_and_cut_along_the_seams():
+    planes = np.zeros((5, 300, 300), np.float32)
+    planes[2], planes[3] = 1, 1
+    decoded, parts = in_blocks(ImageMaps(Planes(planes)), LOCAL, core=60)
+    assert sum(part.cut for part in parts) == len(parts) == decoded.max() == 25
+    assert (decoded[:60, :60] == decoded[0, 0]).all()
+    assert (np.bincount(decoded.ravel())[1:] == 60 * 60).all()
+
+
+def test_an_object_cut_in_two_by_another_one_keeps_its_larger_piece():
+    free = _free_part(np.ones((1, 9), bool), np.array([[0, 0, 0, 7, 0, 0, 0, 0, 0]]), 2)
+    assert free.tolist() == [[False] * 4 + [True] * 5]
+    assert _free_part(np.ones((1, 9), bool), np.array([[0, 0, 0, 7, 0, 0, 0, 0, 0]]), 6) is None
+    assert _free_part(np.ones((1, 4), bool), np.array([[0, 0, 7, 7]]), 1) is None
 
 
 def test_empty_foreground_gives_no_objects():

@@ -46,6 +46,16 @@ def test_an_object_may_lose_some_pixels_to_a_better_one():
     assert_array_equal(found.labels, [[1, 1, 1, 2, 2, 2, 2]])
 
 
+def test_of_an_object_that_a_better_one_crosses_the_largest_piece_is_kept():
+    upright, lying = np.zeros((2, 7, 12), int)
+    upright[:, 4:6] = 1
+    lying[2:5] = 1
+    found = likeliest([upright, lying], [[0.9], [0.8]], least=0.5)
+    assert_array_equal(found.labels == 1, upright == 1)
+    assert np.argwhere(found.labels == 2)[:, 1].min() == 6  # not the four columns on the left
+    assert np.count_nonzero(found.labels == 2) == 3 * 6
+
+
 @given(arrays(np.int32, (6, 7), elements=st.integers(0, 3)), st.integers(1, 4))
 def test_segmentations_that_are_alike_are_kept(labels, n):
     names, compact = np.unique(labels, return_inverse=True)

@@ -7,6 +7,7 @@ from fewstain.images.read import read_labels
 from fewstain.images.write import write_image, write_labels, write_map
 from fewstain.pixels.carried import model_of, renew_corrections
 from fewstain.pixels.corrected import write_corrected
+from fewstain.pixels.decisions import read_objects
 from fewstain.pixels.measure import count_row, flag_images, measure
 from fewstain.storage import write_json
 
@@ -58,6 +59,39 @@ def test_class_and_confidence_of_corrected_objects_are_those_of_the_table_beside
     table = pd.read_csv(results / "corrected_measurements.csv")
     assert table["class"].fillna("").tolist() == ["round", "", "", ""]
     assert table["confidence"].fillna(-1).tolist() == [0.75, -1, -1, -1]
+
+
+@pytest.mark.parametrize("name", ["NA", "None", "null", "nan", "007"])
+def test_images_and_classes_may_have_the_names_of_nothing(tmp_path, name):
+    data, results = tmp_path / "data", tmp_path / "results"
+    pixels = np.zeros((8, 8), np.uint8)
+    for image in (name, "z"):
+        write_image(data / "images" / f"{image}.tif", pixels)
+    classes = {1: name, 2: "other"}
+    tables = [measure(LABELS, pixels[..., None], 0.0 * LABELS, image=each, classes=classes) for each in (name, "z")]
+    pd.concat(tables).to_csv(results.mkdir() or results / "measurements.csv", index=False)
+    counts = [count_row(each, 2, 32, (8, 8), 0.0) for each in (name, "z")]
+    flag_images(pd.DataFrame(counts)).to_csv(results / "counts.csv", index=False)
+    write_json(results / "dataset.json", {})
+    write_labels(results / "corrected" / f"{name}.tif", LABELS)
+    beside = pd.DataFrame({"label": [1, 2], "class": [name, None], "confidence": [0.5, None], "area_px": 16})
+    beside.to_csv(results / "corrected" / f"{name}.csv", index=False)
+    assert read_objects(results / "corrected" / f"{name}.csv")["class"].tolist()[0] == name
+    write_corrected(results, data)
+    table = pd.read_csv(results / "corrected_measurements.csv", dtype=str, keep_default_na=False)
+    assert sorted(table[["image", "label", "class", "corrected"]].values.tolist()) == sorted(
+        [[name, "1", name, "True"], [name, "2", "", "True"], ["z", "1", name, "False"], ["z", "2", "other", "False"]]
+    )
+    counted = pd.read_csv(results / "corrected_counts.csv", dtype=str, keep_default_na=False)
+    assert sorted(counted["image"]) == sorted([name, "z"])
+
+
+def test_numbers_that_are_not_known_are_read_as_such(tmp_path):
+    (tmp_path / "a.csv").write_text("image,label,area_px,confidence,class\nNA,1,4,NA,\n")
+    row = read_objects(tmp_path / "a.csv").iloc[0]
+    assert row["image"] == "NA"
+    assert np.isnan(row["confidence"])
+    assert pd.isna(row["class"])
 
 
 def test_without_corrections_the_tables_are_those_predicted(folders):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -110,3 +112,10 @@ def test_few_or_equal_images_flag_nothing():
 
 def test_robust_z_of_mostly_equal_values_uses_the_mean_deviation():
     np.testing.assert_allclose(robust_z(np.array([1.0, 1, 1, 1, 6])), [0, 0, 0, 0, 5 / 1.2533])
+
+
+def test_every_column_is_described():
+    text = (Path(__file__).parents[2] / "docs" / "tables.md").read_text(encoding="utf-8")
+    counts = flag_images(pd.DataFrame([count_row("a", 1, 4, (6, 6), 0.1)]))
+    for column in [*measurement_columns(1), *counts.columns]:
+        assert any(line.startswith("|") and f"`{column}`" in line for line in text.splitlines()), column

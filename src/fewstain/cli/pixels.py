@@ -66,7 +66,10 @@ def segment(
     results: ResultsDir,
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     out: Annotated[Path, typer.Option(help="Folder for masks/, uncertainty/, measurements.csv and counts.csv.")],
-    preset: PresetOption = Preset.cpu,
+    preset: Annotated[
+        Preset | None,
+        typer.Option(help="How much computing; by default as the results were made (segment.json there), or else cpu."),
+    ] = None,
     changes: SetOption = None,
     pixel_size_um: PixelSizeOption = None,
     masks: Annotated[Path | None, typer.Option(help="Folder for the masks, instead of masks/ in --out.")] = None,
@@ -78,13 +81,18 @@ def segment(
     ] = None,
 ) -> None:
     """Find and measure the objects of images. Images done before by the same model are not computed again."""
-    settings = section_settings(SegmentSettings, "segment", preset, changes)
+    from fewstain.pixels.segment_file import read_segment_settings, write_segment_settings
+
+    kept = read_segment_settings(results) if preset is None else None
+    settings = section_settings(SegmentSettings, "segment", preset or Preset.cpu, changes, kept)
     paths = _image_files(images)
     from fewstain.pairs.opening import load
     from fewstain.pixels.update import update_files
 
     model = load(results, method=method)
-    new = update_files(model, paths, out, settings, masks=masks, pixel_size_um=pixel_size_um)
+    new = update_files(model, paths, out, settings, masks=masks, pixel_size_um=pixel_size_um, tell=say)
+    if out.resolve() == results.resolve():
+        write_segment_settings(results, settings)
     say(f"{out}: {len(paths)} images, {new} of them segmented now")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fewstain.dataset import Dataset, list_files, open_dataset
@@ -30,6 +30,7 @@ from fewstain.pairs.recolour import recoloured
 from fewstain.pairs.scoring import Scorer
 from fewstain.pixels.folder import ENSEMBLE_FILE, load_pixels
 from fewstain.pixels.model import Model
+from fewstain.settings import SegmentSettings
 
 PIXELS = "pixels"
 
@@ -110,6 +111,8 @@ class Stain:
 def open_stain(results: Path, dataset: Dataset) -> Stain:
     """Open what there is; UserError where a part is damaged."""
     model = load_pixels(results) if (results / PIXELS / ENSEMBLE_FILE).is_file() else None
+    if model:  # pairs are judged alike, whether the pool was segmented before or not
+        model = replace(model, settings=SegmentSettings())
     facts = results / FOLDER / LAYOUTS
     return Stain(results, dataset, model, read_facts(facts) if (facts / FACTS_FILE).is_file() else None)
 

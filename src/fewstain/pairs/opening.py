@@ -20,6 +20,8 @@ from fewstain.pixels.folder import load_pixels
 from fewstain.pixels.model import Model
 from fewstain.pixels.predict import Predictor
 from fewstain.pixels.record import PixelsRecord, read_record
+from fewstain.pixels.segment_file import read_segment_settings
+from fewstain.settings import SegmentSettings
 from fewstain.storage import sha256_file
 
 FOLDER = "segmenter"
@@ -33,7 +35,8 @@ def load(
     Parameters
     ----------
     results_dir
-        Holds diffusion/ and pixels/, and segmenter/ where one was trained.
+        Holds diffusion/ and pixels/, segmenter/ where one was trained, and segment.json, the settings its masks were
+        made with, where there are some.
     device
         Where to compute; a GPU where there is one, when None.
     method
@@ -65,7 +68,7 @@ def load(
     if chosen is Method.both:
         predictor = JointPredictor(load_pixels(results_dir, place).predictor, predictor)
     hashed = replace(pixels, decoder=record.decoders[chosen], model_hash=record.compute_hash(chosen, pixels.classes))
-    return Model(predictor, hashed)
+    return Model(predictor, hashed, read_segment_settings(results_dir) or SegmentSettings())
 
 
 def load_segmenter(results_dir: Path, record: SegmenterRecord, pixels: PixelsRecord) -> Segmenter:

@@ -1,4 +1,7 @@
-"""Maps of an image, however large, to its instances: blocks, each of which owns the objects whose centre it holds."""
+"""Maps of an image, however large, to its instances: blocks, each of which owns the objects whose centre it holds.
+
+An object too long for its block's window is decoded again in a window of its own (`fewstain.pixels.reach`).
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from fewstain.pixels.consensus import Consensus
+from fewstain.pixels.consensus import Consensus, FoundObjects, largest_piece
 from fewstain.pixels.planes import Planes
 from fewstain.pixels.predict import ImageMaps
+from fewstain.pixels.reach import Window, common, is_cut, moved, seen_whole
 
 BLOCK = 1024
 LEAST_MARGIN = 32
@@ -22,8 +26,8 @@ LEAST_MARGIN = 32
 class Block:
     """A core of the image, and the window around it in which it is decoded."""
 
-    core: tuple[slice, slice]
-    window: tuple[slice, slice]
+    core: Window
+    window: Window
     last_in_row: bool
 
     def owns(self, y: float, x: float) -> bool:
@@ -39,18 +43,20 @@ class Block:
 
 @dataclass(frozen=True)
 class BlockObjects:
-    """The objects that one block owns.
+    """The objects that one block owns, or one object that reaches out of it.
 
     Attributes
     ----------
     rows, columns
-        The block's window in the image.
+        The window in the image, of the block or of the one object.
     labels
         (h, w) int32, numbered as in the whole image; other blocks' objects are not in it.
     maps
         The window's maps, float32, in memory.
     confidence
         Label -> chance that the object is right, [0, 1]; see `FoundObjects`.
+    cut
+        How many of the objects are too large to be seen whole.
     """
 
     rows: slice
@@ -58,6 +64,7 @@ class BlockObjects:
     labels: NDArray[np.int32]
     maps: ImageMaps
     confidence: dict[int, float]
+    cut: int = 0
 
 
 def blocks(shape: tuple[int, int], core: int, margin: int) -> Iterator[Block]:
@@ -75,9 +82,11 @@ def blocks(shape: tuple[int, int], core: int, margin: int) -> Iterator[Block]:
 def decode_blocks(maps: ImageMaps, decoder: Consensus, labels: Planes, core: int = BLOCK) -> Iterator[BlockObjects]:
     """Decode an image block by block, into `labels`; numbers run 1..n over the image.
 
-    The margin around a core is three times the largest radius an object may have, so that an object whose centre lies
-    in the core is seen whole. Where the foreground is larger than a window, neighbours may split it differently: an
-    object then never takes pixels that have an owner, and one that mostly repeats others is left out.
+    The margin around a core is three times the radius that one object in twenty exceeds, so that most objects whose
+    centre lies in the core are seen whole. One that reaches into the core and that the window cuts is decoded again in
+    a window of its own, and belongs to the first block that meets it. Where the foreground is larger than a window,
+    neighbours may split it differently: an object then never takes pixels that have an owner, and one that mostly
+    repeats others is left out.
 
     Parameters
     ----------
@@ -101,55 +110,84 @@ def decode_blocks(maps: ImageMaps, decoder: Consensus, labels: Planes, core: int
         window = maps.window(*block.window)
         found = decoder.decode(window.decodable())
         taken = labels.array[block.window]
-        own, kept = _own_objects(found.labels, taken, block, maps.shape, decoder.min_area, count)
+        long, cut = seen_whole(found, taken, block.window, block.core, maps, decoder, margin)
+        for place in long:
+            free = _free_part(place.inside, labels.array[place.window], decoder.min_area)
+            if free is not None:
+                count += 1
+                alone = free * np.int32(count)
+                np.copyto(labels.array[place.window], alone, where=free)
+                yield BlockObjects(*place.window, alone, maps.window(*place.window), {count: place.confidence})
+        own, kept = _own_objects(found, taken, block, maps.shape, cut, decoder.min_area, count)
         np.copyto(taken, own, where=own > 0)
         confidence = {count + number: float(found.confidence[label - 1]) for number, label in enumerate(kept, start=1)}
         count += len(kept)
-        yield BlockObjects(*block.window, own, window, confidence)
+        yield BlockObjects(*block.window, own, window, confidence, len(cut.intersection(kept)))
         if block.last_in_row:
             maps.planes.release()
             labels.release()
 
 
 def _own_objects(
-    found: NDArray[np.int32],
+    found: FoundObjects,
     taken: NDArray[np.int32],
     block: Block,
     shape: tuple[int, int],
+    cut: set[int],
     min_area: float,
     count: int,
 ) -> tuple[NDArray[np.int32], list[int]]:
     """Keep the block's own objects, and those of earlier blocks that these have missed, numbered from count + 1.
+
+    Of objects that the window cuts, only those in `cut` are kept, which no window shows whole: as much of them as lies
+    in the core.
 
     Returns
     -------
     tuple
         Their labels, and what each was called in `found`.
     """
-    own = np.zeros_like(found)
+    own = np.zeros_like(found.labels)
     kept: list[int] = []
-    top, left = block.window[0].start, block.window[1].start
-    for label, box in enumerate(ndimage.find_objects(found), start=1):
-        if box is None:
+    for label, box in enumerate(ndimage.find_objects(found.labels), start=1):
+        inside, place = found.labels[box] == label, moved(box, block.window)
+        if label in cut:
+            _, in_core = common(block.core, place)
+            part = np.zeros_like(inside)
+            part[in_core] = inside[in_core]
+            inside = part
+        elif is_cut(place, block.window, shape):
             continue
-        centre = (top + (box[0].start + box[0].stop - 1) / 2, left + (box[1].start + box[1].stop - 1) / 2)
-        missed = block.comes_after(*centre) and not _is_cut(box, block, shape)
-        if not (block.owns(*centre) or missed):
-            continue
-        inside = found[box] == label
-        free = inside & (taken[box] == 0)
-        if 2 * np.count_nonzero(free) > np.count_nonzero(inside) and np.count_nonzero(free) >= min_area:
+        else:
+            y, x = _anchor(inside)
+            centre = place[0].start + y, place[1].start + x
+            if not (block.owns(*centre) or block.comes_after(*centre)):
+                continue
+        free = _free_part(inside, taken[box], min_area)
+        if free is not None:
             kept.append(label)
             own[box][free] = count + len(kept)
     return own, kept
 
 
-def _is_cut(box: tuple[slice, slice], block: Block, shape: tuple[int, int]) -> bool:
-    """Whether the object touches an edge of the window that is not the image's."""
-    return any(
-        (each.start == 0 and window.start > 0) or (each.stop == window.stop - window.start and window.stop < length)
-        for each, window, length in zip(box, block.window, shape, strict=True)
-    )
+def _free_part(inside: NDArray[np.bool_], taken: NDArray[np.int32], min_area: float) -> NDArray[np.bool_] | None:
+    """(h, w) the largest piece of an object that has no owner yet; None where that is too little of it."""
+    free = inside & (taken == 0)
+    left, area = np.count_nonzero(free), np.count_nonzero(inside)
+    if 2 * left <= area:
+        return None
+    free = free if left == area else largest_piece(free)
+    return free if np.count_nonzero(free) >= min_area else None
+
+
+def _anchor(inside: NDArray[np.bool_]) -> tuple[int, int]:
+    """Pixel of an object that decides whose it is: the middle of its box, or the one closest to that."""
+    y, x = (inside.shape[0] - 1) // 2, (inside.shape[1] - 1) // 2
+    if inside[y, x]:
+        return y, x
+    rows, columns = np.nonzero(inside)
+    nearest = int(np.argmin((rows - y) ** 2 + (columns - x) ** 2))
+    return int(rows[nearest]), int(columns[nearest])
 
 
 def _cores(length: int, core: int, margin: int) -> Iterator[slice]:

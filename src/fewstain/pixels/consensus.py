@@ -128,6 +128,8 @@ def likeliest(
 ) -> FoundObjects:
     """Take objects from several segmentations of an image, the most confident first, where none lies yet.
 
+    Of one that others have cut in pieces, the largest is kept.
+
     Parameters
     ----------
     segmentations
@@ -148,10 +150,17 @@ def likeliest(
     for negative, number, label, box in sorted(found, key=lambda each: each[:3]):
         inside = segmentations[number][box] == label
         free = inside & (taken[box] == 0)
-        if np.count_nonzero(free) > LEAST_FREE * np.count_nonzero(inside):
+        left, area = np.count_nonzero(free), np.count_nonzero(inside)
+        if left > LEAST_FREE * area:
             kept.append(-negative)
-            taken[box][free] = len(kept)
+            taken[box][free if left == area else largest_piece(free)] = len(kept)
     return FoundObjects(taken, np.array(kept))
+
+
+def largest_piece(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Keep the largest of the connected pieces of an object (h, w), so that it stays in one."""
+    pieces, count = ndimage.label(inside)
+    return inside if count < 2 else pieces == np.bincount(pieces[inside]).argmax()
 
 
 def agreements(segmentations: Sequence[NDArray[np.integer]]) -> list[NDArray[np.float64]]:

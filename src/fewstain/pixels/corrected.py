@@ -12,7 +12,7 @@ from fewstain.dataset import list_files
 from fewstain.errors import UserError
 from fewstain.images.read import read_image, read_labels, stem
 from fewstain.pixels.carried import renew_corrections
-from fewstain.pixels.decisions import CORRECTED
+from fewstain.pixels.decisions import CORRECTED, read_table
 from fewstain.pixels.measure import count_row, flag_images, measure
 from fewstain.storage import atomic_path, read_json
 
@@ -55,7 +55,7 @@ def write_corrected(results: Path, data: Path) -> Written:
     for path in tables.values():
         if not path.is_file():
             raise UserError(f"{path}: no such file; run the workflow, or `fewstain segment`, first")
-    objects, counts = (pd.read_csv(path, dtype={"image": str, "class": str}) for path in tables.values())
+    objects, counts = (read_table(path) for path in tables.values())
     carried = renew_corrections(results)
     images = {stem(path): path for path in list_files(data / "images")}
     masks = {stem(path): path for path in list_files(results / CORRECTED, (".tif",))}
@@ -94,7 +94,7 @@ def _told(table: Path) -> dict[str, Any]:
     """Classes and confidence of the objects of a corrected mask, from the table that napari keeps beside it."""
     if not table.is_file():
         return {}
-    rows = pd.read_csv(table, dtype={"class": str}).set_index("label")
+    rows = read_table(table).set_index("label")
     kept = {"classes": "class", "confidence": "confidence"}
     return {name: rows[column].dropna().to_dict() for name, column in kept.items() if column in rows}
 

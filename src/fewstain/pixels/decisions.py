@@ -25,11 +25,28 @@ class Decision(StrEnum):
     CHANGED = "changed"
 
 
+TEXTS = ("image", "class", "reason", DECISION, MODEL)
+"""Columns of our tables that hold text, in which NA, None and null are names as any others."""
+_NO_NUMBER = ["", "NA", "NaN", "nan", "N/A", "NULL", "null", "None"]
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table of objects or images; what is empty is NaN, and in columns of numbers NA and the like as well.
+
+    Raises
+    ------
+    OSError, ValueError
+        The file is missing or damaged.
+    """
+    columns = pd.read_csv(path, nrows=0).columns
+    empty = {column: [""] if column in TEXTS else _NO_NUMBER for column in columns}
+    return pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=empty)
+
+
 def read_objects(path: Path) -> pd.DataFrame:
     """Read measurements.csv, or the table beside a corrected mask; UserError when it is none."""
     try:
-        table = pd.read_csv(path, dtype={"image": str, "class": str, DECISION: str, MODEL: str}, keep_default_na=True)
-        return table.astype({"label": int, "area_px": int})
+        return read_table(path).astype({"label": int, "area_px": int})
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{path}: not readable as a table of objects ({error}); remove it, and run again") from error
 

@@ -18,6 +18,8 @@ from fewstain.pixels.features import block_names
 from fewstain.pixels.model import Model
 from fewstain.pixels.predict import EnsemblePredictor
 from fewstain.pixels.record import RECORD_FILE, PixelsRecord, read_record
+from fewstain.pixels.segment_file import read_segment_settings
+from fewstain.settings import SegmentSettings
 from fewstain.storage import atomic_path, sha256_file
 
 ENSEMBLE_FILE = "ensemble.safetensors"
@@ -63,7 +65,7 @@ def load_pixels(results_dir: Path | str, device: torch.device | str | None = Non
     Parameters
     ----------
     results_dir
-        Holds diffusion/ and pixels/.
+        Holds diffusion/ and pixels/, and maybe segment.json, which tells the settings to segment with.
     device
         Where to compute; a GPU where there is one, when None.
 
@@ -108,7 +110,9 @@ def load_pixels(results_dir: Path | str, device: torch.device | str | None = Non
         )
     ensemble = _load_ensemble(pixels_dir / ENSEMBLE_FILE, record).to(place).eval()
     hashed = replace(record, model_hash=record.compute_hash())  # the decoder may be edited
-    return Model(EnsemblePredictor(extractor, ensemble), hashed)
+    return Model(
+        EnsemblePredictor(extractor, ensemble), hashed, read_segment_settings(results_dir) or SegmentSettings()
+    )
 
 
 def _load_ensemble(path: Path, record: PixelsRecord) -> PixelEnsemble:

@@ -25,6 +25,9 @@ INTENSITIES = ("mean", "min", "max", "sum")
 OUTLYING = 3.5
 """Robust z-score from which an image is flagged (Iglewicz & Hoaglin, How to detect and handle outliers, 1993)."""
 
+CUT = "cut_objects"
+"""Column of counts.csv: objects that are too large to be seen whole; see `fewstain.pixels.blocks`."""
+
 FEWEST_TO_COMPARE = 5
 """Images below which nothing is called unusual: a median of four says little."""
 
@@ -115,7 +118,7 @@ def measurement_columns(channels: int) -> list[str]:
 
 
 def count_row(
-    image: str, objects: int, area_px: int, shape: tuple[int, int], mean_uncertainty: float
+    image: str, objects: int, area_px: int, shape: tuple[int, int], mean_uncertainty: float, cut: int = 0
 ) -> dict[str, Any]:
     """Make an image's row of counts.csv, before `flag_images`; `area_covered` is the objects' share of the pixels."""
     return {
@@ -123,6 +126,7 @@ def count_row(
         "objects": objects,
         "area_covered": area_px / (shape[0] * shape[1]),
         "mean_uncertainty": mean_uncertainty,
+        CUT: cut,
     }
 
 
@@ -131,7 +135,7 @@ def flag_images(counts: pd.DataFrame) -> pd.DataFrame:
 
     An image is flagged when it is far from the folder's others (robust z-score above `OUTLYING`): more uncertain, or
     with more or fewer objects (on the square-root scale, where a count's spread does not grow with it), or when it has
-    no objects and most others have.
+    no objects and most others have. So is one with objects that could not be seen whole.
 
     Parameters
     ----------
@@ -145,12 +149,14 @@ def flag_images(counts: pd.DataFrame) -> pd.DataFrame:
     """
     uncertainty = robust_z(counts["mean_uncertainty"].to_numpy(float))
     objects = robust_z(np.sqrt(counts["objects"].to_numpy(float)))
+    cut = counts[CUT].to_numpy(int) if CUT in counts else np.zeros(len(counts), int)  # older tables lack it
     empty = (counts["objects"] == 0).to_numpy() & bool((counts["objects"] > 0).mean() > 0.5)
     findings = {
         "no objects": empty,
         "unusually uncertain": uncertainty > OUTLYING,
         "unusually many objects": objects > OUTLYING,
         "unusually few objects": (objects < -OUTLYING) & ~empty,
+        "objects too large to be seen whole": cut > 0,
     }
     reasons = [", ".join(name for name, found in findings.items() if found[row]) for row in range(len(counts))]
     return counts.assign(look_at_this_one=[bool(reason) for reason in reasons], reason=reasons)

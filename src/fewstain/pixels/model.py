@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -51,10 +51,19 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class Model:
-    """What maps pixels, and the record of how its maps become objects; see `fewstain.load`."""
+    """What maps pixels, and the record of how its maps become objects; see `fewstain.load`.
+
+    Attributes
+    ----------
+    predictor, record
+        Of the ensemble, the segmenter or both.
+    settings
+        Tiles and flips, where none are given: those that the results folder was made with.
+    """
 
     predictor: Predictor
     record: PixelsRecord
+    settings: SegmentSettings = field(default_factory=SegmentSettings)
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -71,7 +80,7 @@ class Model:
         image
             A file, or (H, W) or (H, W, C) raw intensities with all channels the files had that the model was made for.
         settings
-            Tiles and flips; the defaults when None.
+            Tiles and flips; the model's own when None.
 
         Raises
         ------
@@ -82,7 +91,7 @@ class Model:
         name = str(image) if isinstance(image, Path | str) else "the image"
         self.check_kind(name, pixels.shape[2], pixels.dtype)
         maps = ImageMaps.empty(pixels.shape[:2], self.predictor)
-        self.predict(pixels, maps, settings or SegmentSettings())
+        self.predict(pixels, maps, settings or self.settings)
         labels = Planes(np.zeros(maps.shape, np.int32))
         classes: dict[int, str] = {}
         uncertainty: dict[int, float] = {}

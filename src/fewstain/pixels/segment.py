@@ -109,10 +109,11 @@ def _segment_file(
     maps = ImageMaps.empty(shape, model.predictor, scratch)
     labels = zeros(shape, np.int32, scratch)
     model.predict(image.pixels, maps, settings, advance)
-    objects = area = 0
+    objects = area = cut = 0
     for block in decode_blocks(maps, model.record.decoder, labels):
         objects = max(objects, int(block.labels.max(initial=0)))
         area += int(np.count_nonzero(block.labels))
+        cut += block.cut
         if table is not None:
             measured = measure(
                 block.labels,
@@ -129,7 +130,7 @@ def _segment_file(
             measured.to_csv(table, header=False, index=False, float_format="%.10g")
     uncertainty = sum(float(band.uncertainty.sum(dtype=np.float64)) for band in maps.bands()) / (shape[0] * shape[1])
     _write(out, name, maps, labels, objects)
-    return count_row(name, objects, area, shape, uncertainty)
+    return count_row(name, objects, area, shape, uncertainty, cut)
 
 
 def _write(out: Path, name: str, maps: ImageMaps, labels: Planes, objects: int) -> None:

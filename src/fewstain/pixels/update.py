@@ -5,24 +5,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from fewstain.diffusion.progress import StepProgress
-from fewstain.errors import UserError
 from fewstain.images.read import stem
-from fewstain.pixels.measure import flag_images, measurement_columns
+from fewstain.pixels.measure import CUT, flag_images, measurement_columns
 from fewstain.pixels.model import Model
+from fewstain.pixels.parts import Parts, rows
 from fewstain.pixels.segment import check_files, segment_files
 from fewstain.settings import SegmentSettings
 from fewstain.stages import CODE_VERSIONS
-from fewstain.storage import atomic_path, read_json, sha256_file, write_errors_named, write_json
-
-PARTS = ".segmented"
+from fewstain.storage import atomic_path, sha256_file
 
 
 def update_files(
@@ -33,11 +30,13 @@ def update_files(
     *,
     masks: Path | None = None,
     pixel_size_um: float | None = None,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> int:
     """Segment image files as `segment_files` does, but those only that are not there from an earlier call.
 
     What was found in each image is kept in out/.segmented, one part an image, so that a call that was stopped goes on
-    where it was, and an added image costs one image. The tables tell of `paths`, of no others.
+    where it was, and an added image costs one image. The tables tell of `paths`, of no others. A mask that somebody
+    changed since is moved to out/corrected/ before its image is segmented again.
 
     Parameters
     ----------
@@ -47,6 +46,8 @@ def update_files(
         Folder; takes masks/, uncertainty/, measurements.csv and counts.csv.
     masks
         Where masks go instead of out/masks.
+    tell
+        Called with what a person should know: which masks were moved, which objects are too large to be seen whole.
 
     Returns
     -------
@@ -56,64 +57,30 @@ def update_files(
     Raises
     ------
     UserError
-        As `segment_files`.
+        As `segment_files`; another process is writing to `out`; a mask changed by hand has no place in out/corrected.
     """
     check_files(model, paths)
-    masks = out / "masks" if masks is None else masks
-    parts = out / PARTS
-    keys = {path: _key(model, path, settings, pixel_size_um) for path in paths}
-    new = [path for path in paths if not _is_done(path, keys[path], out, masks)]
-    progress = StepProgress("segmenting", len(new)) if len(new) > 1 else None  # one image shows its tiles instead
-    with progress or contextlib.nullcontext():
-        for number, path in enumerate(new, start=1):
-            _segment_one(model, path, out, masks, settings, pixel_size_um, keys[path], progress is None)
-            if progress and progress.due(number):
-                progress.show(number)
-    with write_errors_named(parts):
-        shutil.rmtree(parts / "work", ignore_errors=True)
-    _join(out, paths, model)
+    parts = Parts(out, out / "masks" if masks is None else masks)
+    names = [stem(path) for path in paths]
+    with parts.work() as work:
+        for moved in parts.move_edited(names):
+            tell(f"{moved}: the mask of this image was changed by hand, and was moved here; a new one takes its place")
+        keys = {path: _key(model, path, settings, pixel_size_um) for path in paths}
+        new = [path for path in paths if not parts.is_done(stem(path), keys[path])]
+        progress = StepProgress("segmenting", len(new)) if len(new) > 1 else None  # one image shows its tiles instead
+        with progress or contextlib.nullcontext():
+            for number, path in enumerate(new, start=1):
+                row = segment_files(model, [path], work, settings, pixel_size_um=pixel_size_um, progress=not progress)
+                counts = row.drop(columns=["look_at_this_one", "reason"]).to_dict("records")[0]
+                parts.take(stem(path), work, keys[path], counts)
+                if progress and progress.due(number):
+                    progress.show(number)
+        counts_of = {name: parts.counts(name) for name in names}
+        _join(parts, counts_of, measurement_columns(model.record.file_channels))
+    for name, row in counts_of.items():
+        if row.get(CUT):
+            tell(f"{parts.mask(name)}: {row[CUT]} objects are too large to be seen whole, and may be in pieces")
     return len(new)
-
-
-def _segment_one(
-    model: Model,
-    path: Path,
-    out: Path,
-    masks: Path,
-    settings: SegmentSettings,
-    pixel_size_um: float | None,
-    key: str,
-    show_tiles: bool,
-) -> None:
-    """Segment one image aside, then move what came of it into place; the part's record comes last."""
-    name, parts, work = stem(path), out / PARTS, out / PARTS / "work"
-    (parts / f"{name}.json").unlink(missing_ok=True)
-    counts = segment_files(model, [path], work, settings, pixel_size_um=pixel_size_um, progress=show_tiles)
-    for source, target in (
-        (work / "masks" / f"{name}.tif", masks / f"{name}.tif"),
-        (work / "uncertainty" / f"{name}.tif", out / "uncertainty" / f"{name}.tif"),
-        (work / "measurements.csv", parts / f"{name}.csv"),
-    ):
-        with write_errors_named(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            source.replace(target)
-    row = counts.drop(columns=["look_at_this_one", "reason"]).to_dict("records")[0]
-    write_json(parts / f"{name}.json", {"key": key, "counts": row})
-
-
-def _is_done(path: Path, key: str, out: Path, masks: Path) -> bool:
-    name = stem(path)
-    part = out / PARTS / f"{name}.json"
-    there = (part, part.with_suffix(".csv"), masks / f"{name}.tif", out / "uncertainty" / f"{name}.tif")
-    return all(file.is_file() for file in there) and _read_part(part).get("key") == key
-
-
-def _read_part(part: Path) -> dict[str, Any]:
-    try:
-        content = read_json(part)
-    except UserError:  # damaged: the image is segmented again
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _key(model: Model, path: Path, settings: SegmentSettings, pixel_size_um: float | None) -> str:
@@ -123,20 +90,12 @@ def _key(model: Model, path: Path, settings: SegmentSettings, pixel_size_um: flo
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _join(out: Path, paths: Sequence[Path], model: Model) -> None:
+def _join(parts: Parts, counts: dict[str, dict[str, Any]], columns: list[str]) -> None:
     """Write measurements.csv and, last, counts.csv from the parts."""
-    parts = [out / PARTS / f"{stem(path)}.json" for path in paths]
-    with atomic_path(out / "measurements.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        file.write(",".join(measurement_columns(model.record.file_channels)) + "\n")
-        for part in parts:
-            file.writelines(_rows(part.with_suffix(".csv")))
-    counts = flag_images(pd.DataFrame([_read_part(part)["counts"] for part in parts]))
-    with atomic_path(out / "counts.csv") as temporary:
-        counts.to_csv(temporary, index=False, float_format="%.10g")
-
-
-def _rows(table: Path) -> Iterator[str]:
-    """Lines of a table but the first."""
-    with table.open(encoding="utf-8", newline="") as file:
-        next(file, None)
-        yield from file
+    measurements = parts.out / "measurements.csv"
+    with atomic_path(measurements) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        file.write(",".join(columns) + "\n")
+        for name in counts:
+            file.writelines(rows(parts.table(name)))
+    with atomic_path(parts.out / "counts.csv") as temporary:
+        flag_images(pd.DataFrame(counts.values())).to_csv(temporary, index=False, float_format="%.10g")

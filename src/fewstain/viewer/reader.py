@@ -62,9 +62,9 @@ def first_image(study: Study) -> str | None:
     """Choose the image to show first; None in a dataset without images."""
     table = None if study.results is None else study.results / "counts.csv"
     if table is not None and table.is_file():
-        import pandas as pd
+        from fewstain.pixels.decisions import read_table
 
-        counts = pd.read_csv(table, dtype={"image": str})
+        counts = read_table(table)
         counts = counts[counts["image"].isin(list(study.images))]
         order = counts.sort_values(["look_at_this_one", "mean_uncertainty"], ascending=False, kind="stable")
         if len(order):
