@@ -99,5 +99,5 @@ def test_the_page_shows_every_method_and_has_its_pictures():
     text = (ROOT / "docs" / "diffusion.md").read_text(encoding="utf-8")
     assert all(method in text for method in METHODS)
     pictures = [line.split("](")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]
-    assert len(pictures) == 13
+    assert len(pictures) == 14
     assert [picture for picture in pictures if not (ROOT / "docs" / picture).is_file()] == []
