@@ -42,8 +42,7 @@ def count_agreement(predicted: Sequence[int], true: Sequence[int]) -> CountAgree
     ValueError
         When the two are of different length.
     """
-    if len(predicted) != len(true):
-        raise ValueError(f"{len(predicted)} predicted counts for {len(true)} true ones")
+    _check_lengths(predicted, true)
     differences = np.subtract(predicted, true, dtype=float)
     if not len(differences):
         return CountAgreement(None, None)
@@ -65,8 +64,7 @@ def relative_bias(predicted: Sequence[int], true: Sequence[int]) -> RelativeBias
     ValueError
         When the two are of different length.
     """
-    if len(predicted) != len(true):
-        raise ValueError(f"{len(predicted)} predicted counts for {len(true)} true ones")
+    _check_lengths(predicted, true)
     counts = np.array([predicted, true], np.int64)
     if not counts[1].sum():
         return RelativeBias(None, None)
@@ -78,3 +76,8 @@ def relative_bias(predicted: Sequence[int], true: Sequence[int]) -> RelativeBias
     found, there = np.array([counts[:, sample].sum(1) for sample in samples]).T
     low, high = np.percentile(found[there > 0] / there[there > 0] - 1, (2.5, 97.5))
     return RelativeBias(bias, (float(low), float(high)))
+
+
+def _check_lengths(predicted: Sequence[int], true: Sequence[int]) -> None:
+    if len(predicted) != len(true):
+        raise ValueError(f"{len(predicted)} predicted counts for {len(true)} true ones")
