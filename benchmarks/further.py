@@ -1,13 +1,14 @@
 """AP50 of fitted models on further labeled windows of their stain, and how far they are apart; prints JSON.
 
-    python benchmarks/further.py --stain-dir DIR/histology RESULTS_DIR… [--page docs/accuracy.md]
+    python benchmarks/further.py --stain-dir DIR/histology RESULTS_DIR… [--whole] [--page docs/accuracy.md]
 
-The windows are those of the stain's other trials that come from images which the trial of `--labels` and `--seed` has
-none of (`views.py`). Ensemble, segmenter and both are scored, where a results folder has them, each with its own
-decoder; the nested out-of-fold score is told beside. Errors are standard errors of a bootstrap over windows; the
-difference to the first model is bootstrapped window by window. Below it stands how often objects of some `confidence`
-are right: a chance learned on held-out windows of a few images says too much of others. With `--page` the tables go
-between that page's markers of the stain.
+With `--whole` they are scored on the whole images that no window of the trial is of. Otherwise on windows: those of
+the stain's other trials that come from images which the trial of `--labels` and `--seed` has none of (`views.py`).
+Ensemble, segmenter and both are scored, where a results folder has them, each with its own decoder; the nested
+out-of-fold score is told beside. Errors are standard errors of a bootstrap over windows, or images; the difference to
+the first model is bootstrapped window by window. Below it stands how often objects of some `confidence` are right: a
+chance learned on held-out windows of a few images says too much of others. With `--page` the tables go between that
+page's markers of the stain.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--labels", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--page", type=Path, help="page that takes the table, docs/accuracy.md")
+    parser.add_argument("--whole", action="store_true", help="score whole images of the pool, not windows of them")
     options = parser.parse_args(arguments)
-    further = windows_of(options.stain_dir, options.labels, options.seed)[1]
+    further = windows_of(options.stain_dir, options.labels, options.seed, whole=options.whole)[1]
     models = [(folder, method) for folder in options.results for method in methods_of(folder)]
     segmented = [segment(folder, method, further) for folder, method in models]
     found = [counts(each, further) for each in segmented]
@@ -55,10 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for model, each, objects in zip(models, found, segmented, strict=True)
     ]
     result = {"stain": options.stain_dir.name, "n_labels": options.labels, "seed": options.seed}
-    result |= {"further_windows": len(further), "models": rows}
+    result |= {"further": len(further), "whole": options.whole, "models": rows}
     print(json.dumps(result, indent=2))
     if options.page is not None:
-        page = replace_tables(options.page.read_text(encoding="utf-8"), table(result), f"{result['stain']} further")
+        name = f"{result['stain']} {'whole' if options.whole else 'further'}"
+        page = replace_tables(options.page.read_text(encoding="utf-8"), table(result), name)
         options.page.write_text(page, encoding="utf-8")
 
 
@@ -133,12 +136,12 @@ def average_precision(found: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def table(result: dict[str, Any]) -> str:
     """One line a model."""
+    scored, each_of = ("whole images of the pool", "images") if result["whole"] else ("further windows", "windows")
     lines = [
-        f"{result['stain']}, {result['n_labels']} labels, seed {result['seed']}; {result['further_windows']} further "
-        "windows; standard errors of a bootstrap over windows.",
+        f"{result['stain']}, {result['n_labels']} labels, seed {result['seed']}; {result['further']} {scored}; "
+        f"standard errors of a bootstrap over {each_of}.",
         "",
-        "| prediction | steps | what segments | AP50 out-of-fold, nested | AP50, further windows "
-        "| difference to the first |",
+        f"| prediction | steps | what segments | AP50 out-of-fold, nested | AP50, {scored} | difference to the first |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for number, row in enumerate(result["models"]):

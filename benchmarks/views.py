@@ -97,28 +97,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(text)
 
 
-def windows_of(stain_dir: Path, n_labels: int, seed: int) -> tuple[list[LabeledWindow], list[LabeledWindow]]:
-    """Windows of a trial, and those of the stain's other trials that come from other images."""
+def windows_of(
+    stain_dir: Path, n_labels: int, seed: int, *, whole: bool = False
+) -> tuple[list[LabeledWindow], list[LabeledWindow]]:
+    """Windows of a trial, and those of the stain's other trials that come from other images, or these images whole."""
     with tempfile.TemporaryDirectory() as folder:
         dataset = open_dataset(build_dataset(stain_dir, Path(folder) / "dataset", n_labels, seed))
         normaliser = fit_normaliser(read_image(path).pixels for path in dataset.images)
         channels = range(read_image(dataset.images[0]).pixels.shape[2])
         windows = list(read_windows(dataset, dataset.windows, normaliser, channels, 1, {}))
+        images = [path.stem for path in dataset.images]
     few = json.loads((stain_dir / "few-labels.json").read_text())
     learned = {window.group for window in windows}
-    places = {
-        (each["image"], each["y"], each["x"])
-        for other, listed in few["seeds"].items()
-        for each in listed
-        if other != str(seed) and each["image"] not in learned
-    }
+    if whole:
+        places = {(image, None, None) for image in images if image not in learned}
+    else:
+        places = {
+            (each["image"], each["y"], each["x"])
+            for other, listed in few["seeds"].items()
+            for each in listed
+            if other != str(seed) and each["image"] not in learned
+        }
     return windows, [_further(stain_dir, normaliser, *place, few["crop"]) for place in sorted(places)]
 
 
-def _further(stain_dir: Path, normaliser: Normaliser, image: str, y: int, x: int, side: int) -> LabeledWindow:
+def _further(
+    stain_dir: Path, normaliser: Normaliser, image: str, y: int | None, x: int | None, side: int
+) -> LabeledWindow:
     pixels = normaliser.apply(read_image(stain_dir / "images" / f"{image}.tif").pixels)
-    labels = tifffile.imread(stain_dir / "full-labels" / f"{image}.tif")[y : y + side, x : x + side].astype(np.int32)
-    return label_window(pixels, labels, (y, x), f"{image}-{y}-{x}", image, 1)
+    labels = tifffile.imread(stain_dir / "full-labels" / f"{image}.tif").astype(np.int32)
+    if y is None or x is None:
+        return label_window(pixels, labels, (0, 0), image, image, 1)
+    return label_window(pixels, labels[y : y + side, x : x + side], (y, x), f"{image}-{y}-{x}", image, 1)
 
 
 def run(

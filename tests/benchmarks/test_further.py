@@ -46,7 +46,8 @@ def test_the_table_has_a_line_a_model(further):
         "stain": "histology",
         "n_labels": 24,
         "seed": 0,
-        "further_windows": 54,
+        "further": 54,
+        "whole": False,
         "models": [about | scores | {"reliability": []} for _ in range(2)],
     }
     result["models"][0]["reliability"] = [{"from": 0.9, "objects": 12, "right": 0.75}]
@@ -55,6 +56,8 @@ def test_the_table_has_a_line_a_model(further):
     assert first == "| epsilon | 1500 | both | 0.600 | 0.500 (0.040) | – |"
     assert second == "| epsilon | 1500 | both | 0.600 | 0.500 (0.040) | -0.020 (0.030) |"
     assert lines[-1] == "| both | 0.9 | 12 | 0.75 |"
+    assert lines[0].startswith("histology, 24 labels, seed 0; 54 further windows; ")
+    assert "; 54 whole images of the pool; " in further.table(result | {"whole": True}).splitlines()[0]
 
 
 def test_objects_are_right_as_often_as_they_meet_a_true_one(further):
