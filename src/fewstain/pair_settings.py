@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fewstain.settings import DiffusionSettings, Preset, Strict, TrainingSettings
 
@@ -80,6 +80,15 @@ class PairSettings(Strict):
     crowding: float = Field(1.0, gt=0, description="area covered by objects, as a multiple of a layout's own")
     size: float = Field(1.0, ge=0.25, le=4, description="diameter of objects, as a multiple of what was learned")
     count: int | None = Field(None, ge=1, description="objects in each layout; as many as come by default")
+    layouts: str | None = Field(
+        None, min_length=1, description="folder of label images to paint in place of sampled layouts"
+    )
+
+    @model_validator(mode="after")
+    def _layouts_as_they_are_given(self) -> Self:
+        if self.layouts is not None and (self.kind != PairKind.layout or self.crowding != 1 or self.count is not None):
+            raise ValueError("layouts are painted as they are given: leave out kind, crowding and count")
+        return self
 
     def options(self) -> list[str]:
         """Options of `fewstain pairs`."""
@@ -87,6 +96,8 @@ class PairSettings(Strict):
         told |= {"--batch-size": self.batch_size, "--crowding": self.crowding, "--size": self.size}
         if self.count is not None:
             told["--count"] = self.count
+        if self.layouts is not None:
+            told["--layouts"] = self.layouts
         return [str(word) for option in told.items() for word in option]
 
     def filter_options(self) -> list[str]:

@@ -60,6 +60,16 @@ def test_one_job_a_shard_and_one_to_gather(project):
     assert re.search(r"gather-pairs.*--keep 0\.75", text)
 
 
+def test_your_own_layouts_are_painted_and_a_new_one_is_noticed(project):
+    drawn = project / "drawn"
+    write_labels(drawn / "one.tif", np.ones((32, 32), np.uint16))
+    targets = ("results/cells/pairs", "--rerun-triggers", "mtime", "input")
+    _, text = planned(project, {"n": 6, "layouts": "drawn"}, *targets)
+    assert "--layouts drawn" in text
+    assert re.search(r"rule pairs_shard:\n +input: .*drawn/one\.tif", text)
+    assert re.search(r"rule gather_pairs:\n +input: .*drawn/one\.tif", text)
+
+
 def test_the_segmenter_learns_from_them_where_they_are_made(project):
     target = ("results/cells/segmenter/segmenter.json", "--rerun-triggers", "mtime")
     _, text = planned(project, {"n": 6}, *target)

@@ -63,6 +63,7 @@ rule pairs_shard:
         painter=f"{RESULTS}/{{dataset}}/painter",
         weights=f"{RESULTS}/{{dataset}}/pixels/ensemble.safetensors",
         record=f"{RESULTS}/{{dataset}}/pixels/pixels.json",
+        layouts=own_layouts,
     output:
         temp(touch(f"{RESULTS}/{{dataset}}/.pairs/{{shard}}-of-{{shards}}")),
     log:
@@ -86,6 +87,7 @@ rule gather_pairs:
         pairs_shards,
         f"{RESULTS}/{{dataset}}/painter",
         f"{RESULTS}/{{dataset}}/pixels/pixels.json",
+        own_layouts,
     output:
         directory(f"{RESULTS}/{{dataset}}/pairs"),
     log:

@@ -242,6 +242,12 @@ def pairs_shards(wildcards):
     return [f"{RESULTS}/{wildcards.dataset}/.pairs/{shard}-of-{shards}" for shard in range(1, shards + 1)]
 
 
+# Of a folder that is not there, or empty, `fewstain pairs` tells.
+def own_layouts(wildcards):
+    folder = PAIRS[wildcards.dataset].layouts
+    return [] if folder is None else list_files(Path(folder), LABEL_EXTENSIONS)
+
+
 # A preset's numbers may change with a new version, as with `stage_numbers`.
 def painter_numbers(wildcards):
     preset = CONFIG.preset_of(wildcards.dataset)
