@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewstain.config import across_options, dataset_settings, load_config, parse_config
+from fewstain.config import across_options, dataset_settings, load_config, pair_settings, parse_config
 from fewstain.config_schema import config_schema
 from fewstain.errors import UserError
 from fewstain.overrides import cli_options, parse_set, resolve
+from fewstain.pair_settings import PAIR_PRESETS
 from fewstain.presets import PRESETS
 from fewstain.settings import Preset
 
@@ -92,6 +93,21 @@ def test_only_written_numbers_replace_the_presets(tmp_path):
         ("datasets: {a: {pixels: {timesteps: [1000]}}}", "must stay below diffusion.train_timesteps = 1000"),
         ("datasets: {a: {pixels: {timesteps: [5, 5]}}}", "pixels.timesteps names a timestep twice"),
         ("datasets: {a: {channels: [1, 1]}}", "datasets.a.channels: names a channel twice"),
+        ("datasets: {a: {pairs: {n: -1}}}", "datasets.a.pairs.n: input should be greater than or equal to 0, not -1"),
+        ("datasets: {a: {pairs: [{n: 1}, {n: -1}]}}", "datasets.a.pairs.1.n: input should be greater"),
+        ("datasets: {a: {pairs: {fron: a}}}", "unknown key 'datasets.a.pairs.fron'; did you mean 'from'?"),
+        ("datasets: {a: {pairs: [{knd: edit}]}}", "unknown key 'datasets.a.pairs.0.knd'; did you mean 'kind'?"),
+        ("datasets: {a: {crowding: 2}}", "unknown key 'datasets.a.crowding'; it belongs under 'pairs'"),
+        ("datasets: {a: {pairs: 3}}", "datasets.a.pairs: must be a section such as {n: 64}, or a list of such, not 3"),
+        ("datasets: {a: {pairs: {kind: edit}}}", "datasets.a.pairs: kind edit needs `from`"),
+        (
+            "datasets: {cells: {pairs: {n: 1, layouts_from: cell}}}",
+            "datasets.cells.pairs.layouts_from: no dataset 'cell' in this file; did you mean 'cells'?",
+        ),
+        (
+            "datasets: {cells: {pairs: [{n: 1}, {kind: edit, from: x}]}}",
+            "datasets.cells.pairs.from: no dataset 'x' in this file; valid are: cells",
+        ),
         ("datasets: {../a: }", "datasets.../a: "),
         ("datasets: {}", "datasets: "),
         ("datasets: {a: }\npreset: fast", "preset: input should be 'demo', 'cpu' or 'gpu', not 'fast'"),
@@ -111,6 +127,19 @@ def test_all_faults_are_told_at_once(tmp_path):
     with pytest.raises(UserError) as caught:
         read(tmp_path, "datasets: {a: {n_labels: 0}}\nsead: 3\n")
     assert len(str(caught.value).splitlines()) == 2
+
+
+def test_pairs_have_a_folder_for_each_section_that_asks_for_some(tmp_path):
+    config = read(
+        tmp_path, "datasets: {a: {pairs: {n: 3}}, b: {pairs: [{n: 3}, {}, {kind: edit, from: b, n: 2}]}, c: }"
+    )
+    assert {name: [*pair_settings(config, name)] for name in "abc"} == {
+        "a": ["pairs"],
+        "b": ["pairs", "pairs-3"],
+        "c": [],
+    }
+    wish = pair_settings(config, "b")["pairs-3"]
+    assert (wish.n, wish.source, wish.steps) == (2, "b", PAIR_PRESETS[Preset.demo].steps)
 
 
 def test_a_missing_file_is_told(tmp_path):

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 from fewstain.benchmark_settings import BenchmarkSettings, read_benchmark
 from fewstain.errors import UserError
 from fewstain.overrides import resolve
-from fewstain.pair_settings import PAIR_SECTIONS, LayoutSettings, PainterSettings, PairSettings
+from fewstain.pair_settings import PAIR_SECTIONS, LayoutSettings, PainterSettings, PairSettings, as_sections
 from fewstain.settings import (
     ConditionalSettings,
     DiffusionSettings,
@@ -52,7 +52,10 @@ class DatasetSettings(Strict):
     segment: SegmentSettings = Field(SegmentSettings(), description="numbers that differ from the preset's")
     layouts: LayoutSettings = Field(LayoutSettings(), description="numbers that differ from the preset's")
     painter: PainterSettings = Field(PainterSettings(), description="numbers that differ from the preset's")
-    pairs: PairSettings = Field(PairSettings(), description="synthetic pairs: numbers that differ from the preset's")
+    pairs: Annotated[
+        tuple[PairSettings, ...],
+        BeforeValidator(as_sections, json_schema_input_type=PairSettings | list[PairSettings]),
+    ] = Field((), description="synthetic pairs: numbers that differ from the preset's; several kinds as a list")
     toolbox: ToolboxSettings = Field(ToolboxSettings(), description="what else to make with the denoiser")
 
     @field_validator("channels")
@@ -142,6 +145,13 @@ def parse_config(content: Any, source: str = "config.yaml") -> Config:
     config = validate(Config, content, source)
     for name, dataset in config.datasets.items():
         dataset_settings(config, name, source)
+        for section in dataset.pairs:
+            for key, other in section.others().items():
+                if other not in config.datasets:
+                    raise UserError(
+                        f"{source}: datasets.{name}.pairs.{key}: no dataset {other!r} in this file; "
+                        f"{nearest(other, config.datasets)}"
+                    )
         others = [other for other in config.datasets if other != name]
         for base in dataset.toolbox.adapters:
             if base not in others:
@@ -165,10 +175,19 @@ def dataset_settings(config: Config, name: str, source: str = "config.yaml") -> 
     return resolve(config.preset_of(name), config.dataset(name).overrides(), f"{source}: datasets.{name}")
 
 
-def pair_settings(config: Config, name: str) -> PairSettings:
-    """Return the numbers of one dataset's pairs: its preset's, changed by its own."""
+def pair_settings(config: Config, name: str) -> dict[str, PairSettings]:
+    """Return the numbers of one dataset's pairs, its preset's changed by its own, by the folder that the pairs go to.
+
+    The folders are pairs, pairs-2, pairs-3 …, in the order of the sections; one whose `n` is 0 has none.
+    """
     numbers = PAIR_SECTIONS["pairs"][config.preset_of(name)].model_dump(mode="json")
-    return validate(PairSettings, numbers | config.dataset(name).written("pairs"), f"datasets.{name}.pairs")
+    found = {}
+    for number, own in enumerate(config.dataset(name).pairs, start=1):
+        written = own.model_dump(mode="json", exclude_unset=True)
+        settings = validate(PairSettings, numbers | written, f"datasets.{name}.pairs")
+        if settings.n:
+            found["pairs" if number == 1 else f"pairs-{number}"] = settings
+    return found
 
 
 def painter_options(config: Config, name: str) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from fewstain.settings import DiffusionSettings, Preset, Strict, TrainingSettings
 
@@ -56,11 +56,24 @@ class PainterSettings(TrainingSettings):
     sample_steps: int = Field(30, ge=1)
 
 
+def as_sections(value: Any) -> Any:
+    """Read one section as a list of one; ValueError where it is neither a section nor a list."""
+    if isinstance(value, Mapping):
+        return [value]
+    if isinstance(value, list | tuple):
+        return value
+    raise ValueError("must be a section such as {n: 64}, or a list of such")
+
+
 class PairSettings(Strict):
     """Which pairs the workflow makes of a dataset with labels."""
 
+    model_config = ConfigDict(serialize_by_alias=True)
+
     n: int = Field(0, ge=0, description="pairs generated, of which fewer are kept; 0 for none")
-    kind: Literal["layout", "image"] = Field("layout", description="what is made first: objects, or an image")
+    kind: Literal["layout", "image", "edit"] = Field(
+        "layout", description="what is made first: objects, an image, or labeled images of another dataset"
+    )
     side: int = Field(128, ge=16, description="of the images, pixels")
     steps: int = Field(30, ge=1, description="evaluations of the network for each image")
     batch_size: int = Field(4, ge=1, description="pairs computed together; a shard takes whole batches")
@@ -83,22 +96,59 @@ class PairSettings(Strict):
     layouts: str | None = Field(
         None, min_length=1, description="folder of label images to paint in place of sampled layouts"
     )
+    layouts_from: str | None = Field(
+        None, min_length=1, description="dataset of this file whose layouts are painted in place of its own"
+    )
+    source: str | None = Field(
+        None, alias="from", min_length=1, description="of kind edit: dataset of this file to edit labeled images of"
+    )
+    strength: float | None = Field(
+        None, ge=0, le=1, description="of kind edit: from 0, nothing is repainted, to 1, nothing stays; 0.4 by default"
+    )
 
     @model_validator(mode="after")
-    def _layouts_as_they_are_given(self) -> Self:
-        if self.layouts is not None and (self.kind != PairKind.layout or self.crowding != 1 or self.count is not None):
-            raise ValueError("layouts are painted as they are given: leave out kind, crowding and count")
+    def _keys_go_together(self) -> Self:
+        layout, edit = self.kind == PairKind.layout, self.kind == PairKind.edit
+        arranged = self.crowding != 1 or self.count is not None
+        faults = {
+            "layouts are painted as they are given: leave out kind, crowding and count": (
+                self.layouts is not None and (not layout or arranged)
+            ),
+            "layouts and layouts_from: give one of the two": None not in (self.layouts, self.layouts_from),
+            "layouts_from: only pairs of kind layout have layouts that are painted; leave it out": (
+                self.layouts_from is not None and not layout
+            ),
+            "kind edit needs `from`, the dataset whose labeled images are edited; add it": edit and self.source is None,
+            "from: only kind edit takes labeled images of a dataset; leave it out, or add kind: edit": (
+                self.source is not None and not edit
+            ),
+            "strength: only kind edit repaints images; leave it out": self.strength is not None and not edit,
+            "crowding and count: only sampled layouts can be changed; leave them out": arranged and not layout,
+            "size: only the objects of sampled layouts, or of kind edit, can be enlarged; leave it out": (
+                self.size != 1 and (self.layouts is not None or self.kind == PairKind.image)
+            ),
+        }
+        for fault, found in faults.items():
+            if found:
+                raise ValueError(fault)
         return self
 
     def options(self) -> list[str]:
-        """Options of `fewstain pairs`."""
+        """Options of `fewstain pairs`, but for the folders of other datasets."""
         told: dict[str, Any] = {"-n": self.n, "--kind": self.kind, "--side": self.side, "--steps": self.steps}
         told |= {"--batch-size": self.batch_size, "--crowding": self.crowding, "--size": self.size}
         if self.count is not None:
             told["--count"] = self.count
         if self.layouts is not None:
             told["--layouts"] = self.layouts
+        if self.strength is not None:
+            told["--strength"] = self.strength
         return [str(word) for option in told.items() for word in option]
+
+    def others(self) -> dict[str, str]:
+        """Datasets of config.yaml that are named, by the key that names them."""
+        named = {"layouts_from": self.layouts_from, "from": self.source}
+        return {key: name for key, name in named.items() if name is not None}
 
     def filter_options(self) -> list[str]:
         """Options of `fewstain gather-pairs`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -35,7 +35,10 @@ def validate(model: type[Model], content: Any, source: str) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        lines = [f"{source}: {_tell(model, dict(fault))}" for fault in error.errors(include_url=False)]
+        lines = [
+            f"{source}: {_tell(model, dict(fault) | {'loc': _as_written(content, fault['loc'])})}"
+            for fault in error.errors(include_url=False)
+        ]
         raise UserError("\n".join(dict.fromkeys(lines))) from error
 
 
@@ -44,6 +47,19 @@ def nearest(key: str, valid: Iterable[str]) -> str:
     names = [str(name) for name in valid]
     match = difflib.get_close_matches(key, names, n=1, cutoff=0.6)
     return f"did you mean {match[0]!r}?" if match else f"valid are: {', '.join(names)}"
+
+
+def _as_written(content: Any, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Leave out of a path the place in a list where one section was written instead of a list of them."""
+    kept: list[str | int] = []
+    for part in path:
+        if isinstance(part, int) and isinstance(content, Mapping) and part not in content:
+            continue
+        kept.append(part)
+        inside = isinstance(content, Mapping) and part in content
+        listed = isinstance(content, list | tuple) and isinstance(part, int)
+        content = content[part] if inside or listed else None
+    return tuple(kept)
 
 
 def _tell(root: type[BaseModel], fault: dict[str, Any]) -> str:
@@ -62,7 +78,7 @@ def _tell(root: type[BaseModel], fault: dict[str, Any]) -> str:
 def _nearest_key(model: Any, key: str) -> str:
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         return "it has no place here"
-    inner = {name: _unwrap(field.annotation) for name, field in model.model_fields.items()}
+    inner = {field.alias or name: _unwrap(field.annotation) for name, field in model.model_fields.items()}
     for name, annotation in inner.items():
         if isinstance(annotation, type) and issubclass(annotation, BaseModel) and key in annotation.model_fields:
             return f"it belongs under {name!r}"
@@ -83,9 +99,12 @@ def _field(annotation: Any, path: tuple[str | int, ...]) -> tuple[Any, FieldInfo
 
 
 def _unwrap(annotation: Any) -> Any:
-    """Strip `| None` and `Annotated` from a type."""
+    """Strip `| None` and `Annotated` from a type, and the list from one of models."""
     if hasattr(annotation, "__metadata__"):
         return _unwrap(get_args(annotation)[0])
+    if get_origin(annotation) is tuple and isinstance(get_args(annotation)[0], type):
+        each = get_args(annotation)[0]
+        return each if issubclass(each, BaseModel) else annotation
     if get_origin(annotation) in (Union, types.UnionType):
         inner = [member for member in get_args(annotation) if member is not type(None)]
         return _unwrap(inner[0]) if len(inner) == 1 else annotation

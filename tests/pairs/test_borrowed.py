@@ -67,7 +67,7 @@ def paint(stain, tmp_path, monkeypatch):
 
 
 def test_the_denoiser_that_paints_unnamed_paints_the_same_when_it_is_named(stain, paint):
-    np.testing.assert_equal(paint("--denoiser", stain / "results" / "painter" / "diffusion"), paint())
+    np.testing.assert_equal(paint("--denoiser", stain / "results" / "diffusion"), paint())
 
 
 def test_words_change_the_images_and_not_the_labels(words_denoiser, paint):

@@ -187,6 +187,7 @@ def test_none_kept_is_told_and_writes_nothing(stain, layouts, tmp_path, capsys):
     [
         (("--kind", "image", "--layouts", "x"), "only pairs of --kind layout have layouts"),
         (("--kind", "edit"), "--kind edit and --from DATASET_DIR go together"),
+        (("--n-labels", "1"), "--n-labels: counts the label files of --from DATASET_DIR"),
         (("--layouts", "x", "--crowding", "2"), "only sampled layouts can be changed"),
         (("--kind", "image", "--size", "2"), "only the objects of sampled layouts"),
         (("--shard", "3/2"), "write which of how many, as in 2/4"),

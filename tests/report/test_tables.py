@@ -45,3 +45,14 @@ def test_times_add_up():
     )
     assert list(table["job"]) == ["check", "fit", "all"]
     assert list(table["seconds"]) == [1.5, 2.0, 3.5]
+
+
+def test_shards_of_a_step_are_one_row():
+    parts = {
+        f"pairs-{shard}-of-2": pd.DataFrame({"s": [1.0 + shard], "max_rss": [memory]})
+        for shard, memory in ((1, "-"), (2, 70))
+    }
+    table = time_table({**parts, "gather-pairs": pd.DataFrame({"s": [0.5], "max_rss": [20]})})
+    assert list(table["job"]) == ["pairs", "gather-pairs", "all"]
+    assert list(table["seconds"]) == [5.0, 0.5, 5.5]
+    assert list(table["peak memory, MiB"])[:2] == [70, 20]

@@ -60,21 +60,25 @@ rule train_painter:
 # output only says that it is done, until the pairs are gathered: other pairs, or other shards, then begin from nothing.
 rule pairs_shard:
     input:
-        painter=f"{RESULTS}/{{dataset}}/painter",
+        painter=painting_network,
         weights=f"{RESULTS}/{{dataset}}/pixels/ensemble.safetensors",
         record=f"{RESULTS}/{{dataset}}/pixels/pixels.json",
         layouts=own_layouts,
+        layouts_from=painter_of_layouts,
+        edited=edited_files,
     output:
-        temp(touch(f"{RESULTS}/{{dataset}}/.pairs/{{shard}}-of-{{shards}}")),
+        temp(touch(f"{RESULTS}/{{dataset}}/.{{pairs}}/{{shard}}-of-{{shards}}")),
     log:
-        f"{RESULTS}/{{dataset}}/logs/pairs-{{shard}}-of-{{shards}}.log",
+        f"{RESULTS}/{{dataset}}/logs/{{pairs}}-{{shard}}-of-{{shards}}.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/.times/{{pairs}}-{{shard}}-of-{{shards}}.tsv"
     conda:
         "../../environment.yml"
     params:
         results=results_folder,
         dataset=dataset_folder,
-        out=lambda wildcards: f"{RESULTS}/{wildcards.dataset}/pairs",
-        options=lambda wildcards: PAIRS[wildcards.dataset].options(),
+        out=lambda wildcards: f"{RESULTS}/{wildcards.dataset}/{wildcards.pairs}",
+        options=pair_options,
         seed=CONFIG.seed,
         code_version=CODE_VERSIONS["pairs"],
     shell:
@@ -85,20 +89,24 @@ rule pairs_shard:
 rule gather_pairs:
     input:
         pairs_shards,
-        f"{RESULTS}/{{dataset}}/painter",
+        painting_network,
         f"{RESULTS}/{{dataset}}/pixels/pixels.json",
         own_layouts,
+        painter_of_layouts,
+        edited_files,
     output:
-        directory(f"{RESULTS}/{{dataset}}/pairs"),
+        directory(f"{RESULTS}/{{dataset}}/{{pairs}}"),
     log:
-        f"{RESULTS}/{{dataset}}/logs/gather-pairs.log",
+        f"{RESULTS}/{{dataset}}/logs/gather-{{pairs}}.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/.times/gather-{{pairs}}.tsv"
     conda:
         "../../environment.yml"
     params:
         results=results_folder,
         dataset=dataset_folder,
-        options=lambda wildcards: PAIRS[wildcards.dataset].filter_options(),
-        of=lambda wildcards: [*PAIRS[wildcards.dataset].options(), CONFIG.seed, CODE_VERSIONS["pairs"]],
+        options=lambda wildcards: wanted_pairs(wildcards).filter_options(),
+        of=lambda wildcards: [*pair_options(wildcards), CONFIG.seed, CODE_VERSIONS["pairs"]],
         code_version=CODE_VERSIONS["gather"],
     shell:
         "fewstain --log {log:q} gather-pairs {params.results:q} --data {params.dataset:q} --out {output:q}"
@@ -112,9 +120,9 @@ rule train_segmenter:
         weights=f"{RESULTS}/{{dataset}}/pixels/ensemble.safetensors",
         record=f"{RESULTS}/{{dataset}}/pixels/pixels.json",
         held_out=f"{RESULTS}/{{dataset}}/pixels/held-out.safetensors",
-        pairs=branch(
-            lambda wildcards: makes_pairs(wildcards.dataset), then=f"{RESULTS}/{{dataset}}/pairs", otherwise=[]
-        ),
+        pairs=lambda wildcards: [
+            f"{RESULTS}/{wildcards.dataset}/{folder}" for folder in pair_folders(wildcards.dataset)
+        ],
         checked=ancient(checked),
     output:
         weights=f"{RESULTS}/{{dataset}}/segmenter/segmenter.safetensors",
@@ -133,7 +141,7 @@ rule train_segmenter:
         out=lambda wildcards, output: Path(output.record).parent.as_posix(),
         state=lambda wildcards: f"{RESULTS}/{wildcards.dataset}/.training/segmenter",
         options=stage_options("segmenter"),
-        pairs=lambda wildcards, input: ["--pairs", input.pairs] if input.pairs else [],
+        pairs=lambda wildcards, input: [word for folder in input.pairs for word in ("--pairs", folder)],
         seed=CONFIG.seed,
         numbers=stage_numbers("segmenter"),
         code_version=CODE_VERSIONS["segmenter"],

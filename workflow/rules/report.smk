@@ -95,19 +95,19 @@ rule report_times:
 
 rule report_pairs:
     input:
-        pairs=f"{RESULTS}/{{dataset}}/pairs",
+        pairs=f"{RESULTS}/{{dataset}}/{{pairs}}",
         segmenter=f"{RESULTS}/{{dataset}}/segmenter/segmenter.json",
     output:
         report(
-            directory(f"{RESULTS}/{{dataset}}/report/pairs"),
+            directory(f"{RESULTS}/{{dataset}}/report/{{pairs}}"),
             patterns=["{picture}.png", "{picture}.html"],
             caption="../report/pairs.rst",
             category="{dataset}",
-            subcategory="Synthetic pairs",
+            subcategory=lambda wildcards: wildcards.pairs.replace("pairs", "Synthetic pairs").replace("-", " "),
             labels={"picture": "{picture}"},
         ),
     log:
-        f"{RESULTS}/{{dataset}}/logs/report-pairs.log",
+        f"{RESULTS}/{{dataset}}/logs/report-{{pairs}}.log",
     conda:
         "../../environment.yml"
     params:

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
@@ -49,7 +50,6 @@ DATA, RESULTS = CONFIG.data, CONFIG.results
 if Path(RESULTS).exists() and not (Path(RESULTS).is_dir() and os.access(RESULTS, os.W_OK)):
     raise WorkflowError(f"{RESULTS}: is no folder that can be written to; change it, or `results` in config.yaml")
 NUMBERS = {name: dataset_settings(CONFIG, name) for name in CONFIG.datasets}
-PAIRS = {name: pair_settings(CONFIG, name) for name in CONFIG.datasets}
 
 
 wildcard_constraints:
@@ -57,6 +57,7 @@ wildcard_constraints:
     base="|".join(re.escape(name) for name in CONFIG.datasets),
     kind="labeled|test|pool",
     condition="words|few-shot",
+    pairs=r"pairs(-\d+)?",
     shard=r"\d+",
     shards=r"\d+",
 
@@ -226,32 +227,10 @@ def benchmarks_of(wildcards):
     steps = ["check", "train-diffusion"]
     if has_labels(wildcards.dataset):
         steps += ["fit-pixels", "train-segmenter", "segment-pool"]
-        steps += ["ensemble-masks", "train-painter"] if makes_pairs(wildcards.dataset) else []
+        steps += ["ensemble-masks", "train-painter"] if needs_painter(wildcards.dataset) else []
         steps += ["segment-test"] if has_test(wildcards.dataset) else []
-    return [f"{RESULTS}/{wildcards.dataset}/.times/{step}.tsv" for step in steps]
-
-
-# Pairs need a fitted ensemble, and so labels.
-# Painted objects have no class, so pairs teach nothing where objects are told apart by theirs.
-def makes_pairs(dataset):
-    return has_labels(dataset) and not tables_of_classes(dataset, "labels") and PAIRS[dataset].n > 0
-
-
-def pairs_shards(wildcards):
-    shards = PAIRS[wildcards.dataset].shards
-    return [f"{RESULTS}/{wildcards.dataset}/.pairs/{shard}-of-{shards}" for shard in range(1, shards + 1)]
-
-
-# Of a folder that is not there, or empty, `fewstain pairs` tells.
-def own_layouts(wildcards):
-    folder = PAIRS[wildcards.dataset].layouts
-    return [] if folder is None else list_files(Path(folder), LABEL_EXTENSIONS)
-
-
-# A preset's numbers may change with a new version, as with `stage_numbers`.
-def painter_numbers(wildcards):
-    preset = CONFIG.preset_of(wildcards.dataset)
-    return [PAIR_SECTIONS[section][preset].model_dump(mode="json") for section in ("layouts", "painter")]
+    times = f"{RESULTS}/{wildcards.dataset}/.times"
+    return [f"{times}/{step}.tsv" for step in steps] + times_of_pairs(wildcards.dataset)
 
 
 # Without labels there is a denoiser, and a list of windows to label; with labels, everything.
@@ -262,7 +241,7 @@ def wanted_results():
         if has_labels(dataset):
             parts += ["report/tables", "report/labeled", "report/pool", "measurements.csv", "scores.json"]
             parts += ["report/test"] if has_test(dataset) else []
-            parts += ["report/pairs"] if makes_pairs(dataset) else []
+            parts += [f"report/{folder}" for folder in pair_folders(dataset)]
             parts += ["corrected_measurements.csv"] if corrected_masks(dataset) else []
         parts += wanted_of_toolbox(dataset)
         wanted += [f"{RESULTS}/{dataset}/{part}" for part in parts]

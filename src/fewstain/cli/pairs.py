@@ -105,6 +105,9 @@ def pairs(
     strength: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="--kind edit: from 0, nothing is repainted, to 1, nothing stays.")
     ] = 0.4,
+    n_labels: Annotated[
+        int | None, typer.Option(min=1, help="--kind edit: only the first so many label files of --from, by name.")
+    ] = None,
     denoiser: Annotated[
         Path | None,
         typer.Option(
@@ -156,6 +159,7 @@ def pairs(
         layouts_from=layouts_from,
         source=source,
         strength=strength,
+        n_labels=n_labels,
         borrowed=Borrowed(denoiser, adapter, words, tuple(like or ()), guidance_scale),
     )
     asked = Asked(agreement, distance, keep)

@@ -8,11 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fewstain.dataset import open_dataset
 from fewstain.diffusion.network import WEIGHTS
 from fewstain.errors import UserError
 from fewstain.pair_settings import PairKind
-from fewstain.pairs.making import Request, Stain, denoiser_folder, facts_of, layout_files
+from fewstain.pairs.making import Request, Stain, denoiser_folder, facts_of, layout_files, open_source
 from fewstain.pairs.painter import CONTROL, FOLDER, LAYOUTS
 from fewstain.stages import CODE_VERSIONS
 from fewstain.storage import sha256_file
@@ -30,7 +29,7 @@ def identity_of(stain: Stain, request: Request) -> dict[str, Any]:
     """
     told = asdict(request) | {"kind": request.kind.value, "code": CODE_VERSIONS["pairs"]}
     told |= told.pop("wish")
-    for name in ("layouts", "layouts_from", "source", "borrowed"):
+    for name in ("layouts", "layouts_from", "source", "n_labels", "borrowed"):
         del told[name]
     told["weights"] = _sha256(list(_weights(stain.results, request)), _to_train)
     told["model"] = stain.model.record.model_hash if stain.model is not None else None
@@ -42,7 +41,7 @@ def identity_of(stain: Stain, request: Request) -> dict[str, Any]:
     if request.layouts is not None:
         told["layouts"] = _sha256(layout_files(request.layouts))
     if request.source is not None:
-        windows = open_dataset(request.source).windows
+        windows = open_source(request).windows
         told["from"] = _sha256([file for window in windows for file in (window.image, window.labels)])
         told["colours of"] = _sha256(stain.dataset.images)
     return told

@@ -61,6 +61,8 @@ class Request:
         Another dataset, whose labeled images are to be edited.
     strength
         Of the edit.
+    n_labels
+        How many of the source's label files are taken, the first by name; None for all.
     borrowed
         A denoiser of other stains that paints in place of the stain's own.
     """
@@ -76,6 +78,7 @@ class Request:
     layouts_from: Path | None = None
     source: Path | None = None
     strength: float = 0.4
+    n_labels: int | None = None
     borrowed: Borrowed = field(default_factory=Borrowed)
 
 
@@ -125,6 +128,8 @@ def painting_folder(results: Path) -> Path:
 
 def denoiser_folder(results: Path, kind: PairKind) -> Path:
     """Folder of the denoiser that paints pairs of a kind."""
+    if kind is PairKind.edit:  # needs no painter, so what it makes must not depend on whether there is one
+        return results / DIFFUSION
     return results / FOLDER / DIFFUSION if kind is PairKind.layout else painting_folder(results)
 
 
@@ -153,11 +158,10 @@ def build_generator(stain: Stain, request: Request) -> tuple[BatchedGenerator, L
         return LayoutPairs(source, painter, scorer, steps=steps, batch_size=batch_size), likeness
     if request.kind is PairKind.image:
         return ImagePairs(denoiser, record, scorer, size=size, steps=steps, batch_size=batch_size), likeness
-    assert request.source is not None
     images = stain.dataset.images
     chosen = images[:: max(1, len(images) // 64)]
     pool = [read_picture(folder, record, path).planes[0].numpy() for path in chosen]
-    pieces = recoloured(open_dataset(request.source), pool, request.side, request.wish.size)
+    pieces = recoloured(open_source(request), pool, request.side, request.wish.size)
     edited = EditPairs(pieces, denoiser, record, scorer, strength=request.strength, steps=steps, batch_size=batch_size)
     return edited, likeness
 
@@ -178,6 +182,13 @@ def layout_source(stain: Stain, request: Request, denoiser: Denoiser) -> LayoutS
     if request.side % multiple:
         raise UserError(f"--side {request.side}: this painter needs a multiple of {multiple}")
     return SampledLayouts(model, (request.side, request.side), request.steps, request.wish)
+
+
+def open_source(request: Request) -> Dataset:
+    """Open the dataset whose labeled images are to be edited, with no more labels than asked for."""
+    assert request.source is not None
+    source = open_dataset(request.source)
+    return replace(source, windows=source.windows[: request.n_labels])
 
 
 def layout_files(folder: Path) -> list[Path]:
@@ -201,6 +212,8 @@ def check_request(stain: Stain, request: Request) -> None:
         raise UserError("--layouts and --layouts-from: give one of the two")
     if (request.source is not None) != (request.kind is PairKind.edit):
         raise UserError("--kind edit and --from DATASET_DIR go together: its labeled images are what is edited")
+    if request.n_labels is not None and request.source is None:
+        raise UserError("--n-labels: counts the label files of --from DATASET_DIR; leave it out")
     arranged = request.wish.crowding != 1 or request.wish.count is not None
     if arranged and (not layout or request.layouts is not None):
         raise UserError("--crowding and --count: only sampled layouts can be changed; leave them out")

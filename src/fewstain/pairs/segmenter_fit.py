@@ -58,7 +58,8 @@ def train_segmenter(
 
     One is trained without each fold, for the decoder and for the choice between segmenter, ensemble and both, and a
     last one on everything. Pairs and windows of the pool are learned from in all of them; an ensemble that has seen the
-    held-out windows had a part in those, which may flatter the segmenter's out-of-fold scores.
+    held-out windows had a part in those, which may flatter the segmenter's out-of-fold scores. Pairs that are edits of
+    the labeled windows themselves show it their labels, which flatters more.
 
     Parameters
     ----------

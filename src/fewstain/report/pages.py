@@ -84,7 +84,10 @@ def write_tables(results: Path, out: Path) -> list[Path]:
 def write_times(benchmarks: Sequence[Path], out: Path) -> None:
     """Write Snakemake's benchmark files (tab-separated) as one HTML table."""
     tables = {path.stem: read_table(path, "\t") for path in benchmarks}
-    note = "Time of the last time each step was run; of a training that was interrupted, that of its last part."
+    note = (
+        "Time of the last time each step was run; of a training that was interrupted, that of its last part; of pairs "
+        "that are made in shards, that of all shards together, which may have run side by side."
+    )
     _write(out, page("Run times", [("", note, time_table(tables))]))
 
 

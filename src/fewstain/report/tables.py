@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 _PAGE = """<!DOCTYPE html>
@@ -20,6 +22,7 @@ p {{ max-width: 50em; color: #444 }}
 {body}
 </body></html>
 """
+_SHARD = re.compile(r"-\d+-of-\d+$")  # ends the name of a job that did one of several parts of a step
 _SCORES = (
     *("AP50", "AP", "PQ", "AJI", "F1", "mIoU", "count_relative_bias", "count_relative_bias_95"),
     *("count_bias", "count_limits_95", "n_images", "n_windows", "n_objects"),
@@ -72,11 +75,18 @@ def count_table(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def time_table(benchmarks: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Snakemake's benchmark tables, one a job -> one row a job with its time and peak memory."""
-    rows: list[dict[str, Any]] = []
+    """Snakemake's benchmark tables, one a job -> one row a job with its time and peak memory.
+
+    The shards of a step, such as pairs-1-of-2 and pairs-2-of-2, are one row: their times add up, and the memory is that
+    of the one that took most.
+    """
+    steps: dict[str, dict[str, Any]] = {}
     for job, table in benchmarks.items():
-        row = table.iloc[-1]
-        memory = pd.to_numeric(row.get("max_rss"), errors="coerce")
-        rows.append({"job": job, "seconds": float(row["s"]), "peak memory, MiB": float(memory)})
+        row, step = table.iloc[-1], _SHARD.sub("", job)
+        memory = float(pd.to_numeric(row.get("max_rss"), errors="coerce"))
+        found = steps.setdefault(step, {"job": step, "seconds": 0.0, "peak memory, MiB": memory})
+        found["seconds"] += float(row["s"])
+        found["peak memory, MiB"] = np.fmax(found["peak memory, MiB"], memory).item()
+    rows = list(steps.values())
     total = {"job": "all", "seconds": sum(row["seconds"] for row in rows), "peak memory, MiB": None}
     return pd.DataFrame([*rows, total], dtype=object)
