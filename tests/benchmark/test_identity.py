@@ -48,6 +48,14 @@ def test_a_number_that_was_used_twice_is_not_used_again(method):
     assert METHOD_VERSIONS[method] > 7
 
 
+@pytest.mark.parametrize("method", ["unet", "unet-all", "datasetgan", "datasetgan-annotated"])
+def test_a_unet_of_another_size_renames_its_cells_and_those_of_the_default_keep_their_names(method):
+    assert "unet" not in facts(method)
+    assert "unet" not in facts(method, preset="demo")
+    assert facts(method, preset="gpu")["unet"]["features"][0] == 64
+    assert "unet" not in facts("mae", preset="gpu")
+
+
 @pytest.mark.parametrize(
     ("stage", "renamed"),
     [

@@ -9,6 +9,8 @@ from fewstain.baselines import ddpm_seg
 from fewstain.baselines.gan import segmenter
 from fewstain.baselines.gan.training import GanSettings
 from fewstain.baselines.mae import MaeSettings
+from fewstain.baselines.presets import UNET_PRESETS, UNetSettings
+from fewstain.baselines.unet import UNetSegmenter
 from fewstain.benchmark import pretrain, segmenter_methods
 from fewstain.benchmark.cell import CellRun, run_cell
 from fewstain.benchmark.feature_methods import components_of
@@ -99,6 +101,19 @@ def test_a_method_builds_on_what_was_learned_from_the_pool(disks_stain, learned,
     assert result["scores"]["n_objects"] == 4
     assert result["seconds"]["pretraining"] > 0
     assert result["parameters"] > 1000
+
+
+def test_the_unet_is_as_large_as_the_preset_says(disks_stain, tmp_path, monkeypatch):
+    tiny, told = UNetSettings(features=(8, 8, 8, 8, 8, 8), batch_size=1), []
+
+    def made(settings, **more):
+        told.append(settings)
+        return UNetSegmenter(settings=tiny, **more)
+
+    monkeypatch.setattr(segmenter_methods, "UNetSegmenter", made)
+    run = CellRun(disks_stain, "disks", MethodName.unet, 4, 0, SETTINGS, steps=1, preset=Preset.gpu)
+    assert run_cell(run, tmp_path / "cell.json")["status"] == "done"
+    assert set(told) == {UNET_PRESETS[Preset.gpu]}
 
 
 def test_every_method_has_a_title_and_a_function():

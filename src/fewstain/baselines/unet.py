@@ -14,6 +14,7 @@ from monai.inferers import SlidingWindowInferer
 from monai.networks.nets import BasicUNet
 from torch import nn
 
+from fewstain.baselines.presets import UNetSettings
 from fewstain.baselines.segmenter import single_maps
 from fewstain.pairs.segmenter_training import labeled_crops, segmentation_loss
 from fewstain.pixels.ensemble import PixelMaps
@@ -32,26 +33,15 @@ class UNetSegmenter:
     ----------
     steps, seconds
         When training ends; exactly one of them is given. The learning rate falls with it (cosine, after a warm-up).
-    features
-        Width of the five levels and of the last layer. The default has 1.0 M parameters.
-    crop, batch_size
-        Side of the training crops in pixels (a multiple of 16), and how many make a step.
-    learning_rate, weight_decay
-        Of AdamW.
-    window
-        Side of the sliding window of prediction, pixels (a multiple of 16).
+    settings
+        Of the network, of its training by AdamW, and of its prediction.
     device, seed
         Where it runs; the seed of weights, crops and augmentation.
     """
 
     steps: int | None = None
     seconds: float | None = None
-    features: tuple[int, int, int, int, int, int] = (24, 24, 48, 96, 192, 24)
-    crop: int = 64
-    batch_size: int = 8
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-    window: int = 128
+    settings: UNetSettings = field(default_factory=UNetSettings)
     device: str = "cpu"
     seed: int = 0
     steps_done: int = field(default=0, init=False)
@@ -75,15 +65,15 @@ class UNetSegmenter:
             raise ValueError("give either steps or seconds")
         torch.manual_seed(self.seed)
         rng = np.random.default_rng(self.seed)
-        settings = SegmenterSettings(crop=self.crop, unlabeled_share=pairs_share)
-        crops = labeled_crops(windows, settings, rng, pairs=pairs)
-        network = _network([*windows, *pairs][0].image.shape[0], self.features).to(self.device).train()
-        optimizer = torch.optim.AdamW(network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
+        own = self.settings
+        crops = labeled_crops(windows, SegmenterSettings(crop=own.crop, unlabeled_share=pairs_share), rng, pairs=pairs)
+        network = _network([*windows, *pairs][0].image.shape[0], own.features).to(self.device).train()
+        optimizer = torch.optim.AdamW(network.parameters(), lr=own.learning_rate, weight_decay=own.weight_decay)
         start, self.steps_done = time.monotonic(), 0
         while (progress := self._progress(time.monotonic() - start)) < 1:
             for group in optimizer.param_groups:
-                group["lr"] = self.learning_rate * cosine_with_warmup(progress)
-            batch = {key: planes.to(self.device) for key, planes in crops.draw(self.batch_size, rng).items()}
+                group["lr"] = own.learning_rate * cosine_with_warmup(progress)
+            batch = {key: planes.to(self.device) for key, planes in crops.draw(own.batch_size, rng).items()}
             loss = segmentation_loss(network(batch["image"]), batch)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -97,9 +87,8 @@ class UNetSegmenter:
         """Predict the maps of an image (C, H, W) by a sliding window; see `PixelSegmenter`."""
         if self._network is None:
             raise ValueError("fit first")
-        inferer = SlidingWindowInferer(
-            (self.window, self.window), sw_batch_size=4, overlap=0.25, mode="gaussian", padding_mode="replicate"
-        )
+        size = (self.settings.window, self.settings.window)
+        inferer = SlidingWindowInferer(size, sw_batch_size=4, overlap=0.25, mode="gaussian", padding_mode="replicate")
         batch = torch.from_numpy(np.ascontiguousarray(image))[None].to(self.device)
         output = inferer(batch, self._network)[0].float().cpu()
         return single_maps(output[:CLASSES].softmax(0).numpy(), output[CLASSES].sigmoid().numpy())

@@ -120,6 +120,7 @@ def _scored(run: CellRun, dataset: Dataset, work: Path) -> dict[str, Any]:
         run.seconds,
         run.steps,
         run.options or {},
+        run.preset,
     )
     start = time.monotonic()
     fitted = fit(run.method, trial)

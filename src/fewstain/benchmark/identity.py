@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from fewstain.baselines.presets import GAN_PRESETS, MAE_PRESETS
+from fewstain.baselines.presets import GAN_PRESETS, MAE_PRESETS, UNET_PRESETS, UNetSettings
 from fewstain.benchmark_settings import BenchmarkSettings, MethodName
 from fewstain.overrides import resolve
 from fewstain.presets import VAE_PRESETS
@@ -39,6 +39,8 @@ POOL_PRESETS: dict[str, Mapping[Preset, TrainingSettings]] = {
 TRAINED = {M.unet, M.unet_all, M.cellpose, M.datasetgan, M.datasetgan_annotated}
 """Methods whose training on labels has a budget; the others' fit takes what it takes."""
 
+_WITH_UNET = {M.unet, M.unet_all, M.datasetgan, M.datasetgan_annotated}
+
 _DECODED = (M.forest, M.unet, M.unet_all)
 """Methods of which `pixels` says no more than how their decoder is chosen."""
 
@@ -61,7 +63,8 @@ _CHANGES_NO_SCORE = {
 METHOD_VERSIONS = (
     dict.fromkeys(MethodName, 6)
     | dict.fromkeys(_OURS_ON_OTHER_FEATURES, 7)
-    | dict.fromkeys((M.unet, M.unet_all, M.datasetgan, M.datasetgan_annotated), 8)
+    | dict.fromkeys((M.unet, M.unet_all), 8)
+    | dict.fromkeys((M.datasetgan, M.datasetgan_annotated), 9)
     | {M.ddpm_seg: 4, M.cellpose: 2, M.ours: 9}
 )
 """Raise a method's number when its code would give other results: its cells are then run again."""
@@ -92,6 +95,9 @@ def cell_facts(method: MethodName, settings: BenchmarkSettings, as_long_as_ours:
         facts["pixels"] = numbers.pixels.model_dump(mode="json", include=needed)
     if method is M.ours:
         facts["segmenter"] = _numbers(numbers, "segmenter")
+    own = UNET_PRESETS[settings.preset]
+    if method in _WITH_UNET and own != UNetSettings():  # cells with the default's numbers are older than this line
+        facts["unet"] = own.model_dump(mode="json")
     if method in _STAGES:
         facts["stages"] = {stage: CODE_VERSIONS[stage] for stage in _STAGES[method]}
     if as_long_as_ours:

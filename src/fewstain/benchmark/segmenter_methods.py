@@ -15,8 +15,10 @@ from torch import Tensor
 from fewstain.baselines.cellpose import Cellpose
 from fewstain.baselines.gan.segmenter import DatasetGanSegmenter
 from fewstain.baselines.gan.training import Gan, load_gan
+from fewstain.baselines.presets import UNET_PRESETS
 from fewstain.baselines.segmenter import PixelSegmenter
 from fewstain.baselines.tuned import tune_fitted, tune_segmenter
+from fewstain.baselines.unet import UNetSegmenter
 from fewstain.benchmark.feature_methods import components_of
 from fewstain.benchmark.interface import Find, Fitted, Trial
 from fewstain.pixels.tune import decode_maps
@@ -35,12 +37,7 @@ def fit_forest(trial: Trial) -> Fitted:
 
 def fit_unet(trial: Trial) -> Fitted:
     """Train a U-Net from scratch on the labels of the trial, which may be all there are."""
-    from fewstain.baselines.unet import UNetSegmenter
-
-    def new(share: float) -> UNetSegmenter:
-        return UNetSegmenter(**trial.budget(share), device=_device(), seed=trial.seed)
-
-    fitted, notes = _fit_segmenter(trial, new)
+    fitted, notes = _fit_segmenter(trial, lambda share: _unet(trial, share))
     return Fitted(fitted.find, fitted.segmenter.parameters, notes | {"steps": fitted.segmenter.steps_done})
 
 
@@ -67,7 +64,13 @@ def fit_datasetgan(trial: Trial) -> Fitted:
 
     def new(share: float) -> DatasetGanSegmenter:
         return DatasetGanSegmenter(
-            gan, settings, trial.budget(share), seed=trial.seed, device=_device(), projected=projected
+            gan,
+            settings,
+            trial.budget(share),
+            seed=trial.seed,
+            device=_device(),
+            projected=projected,
+            unet_settings=UNET_PRESETS[trial.preset],
         )
 
     fitted, notes = _fit_segmenter(trial, new)
@@ -76,17 +79,11 @@ def fit_datasetgan(trial: Trial) -> Fitted:
 
 def fit_annotated(trial: Trial) -> Fitted:
     """Label 24 of a generator's images by a U-Net that has all labels of the pool: DatasetGAN's best case."""
-    from fewstain.baselines.unet import UNetSegmenter
-
     gan, settings = _gan(trial)
     normaliser, channels = trial.normaliser(), list(trial.chosen_channels())
     windows = trial.windows(normaliser)
-
-    def new(share: float) -> UNetSegmenter:
-        return UNetSegmenter(**trial.budget(share), device=_device(), seed=trial.seed)
-
-    annotator_decoder = tune_segmenter(lambda: new(FOLD_SHARE), windows, trial.settings.pixels, trial.seed)
-    annotator = new(1.0).fit(windows)
+    annotator_decoder = tune_segmenter(lambda: _unet(trial, FOLD_SHARE), windows, trial.settings.pixels, trial.seed)
+    annotator = _unet(trial, 1.0).fit(windows)
     segmenter = DatasetGanSegmenter(
         gan,
         settings,
@@ -94,6 +91,7 @@ def fit_annotated(trial: Trial) -> Fitted:
         seed=trial.seed,
         device=_device(),
         annotate=lambda image: decode_maps(annotator.predict(image), annotator_decoder),
+        unet_settings=UNET_PRESETS[trial.preset],
     ).fit(windows)
     decoder = tune_fitted(segmenter, windows, trial.settings.pixels, trial.seed)
     return Fitted(
@@ -101,6 +99,12 @@ def fit_annotated(trial: Trial) -> Fitted:
         segmenter.parameters,
         {"windows": len(windows), "pairs": segmenter.kept},
     )
+
+
+def _unet(trial: Trial, share: float) -> UNetSegmenter:
+    """Make a U-Net of the size that the preset gives, for a share of the budget."""
+    settings = UNET_PRESETS[trial.preset]
+    return UNetSegmenter(**trial.budget(share), settings=settings, device=_device(), seed=trial.seed)
 
 
 def _gan(trial: Trial) -> tuple[Gan, PixelSettings]:

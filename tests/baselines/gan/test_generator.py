@@ -40,6 +40,18 @@ def test_noise_comes_from_the_generator_and_not_without_one():
     assert not torch.equal(noisy[0], noisy[2])
 
 
+def test_noise_by_seed_is_of_each_image_alone():
+    torch.manual_seed(0)
+    generator = Generator((4, 4), 4, 1)
+    for block in (*generator.first, *generator.second):
+        torch.nn.init.ones_(block.noise_strength)
+    latents = torch.randn(1, 4, 4).expand(3, -1, -1)
+    images, _ = generator(latents, generator.noise_of([5, 6, 5]))
+    assert torch.equal(images[0], images[2])
+    assert not torch.equal(images[0], images[1])
+    torch.testing.assert_close(images[1:2], generator(latents[:1], generator.noise_of([6]))[0])
+
+
 def test_the_spread_of_equal_images_is_nothing():
     maps = torch.rand(1, 3, 4, 4).expand(4, -1, -1, -1)
     assert _spread(maps) == pytest.approx(torch.full((4, 1, 4, 4), 1e-4), abs=1e-6)

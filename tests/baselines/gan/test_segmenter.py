@@ -7,10 +7,12 @@ import torch
 from fewstain.baselines.gan import segmenter as module
 from fewstain.baselines.gan.projection import cut_crops, project
 from fewstain.baselines.gan.segmenter import DatasetGanSegmenter
+from fewstain.baselines.presets import UNetSettings
 from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.labeled_window import label_window
 from fewstain.settings import PixelSettings
 
+SMALL = UNetSettings(features=(8, 8, 8, 8, 8, 8), batch_size=2)
 FEW = PixelSettings(steps=5, members=2, table_pixels=2000, batch_pixels=64, components=2)
 
 
@@ -38,17 +40,37 @@ def test_a_smaller_window_is_continued_and_its_own_pixels_alone_are_labeled():
     assert torch.equal(crop.image[:, 20], crop.image[:, 19])
 
 
-def test_projection_comes_nearer_to_what_was_painted(gan):
+def test_projection_comes_nearer_to_what_was_painted(noisy_gan):
+    noise = noisy_gan.generator.noise_of([3, 4])
     with torch.no_grad():
-        wanted, _ = gan.generator(gan.draw(2, torch.Generator().manual_seed(5)))
+        wanted, _ = noisy_gan.generator(noisy_gan.draw(2, torch.Generator().manual_seed(5)), noise)
 
     def error(steps):
         with torch.no_grad():
-            return (gan.generator(project(gan, wanted, steps))[0] - wanted).square().mean()
+            return (noisy_gan.generator(project(noisy_gan, wanted, [3, 4], steps), noise)[0] - wanted).square().mean()
 
     assert error(40) < 0.5 * error(0)
     # each by itself, however many go together
-    torch.testing.assert_close(project(gan, wanted, 3)[1:], project(gan, wanted[1:], 3), rtol=1e-3, atol=1e-4)
+    both, one = project(noisy_gan, wanted, [3, 4], 3), project(noisy_gan, wanted[1:], [4], 3)
+    torch.testing.assert_close(both[1:], one, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("annotated", [True, False])
+def test_features_are_of_the_image_that_was_labeled_and_noisy_as_those_of_pairs(noisy_gan, annotated):
+    painted = []
+    noisy_gan.generator.register_forward_hook(lambda _, inputs, outputs: painted.append((inputs[0], outputs[0])))
+    annotate = (lambda image: (image[0] > 0).astype(np.int32)) if annotated else None
+    few = FEW.model_copy(update={"decoder_trials": 1})
+    DatasetGanSegmenter(
+        noisy_gan, few, {"steps": 1}, pairs=2, projection_steps=0, annotate=annotate, unet_settings=SMALL
+    ).fit([window(32)])
+    noisy_gan.generator._forward_hooks.clear()
+    images = {}
+    for latents, image in painted:
+        assert torch.equal(images.setdefault(latents.numpy().tobytes(), image), image)
+        with torch.no_grad():
+            assert not torch.allclose(noisy_gan.generator(latents)[0], image)
+    assert len(images) == (24 if annotated else 1) + 2
 
 
 def test_pairs_are_painted_labeled_filtered_and_learned_from(gan, monkeypatch):

@@ -79,12 +79,13 @@ class StyledConv(nn.Module):
         self.conv = ModulatedConv(fan_in, fan_out, 3, width)
         self.noise_strength = nn.Parameter(torch.zeros(()))
 
-    def forward(self, maps: Tensor, latent: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Noise is drawn from the generator; None for none."""
+    def forward(self, maps: Tensor, latent: Tensor, noise: torch.Generator | Tensor | None) -> Tensor:
+        """Noise is drawn from the generator, or is that of the (B, 1, H, W) tensor; None for none."""
         output = self.conv(maps, latent)
-        if generator is not None:
-            shape = (len(output), 1, *output.shape[2:])
-            output = output + self.noise_strength * torch.randn(shape, generator=generator).to(output)
+        if isinstance(noise, torch.Generator):
+            noise = torch.randn((len(output), 1, *output.shape[2:]), generator=noise)
+        if noise is not None:
+            output = output + self.noise_strength * noise.to(output)
         return functional.leaky_relu(output, SLOPE) * GAIN
 
 
@@ -127,30 +128,39 @@ class Generator(nn.Module):
             values = functional.leaky_relu(layer(values), SLOPE) * GAIN
         return values
 
-    def forward(self, latents: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, list[Tensor]]:
+    def noise_of(self, seeds: Sequence[int]) -> list[Tensor]:
+        """Draw the noise of images, one (B, 1, H, W) a layer: of each image a function of its own seed alone."""
+        drawn = [torch.Generator().manual_seed(seed) for seed in seeds]
+        sides = [FIRST_SIDE * 2 ** (layer // 2) for layer in range(self.layers)]
+        return [torch.stack([torch.randn((1, side, side), generator=each) for each in drawn]) for side in sides]
+
+    def forward(
+        self, latents: Tensor, noise: torch.Generator | Sequence[Tensor] | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
         """Paint images.
 
         Parameters
         ----------
         latents
             (B, layers, width) w, one for each layer ("W+").
-        generator
-            Draws the noise; None for none.
+        noise
+            What draws it anew, or one tensor a layer as `noise_of` gives them; None for none.
 
         Returns
         -------
         images, maps
             (B, C, side, side), not clipped; activations after both convolutions of each resolution, coarse to fine.
         """
+        given = [noise] * self.layers if noise is None or isinstance(noise, torch.Generator) else noise
         maps = self.constant.expand(len(latents), -1, -1, -1)
         image: Tensor | None = None
         found = []
         for level, (first, second, to_image) in enumerate(zip(self.first, self.second, self.to_image, strict=True)):
             if level:
                 maps = _doubled(maps)
-            maps = first(maps, latents[:, 2 * level], generator)
+            maps = first(maps, latents[:, 2 * level], given[2 * level])
             found.append(maps)
-            maps = second(maps, latents[:, 2 * level + 1], generator)
+            maps = second(maps, latents[:, 2 * level + 1], given[2 * level + 1])
             found.append(maps)
             part = to_image(maps, latents[:, 2 * level + 1])
             image = part if image is None else _doubled(image) + part

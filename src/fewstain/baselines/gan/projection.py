@@ -23,7 +23,7 @@ LIKENESS = 0.1  # weight of the discriminator's activations beside the pixels: e
 BATCH = 16
 
 
-def project(gan: Gan, images: Tensor, steps: int = STEPS, seed: int = 0) -> Tensor:
+def project(gan: Gan, images: Tensor, noise_seeds: Sequence[int], steps: int = STEPS, seed: int = 0) -> Tensor:
     """Find latents by the encoder, and improve them by descent (as in Image2StyleGAN++ and DatasetGAN's own encoder).
 
     Parameters
@@ -32,6 +32,8 @@ def project(gan: Gan, images: Tensor, steps: int = STEPS, seed: int = 0) -> Tens
         Trained; its weights stay as they are.
     images
         (B, C, S, S) in [-1, 1], S the side of the generator's images.
+    noise_seeds
+        Of the noise that each image is painted with, see `Generator.noise_of`: the latents hold with no other.
     steps
         Of Adam, on pixels and on the discriminator's activations.
     seed
@@ -49,7 +51,8 @@ def project(gan: Gan, images: Tensor, steps: int = STEPS, seed: int = 0) -> Tens
     batches = images.split(BATCH)
     with StepProgress("projecting", len(batches), images_per_step=BATCH) as progress:
         for number, batch in enumerate(batches, start=1):
-            found.append(_descend(gan, batch.to(device), mean, steps))
+            seeds = noise_seeds[(number - 1) * BATCH : number * BATCH]
+            found.append(_descend(gan, batch.to(device), gan.generator.noise_of(seeds), mean, steps))
             progress.show(number)
     return torch.cat(found)
 
@@ -88,7 +91,7 @@ def cut_crops(window: LabeledWindow, side: int) -> list[LabeledWindow]:
 
 
 @torch.enable_grad()
-def _descend(gan: Gan, images: Tensor, mean: Tensor, steps: int) -> Tensor:
+def _descend(gan: Gan, images: Tensor, noise: list[Tensor], mean: Tensor, steps: int) -> Tensor:
     generator, trunk = _constants(gan.generator), _constants(gan.discriminator.trunk)
     with torch.no_grad():
         latents = gan.encoder(images)
@@ -97,7 +100,7 @@ def _descend(gan: Gan, images: Tensor, mean: Tensor, steps: int) -> Tensor:
     optimiser = torch.optim.Adam([latents], lr=RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(steps, 1))
     for _ in range(steps):
-        painted, _ = functional_call(gan.generator, generator, (latents,))
+        painted, _ = functional_call(gan.generator, generator, (latents, noise))
         seen = functional_call(gan.discriminator.trunk, trunk, (painted,))
         likeness = torch.stack([functional.l1_loss(a, b) for a, b in zip(seen, wanted, strict=True)]).mean()
         # summed over images: each is projected by itself, however many go together

@@ -6,6 +6,7 @@ images, labeled by an annotator.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from fewstain.baselines.gan.projection import cut_crops, project
 from fewstain.baselines.gan.training import Gan
+from fewstain.baselines.presets import UNetSettings
 from fewstain.baselines.tuned import MOST_TUNING_WINDOWS, choose_decoder
 from fewstain.baselines.unet import CLASSES, UNetSegmenter
 from fewstain.diffusion.progress import StepProgress
@@ -66,6 +68,8 @@ class DatasetGanSegmenter:
         (C, S, S) generated image -> its labels; then `ANNOTATED` of them are what is learned from, and no window.
     projected
         Latents of crops by name, kept from one fit to the next: they depend on no label.
+    unet_settings
+        Of the U-Net; its crops are as large as the generator's images.
     """
 
     gan: Gan
@@ -77,6 +81,7 @@ class DatasetGanSegmenter:
     device: str = "cpu"
     annotate: Annotate | None = None
     projected: dict[str, Tensor] = field(default_factory=dict, repr=False)
+    unet_settings: UNetSettings = field(default_factory=UNetSettings)
     unet: UNetSegmenter | None = field(default=None, init=False, repr=False)
     kept: int = field(default=0, init=False)
 
@@ -92,7 +97,8 @@ class DatasetGanSegmenter:
         ensemble = self._ensemble(table, [torch.arange(len(table))] * self.settings.members)
         pairs = self._generate(ensemble, projection, self._decoder(latents, crops, projection, table))
         self.kept = len(pairs)
-        self.unet = UNetSegmenter(**self.budget, device=self.device, seed=self.seed, crop=self.gan.generator.side)
+        settings = self.unet_settings.model_copy(update={"crop": self.gan.generator.side})
+        self.unet = UNetSegmenter(**self.budget, settings=settings, device=self.device, seed=self.seed)
         self.unet.fit(real, pairs, 1 - REAL_SHARE if real else 1.0)
         return self
 
@@ -112,7 +118,8 @@ class DatasetGanSegmenter:
         new = [crop for crop in crops if crop.name not in self.projected]
         if new:
             images = torch.stack([crop.image for crop in new])
-            found = project(self.gan, images, self.projection_steps, self.seed)
+            seeds = [self._noise_seed(crop.name) for crop in new]
+            found = project(self.gan, images, seeds, self.projection_steps, self.seed)
             self.projected.update({crop.name: latents for crop, latents in zip(new, found, strict=True)})
         return torch.stack([self.projected[crop.name] for crop in crops])
 
@@ -122,23 +129,24 @@ class DatasetGanSegmenter:
         if self.annotate is None:
             raise ValueError("no annotator")
         latents = self.gan.draw(ANNOTATED, torch.Generator().manual_seed(self.seed))
-        images = self.gan.generator(latents)[0].clamp(-1, 1).cpu().numpy()
-        labeled = [
-            label_window(image, self.annotate(image), (0, 0), f"annotated{number}", f"annotated{number}", 1)
-            for number, image in enumerate(images)
-        ]
+        labeled = []
+        for number, one in enumerate(latents):
+            name = f"annotated{number}"
+            image = self._paint(one, name)[0]
+            labeled.append(label_window(image, self.annotate(image), (0, 0), name, name, 1))
         return latents, labeled
 
     def _table(self, latents: Tensor, crops: Sequence[LabeledWindow]) -> tuple[Projection, PixelTable]:
         """Gather the features of latents at pixels of their crops, and fit the projection that makes them few."""
         rng = np.random.default_rng(self.seed)
-        samples = [[each.numpy() for each in self._sample(one, rng)] for one in latents]
+        known = list(zip(latents, crops, strict=True))
+        samples = [[each.numpy() for each in self._sample(one, crop.name, rng)] for one, crop in known]
         together = (np.concatenate(each) for each in zip(*samples, strict=True))
         projection = fit_projection(together, self.settings.components, [False] * self.gan.generator.layers)
         pixels = self.settings.pixels_of_each(len(crops))
         parts = [
-            gather_pixels(projection.apply(self._maps(one)), crop, number, pixels, rng)
-            for number, (one, crop) in enumerate(zip(latents, crops, strict=True))
+            gather_pixels(projection.apply(self._paint(one, crop.name)[1]), crop, number, pixels, rng)
+            for number, (one, crop) in enumerate(known)
         ]
         return projection, PixelTable.joined(parts)
 
@@ -173,17 +181,24 @@ class DatasetGanSegmenter:
     @torch.inference_mode()
     def _map(self, ensemble: PixelEnsemble, projection: Projection, latents: Tensor, crop: LabeledWindow) -> PixelMaps:
         side = self.gan.generator.side
-        return ensemble.predict(projection.apply(self._maps(latents)), (side, side)).cut(*crop.inside)
+        maps = self._paint(latents, crop.name)[1]
+        return ensemble.predict(projection.apply(maps), (side, side)).cut(*crop.inside)
 
     @torch.inference_mode()
-    def _maps(self, latents: Tensor) -> list[Tensor]:
-        return self.gan.generator(latents[None])[1]
+    def _paint(self, latents: Tensor, name: str) -> tuple[NDArray[np.float32], list[Tensor]]:
+        """Paint the image (C, S, S) of latents (layers, width), and give its maps: with the same noise at each call."""
+        image, maps = self.gan.generator(latents[None], self.gan.generator.noise_of([self._noise_seed(name)]))
+        return image[0].clamp(-1, 1).cpu().numpy(), maps
 
-    def _sample(self, latents: Tensor, rng: np.random.Generator) -> list[Tensor]:
+    def _noise_seed(self, name: str) -> int:
+        """Seed of an image's noise: as different between labeled images as between those that are labeled by them."""
+        return int.from_bytes(hashlib.sha256(f"{self.seed} {name}".encode()).digest()[:7])
+
+    def _sample(self, latents: Tensor, name: str, rng: np.random.Generator) -> list[Tensor]:
         """Features of some pixels, of each map."""
         side = self.gan.generator.side
         rows, columns = (torch.from_numpy(rng.integers(0, side, PROJECTION_PIXELS)) for _ in range(2))
-        maps = self._maps(latents)
+        maps = self._paint(latents, name)[1]
         where = maps[0].device
         return [gather([each], rows.to(where), columns.to(where), (side, side)).cpu() for each in maps]
 
@@ -197,10 +212,10 @@ class DatasetGanSegmenter:
         made: list[tuple[float, NDArray[np.float32], NDArray[np.int32]]] = []
         with StepProgress("painting and labeling", self.pairs) as progress:
             for number in range(1, self.pairs + 1):
-                image, maps = self.gan.generator(self.gan.draw(1, generator), generator)
+                image, maps = self._paint(self.gan.draw(1, generator)[0], f"pair{number - 1}")
                 found = ensemble.predict(projection.apply(maps), (side, side))
                 doubt = float(found.uncertainty.mean())
-                made.append((doubt, image[0].clamp(-1, 1).cpu().numpy(), decode_maps(found, decoder)))
+                made.append((doubt, image, decode_maps(found, decoder)))
                 if progress.due(number):
                     progress.show(number)
         keep = sorted(np.argsort([doubt for doubt, _, _ in made], kind="stable")[: max(1, round(KEPT * self.pairs))])
