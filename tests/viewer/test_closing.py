@@ -13,7 +13,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
 from fewstain.images.read import read_labels
-from fewstain.viewer import linked_review
+from fewstain.viewer import opened_review
 from fewstain.viewer.closing import Closing
 from fewstain.viewer.inspect_widget import InspectWidget
 from fewstain.viewer.label_widget import LabelWidget
@@ -62,7 +62,7 @@ def test_a_widget_is_told_once(viewer, close):
 
 @ways
 def test_corrections_of_large_images_are_kept(viewer, project, monkeypatch, close):
-    monkeypatch.setattr(linked_review, "_SAVED_AT_ONCE", 0)
+    monkeypatch.setattr(opened_review, "_SAVED_AT_ONCE", 0)
     widget = InspectWidget(viewer, project.results)
     dock = viewer.window.add_dock_widget(widget, name="Look at objects")
     widget.choose([2])

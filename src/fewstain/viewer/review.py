@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fewstain.errors import UserError
-from fewstain.images.read import read_image, read_labels
+from fewstain.images.read import read_labels
 from fewstain.images.write import write_labels
 from fewstain.pixels.carried import model_of, renew_corrections
 from fewstain.pixels.decisions import CORRECTED, DECISION, Decision, read_objects, write_objects
-from fewstain.pixels.measure import measure
-from fewstain.storage import read_json
-from fewstain.viewer.corrections import box_of
 from fewstain.viewer.earlier import Earlier
 from fewstain.viewer.forgotten import move_aside
+from fewstain.viewer.open_image import OpenImage, areas_of
 from fewstain.viewer.study import Study
 
 
@@ -35,8 +32,6 @@ class Review:
     ----------
     table : pandas.DataFrame
         One row an object with the columns of measurements.csv and `decision`, index 0..n-1.
-    image : str or None
-        The image that is open.
     carried : list of str
         Images whose corrections were carried over: what nobody had decided on there is of the current model now.
     """
@@ -49,11 +44,14 @@ class Review:
         self._written = _written(self.results)
         self.carried = renew_corrections(self.results)
         self.table = self._read()
-        self.image: str | None = None
+        self._open: OpenImage | None = None
         self._earlier = Earlier()
         self._accepted: dict[int, Decision] = {}
-        self._pixels: Any = np.zeros((0, 0, 1))
-        self._uncertainty: NDArray = np.zeros((0, 0))
+
+    @property
+    def image(self) -> str | None:
+        """The image that is open."""
+        return None if self._open is None else self._open.name
 
     @property
     def is_outdated(self) -> bool:
@@ -74,12 +72,7 @@ class Review:
 
         `labels` is the mask that is shown; the table is brought to agree with it.
         """
-        self.image, self._pixels = image, pixels
-        path = self.study.uncertainty(image)
-        if path is None:
-            self._uncertainty = np.broadcast_to(np.float32(np.nan), labels.shape)
-        else:
-            self._uncertainty = read_image(path).pixels[..., 0]
+        self._open = OpenImage(self.study, image, pixels, labels.shape, self._models.get(image, ""))
         self.sync(labels, Decision.OPEN)
         self._earlier, self._accepted = Earlier(), {}
 
@@ -142,7 +135,9 @@ class Review:
         list of int
             The labels that were measured.
         """
-        areas = _areas(labels, among)
+        if self._open is None:
+            raise ValueError("open an image first")
+        areas = areas_of(labels, among)
         mine = self.table["image"] == self.image
         if among is not None:
             mine &= self.table["label"].isin(list(among))
@@ -156,7 +151,8 @@ class Review:
             row = self._earlier.find(self.table.loc[self.rows([label])]) if undone else None
             self.decide([label], Decision.OPEN if row is None else Decision(row[DECISION].iloc[0]))
         self.decide(gone, Decision.REJECTED)
-        fresh = [self._fresh(labels, label, known["class"].get(label), decision, undone) for label in changed]
+        measured = {label: self._open.measure(labels, label) for label in changed}
+        fresh = [self._fresh(row, known["class"].get(label), decision, undone) for label, row in measured.items()]
         lost = [label for label in gone if undone and self._earlier.is_made(label)]
         if changed or lost:
             kept = self.table.drop(index=self.rows([*changed, *lost]))
@@ -165,11 +161,8 @@ class Review:
             self._earlier.made(label)
         return sorted(changed)
 
-    def _fresh(
-        self, labels: NDArray[np.integer], label: int, kind: str | None, decision: Decision, undone: bool
-    ) -> pd.DataFrame:
-        """Make the row of an object that is new or has changed; `kind` is its class."""
-        row = self._measure(labels, label)
+    def _fresh(self, row: pd.DataFrame, kind: str | None, decision: Decision, undone: bool) -> pd.DataFrame:
+        """Complete the row of an object that is new or has changed; `kind` is its class."""
         earlier = self._earlier.find(row) if undone else None
         if earlier is not None:
             return earlier
@@ -216,24 +209,6 @@ class Review:
         write_labels(target, read_labels(self.study.corrected(image)))
         return target
 
-    def _measure(self, labels: NDArray[np.integer], label: int) -> pd.DataFrame:
-        box = box_of(labels, label)
-        own = np.where(labels[box] == label, label, 0)
-        return measure(
-            own,
-            np.asarray(self._pixels[box]),
-            np.asarray(self._uncertainty[box]),
-            image=str(self.image),
-            model_hash=self._models.get(str(self.image), ""),
-            pixel_size_um=self._pixel_size(),
-            offset=(box[0].start, box[1].start),
-            shape=(labels.shape[0], labels.shape[1]),
-        )
-
-    def _pixel_size(self) -> float | None:
-        sizes: Any = read_json(self.results / "dataset.json").get("pixel_sizes_um", {})
-        return sizes.get(self.study.image(str(self.image)).name)
-
     def _read(self) -> pd.DataFrame:
         table = read_objects(self.results / "measurements.csv").assign(**{DECISION: Decision.OPEN.value})
         self._models = {image: model_of(table, image) for image in self.study.images}
@@ -252,15 +227,3 @@ def _written(results: Path) -> int | None:
     """When measurements.csv was written, ns; None while a run has taken it away."""
     path = results / "measurements.csv"
     return path.stat().st_mtime_ns if path.is_file() else None
-
-
-def _areas(labels: NDArray[np.integer], among: Sequence[int] | None) -> dict[int, int]:
-    """Label -> pixels, of the objects that are there."""
-    if among is None:
-        counts = np.bincount(labels.ravel())
-        return {int(label): int(counts[label]) for label in np.flatnonzero(counts) if label}
-    areas = {}
-    for label in among:
-        with contextlib.suppress(KeyError):
-            areas[label] = int((labels[box_of(labels, label)] == label).sum())
-    return areas
