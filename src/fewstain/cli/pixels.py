@@ -97,13 +97,15 @@ def segment(
 
 
 def _image_files(given: list[Path]) -> list[Path]:
-    """Replace folders by the images in them."""
+    """Replace folders by the images in them; an image that is given twice counts once."""
     from fewstain.dataset import list_files
+    from fewstain.images.read import stem
 
-    files: list[Path] = []
+    files: dict[tuple[str, Path], Path] = {}  # a link of another name has a mask of its own
     for path in given:
         found = list_files(path) if path.is_dir() else [path]
         if not found:
             raise UserError(f"{path}: no images in this folder; give TIFF, PNG or JPEG files")
-        files += found
-    return files
+        for file in found:
+            files.setdefault((stem(file), file.resolve()), file)
+    return list(files.values())
