@@ -222,6 +222,45 @@ def test_pixels_that_are_not_square_are_told(root, pixel_size_um, told):
     assert all("resample to square pixels, or set pixel_size_um" in each.remedy for each in found)
 
 
+def three_channels(root, rgb):
+    """Replace the images by some of three channels: RGB by their files, or not."""
+    for (seed, name), coloured in zip(enumerate("abc"), rgb, strict=True):
+        options = {"photometric": "rgb"} if coloured else {"photometric": "minisblack", "planarconfig": "contig"}
+        put(root / "images" / f"{name}.tif", picture(seed, (200, 100, 3)), **options)
+    (root / "test" / "images" / "t.tif").unlink()
+    (root / "test" / "labels" / "t.tif").unlink()
+    return root
+
+
+@pytest.mark.parametrize(
+    ("rgb", "told"),
+    [
+        (True, "3 images are RGB by their files: the three channels are normalised together"),
+        (
+            False,
+            "3 images of three channels, which are no colours by their files: each channel is normalised by itself",
+        ),
+    ],
+)
+def test_what_three_channels_are_taken_for_is_told(root, rgb, told):
+    three_channels(root, [rgb] * 3)
+    report = check_dataset(root)
+    (note,) = report.notes
+    assert told in note
+    assert ("`channels:` in config.yaml" in note) == rgb
+    assert report.warnings == report.errors == []
+    assert len(check_dataset(root, channels=[2, 1, 0]).notes) == 1
+    assert check_dataset(root, channels=[0, 1]).notes == []
+
+
+@pytest.mark.parametrize(("rgb", "name"), [([True, True, False], "c.tif"), ([False, True, False], "b.tif")])
+def test_rgb_beside_other_channels_is_warned_of(root, rgb, name):
+    report = check_dataset(three_channels(root, rgb))
+    assert [Path(each.file).name for each in report.warnings] == [name]
+    assert "unlike 2 of 3 images: each channel is normalised by itself in all" in report.warnings[0].fault
+    assert report.notes == report.errors == []
+
+
 def test_absent_and_empty_folders(tmp_path):
     absent = check_dataset(tmp_path / "none").errors[0]
     assert "no folder images/" in absent.fault

@@ -57,3 +57,10 @@ def test_mixed_channel_counts_and_absent_channels_are_told(tmp_path):
     with pytest.raises(UserError, match="no images"):
         build_pool(tmp_path / "s", (), None)
     assert not list((tmp_path / "s").glob("*pool*"))
+
+
+@pytest.mark.parametrize(("photometric", "joint"), [("rgb", True), ("minisblack", False)])
+def test_three_channels_share_a_range_where_their_files_say_they_are_rgb(tmp_path, photometric, joint):
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 9, 3)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric=photometric, planarconfig="contig")
+    assert build_pool(tmp_path / "state", (tmp_path / "a.tif",), None).normaliser.joint == joint

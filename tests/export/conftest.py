@@ -17,11 +17,11 @@ LABELS = np.array(
 )
 
 
-def results_folder(root, pixels, size=0.5):
+def results_folder(root, pixels, size=0.5, rgb=None):
     """A dataset of images "a.b" and "c" (empty), and results of it with masks."""
     results, data = root / "results" / "my stain", root / "data" / "my stain"
     for name in ("a.b", "c"):
-        write_image(data / "images" / f"{name}.tif", pixels)
+        write_image(data / "images" / f"{name}.tif", pixels, rgb=rgb)
     write_labels(results / "masks" / "a.b.tif", LABELS)
     write_labels(results / "masks" / "c.tif", np.zeros_like(LABELS))
     write_record(results / "dataset.json", data, {}, size)

@@ -32,6 +32,16 @@ def test_ome_tiff(channels, axes, tmp_path):
         np.testing.assert_array_equal(tif.asarray(), LABELS)
 
 
+def test_three_channels_that_are_not_rgb_stay_channels(tmp_path, pixels):
+    folder = results_folder(tmp_path, pixels, rgb=False)
+    for name in (Format.ome_tiff, Format.ome_zarr):
+        export_results(folder, name, tmp_path / name)
+    with tifffile.TiffFile(tmp_path / "ome-tiff" / "masks" / "images" / "a.b.ome.tif") as tif:
+        assert tif.series[0].axes == "CYX"
+    group = zarr.open_group(str(tmp_path / "ome-zarr" / "masks" / "a.b.ome.zarr"), mode="r")
+    assert "omero" not in group.attrs["ome"]
+
+
 def test_ome_tiff_tells_the_pixel_size(results, tmp_path, pixels):
     export_results(results, Format.ome_tiff, tmp_path / "out")
     with tifffile.TiffFile(tmp_path / "out" / "masks" / "images" / "a.b.ome.tif") as tif:

@@ -85,7 +85,9 @@ def test_one_image_is_read_at_a_time(results, tmp_path, monkeypatch):
     read, write = Sample.read_image, training.write_plain
     monkeypatch.setattr(Sample, "read_image", lambda self: order.append(f"read {self.name}") or read(self))
     monkeypatch.setattr(
-        training, "write_plain", lambda path, *rest: order.append(f"write {path.stem}") or write(path, *rest)
+        training,
+        "write_plain",
+        lambda path, *rest, **more: order.append(f"write {path.stem}") or write(path, *rest, **more),
     )
     export_results(results, Format.cellpose, tmp_path / "out")
     assert order == ["read a.b", "write a.b", "write a.b_masks", "read c", "write c", "write c_masks"]

@@ -48,8 +48,8 @@ def test_stardist_has_channels_last(channels, tmp_path):
     np.testing.assert_array_equal(tifffile.imread(folder / "masks" / "a.b.tif"), LABELS)
 
 
-def nnunet(root, pixels):
-    export_results(results_folder(root, pixels), Format.nnunet, root / "out")
+def nnunet(root, pixels, rgb=None):
+    export_results(results_folder(root, pixels, rgb=rgb), Format.nnunet, root / "out")
     (folder,) = (path for path in (root / "out").iterdir() if path.is_dir())
     assert folder.name == "Dataset501_my-stain-masks"
     return folder, json.loads((folder / "dataset.json").read_text())
@@ -75,6 +75,12 @@ def test_nnunet_has_a_file_a_channel(tmp_path):
         image = io.imread(folder / "imagesTr" / f"a.b_{channel:04d}.tif")
         np.testing.assert_array_equal(image, pixels[:, :, channel])
     assert list(told["channel_names"]) == ["0", "1", "2"]
+
+
+def test_nnunet_has_a_file_a_channel_of_three_that_are_not_rgb(tmp_path, pixels):
+    folder, told = nnunet(tmp_path, pixels, rgb=False)
+    np.testing.assert_array_equal(io.imread(folder / "imagesTr" / "a.b_0002.tif"), pixels[:, :, 2])
+    assert list(told["channel_names"].values()) == ["channel 0", "channel 1", "channel 2"]
 
 
 def test_nnunet_classes_and_the_way_back_to_instances(tmp_path, pixels):

@@ -50,6 +50,16 @@ def test_bright_background_is_found():
     assert fit_normaliser([section]).joint
 
 
+@pytest.mark.parametrize(
+    ("channels", "dtype", "rgb", "joint"),
+    [(3, "uint8", None, True), (3, "uint8", True, True), (3, "uint8", False, False), (3, "uint16", True, False),
+     (2, "uint8", True, False)],
+)  # fmt: skip
+def test_three_channels_share_a_range_unless_their_files_say_they_are_not_rgb(channels, dtype, rgb, joint):
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 8, channels)).astype(dtype)
+    assert fit_normaliser([pixels], rgb=rgb).joint == joint
+
+
 def test_rgb_keeps_its_hue_and_channels_their_own_range():
     pixels = np.stack([RAMP[..., 0], RAMP[..., 0] // 2, RAMP[..., 0] // 4], -1)
     joint = Normaliser(0, 100, joint=True).apply(pixels)

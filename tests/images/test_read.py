@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from fewstain.errors import UserError
-from fewstain.images.read import content_hash, extension, image_size, read_header, read_image, read_labels, stem
+from fewstain.images.read import (
+    are_rgb,
+    content_hash,
+    extension,
+    image_size,
+    read_header,
+    read_image,
+    read_labels,
+    stem,
+)
 
 GREY = np.arange(20 * 30, dtype=np.uint8).reshape(20, 30)
 TWO = np.stack([GREY, GREY[::-1]])
@@ -72,6 +81,53 @@ def test_pixels_that_are_not_square_have_no_size(tmp_path, options):
     image, head = read_image(tmp_path / "a.tif"), read_header(tmp_path / "a.tif")
     assert image.pixel_size_um is head.pixel_size_um is None
     assert image.oblong_um == head.oblong_um == pytest.approx((1.0, 0.5))
+
+
+PLANES = np.stack([GREY, GREY + 1, GREY + 2])
+
+
+@pytest.mark.parametrize(
+    ("planes", "options", "rgb"),
+    [
+        (PLANES, {"photometric": "rgb", "planarconfig": "separate"}, True),
+        (np.moveaxis(PLANES, 0, -1), {"photometric": "rgb"}, True),
+        (np.moveaxis(PLANES, 0, -1), {"photometric": "rgb", "ome": True, "metadata": {"axes": "YXS"}}, True),
+        (np.moveaxis(PLANES, 0, -1), {"imagej": True}, True),
+        (np.moveaxis(PLANES, 0, -1)[..., [0, 1, 2, 0]], {"photometric": "rgb", "extrasamples": ["unassalpha"]}, True),
+        (GREY, {"photometric": "palette", "colormap": np.arange(768, dtype=np.uint16).reshape(3, 256)}, True),
+        (PLANES, {"photometric": "minisblack", "planarconfig": "separate"}, False),
+        (np.moveaxis(PLANES, 0, -1), {"photometric": "minisblack", "planarconfig": "contig"}, False),
+        (PLANES, {"ome": True, "metadata": {"axes": "CYX"}}, False),
+        (PLANES, {"imagej": True, "metadata": {"axes": "CYX", "mode": "composite"}}, False),
+        (GREY, {}, False),
+    ],
+)
+def test_a_tiff_tells_whether_it_is_rgb(tmp_path, planes, options, rgb):
+    tifffile.imwrite(tmp_path / "a.tif", planes, **options)
+    assert read_image(tmp_path / "a.tif").rgb == read_header(tmp_path / "a.tif").rgb == rgb
+
+
+@pytest.mark.parametrize(("axes", "rgb"), [("YXS", True), ("CYX", False)])
+def test_a_vendors_format_tells_whether_it_is_rgb(monkeypatch, tmp_path, axes, rgb):
+    opened = SimpleNamespace(
+        dims=SimpleNamespace(order=axes, C=3, S=3, Y=20, X=30),
+        physical_pixel_sizes=SimpleNamespace(Z=None, Y=None, X=None),
+        dtype="uint8",
+        scenes=("first",),
+    )
+    monkeypatch.setattr("fewstain.images.bio._open", lambda _: opened)
+    (tmp_path / "a.czi").touch()
+    assert read_header(tmp_path / "a.czi").rgb == rgb
+
+
+def test_pictures_are_rgb_and_all_of_several_files_must_be(tmp_path):
+    for name, pixels in (("a.png", np.moveaxis(PLANES, 0, -1)), ("b.jpg", np.moveaxis(PLANES, 0, -1)), ("c.png", GREY)):
+        Pillow.fromarray(pixels).save(tmp_path / name)
+    (tmp_path / "d.png").write_bytes(imagecodecs.png_encode(np.stack(PLANES.astype(np.uint16), -1)))
+    names = ["a.png", "b.jpg", "d.png", "c.png"]
+    assert [read_image(tmp_path / name).rgb for name in names] == [True, True, True, False]
+    assert are_rgb(tmp_path / name for name in names[:3])
+    assert not are_rgb(tmp_path / name for name in names)
 
 
 def test_pixels_of_vendors_formats_that_are_not_square(monkeypatch, tmp_path):

@@ -29,6 +29,12 @@ def test_to_rgb_keeps_the_hue_of_a_colour_picture():
     assert blue == 0
 
 
+def test_to_rgb_stretches_channels_that_are_no_colours():
+    pixels = np.zeros((8, 9, 3), np.uint8)
+    pixels[:, 4:] = (250, 100, 25)
+    np.testing.assert_allclose(to_rgb(pixels, rgb=False)[0, 5], 1)
+
+
 def test_to_rgb_shows_dim_cells_beside_bright_ones():
     pixels = np.zeros((10, 10, 1), np.uint16)
     pixels[0, :5], pixels[1] = 100, 10_000

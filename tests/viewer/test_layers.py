@@ -42,9 +42,13 @@ def test_without_results_there_are_image_and_labels(project):
 def test_colour_stays_one_layer_and_channels_become_several(project):
     write_image(project.data / "images" / "rgb.tif", np.zeros((32, 32, 3), np.uint8))
     write_image(project.data / "images" / "two.tif", np.arange(2048, dtype=np.uint16).reshape(32, 32, 2))
+    write_image(project.data / "images" / "dyes.tif", np.zeros((32, 32, 3), np.uint8), rgb=False)
     study = Study(project.data)
     ((_, properties, _),) = image_of(study, "rgb")
     assert properties["rgb"]
+    assert [properties["name"] for _, properties, _ in image_of(study, "dyes")] == [
+        f"dyes channel {number}" for number in range(3)
+    ]
     layers = image_of(study, "two")
     assert [properties["colormap"] for _, properties, _ in layers] == ["green", "magenta"]
     assert layers[1][0][0, 0] == 1

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from fewstain.dataset import Dataset, Window
 from fewstain.images.normalise import Normaliser, fit_normaliser
-from fewstain.images.read import read_header, read_image
+from fewstain.images.read import are_rgb, read_header, read_image
 from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.windows import read_windows
-from fewstain.settings import Settings
+from fewstain.settings import Preset, Settings
 
 Find = Callable[[NDArray], NDArray[np.integer]]
 
@@ -66,6 +66,8 @@ class Trial:
         Budget of a training on labels.
     options
         What only one method reads.
+    preset
+        Whose numbers the networks of other methods have, too.
     """
 
     dataset: Dataset
@@ -78,6 +80,7 @@ class Trial:
     seconds: float | None = None
     steps: int | None = None
     options: dict[str, str] = field(default_factory=dict)
+    preset: Preset = Preset.cpu
 
     @property
     def folder(self) -> Path:
@@ -92,8 +95,8 @@ class Trial:
 
     def normaliser(self) -> Normaliser:
         """Fit the normaliser of the pool, as every training on it does."""
-        channels = list(self.chosen_channels())
-        return fit_normaliser(read_image(path).pixels[..., channels] for path in self.dataset.images)
+        channels, images = list(self.chosen_channels()), self.dataset.images
+        return fit_normaliser((read_image(path).pixels[..., channels] for path in images), rgb=are_rgb(images))
 
     def windows(
         self, normaliser: Normaliser, multiple: int = 1, windows: Sequence[Window] | None = None

@@ -12,6 +12,7 @@ import numpy as np
 from fewstain.check.report import CheckReport
 from fewstain.dataset import has_braces, list_files
 from fewstain.errors import UserError
+from fewstain.images.plane import is_rgb
 from fewstain.images.read import content_hash, extension, read_image, stem
 
 
@@ -28,6 +29,7 @@ class ImageFacts:
     hash: str
     constant: bool
     oblong_um: tuple[float, float] | None = None
+    rgb: bool = False
 
     @property
     def kind(self) -> tuple[int, str]:
@@ -80,6 +82,7 @@ def read_facts(path: Path, report: CheckReport) -> ImageFacts | None:
         content_hash(pixels),
         constant,
         image.oblong_um,
+        image.rgb,
     )
 
 
@@ -96,6 +99,44 @@ def check_kinds(pool: Sequence[ImageFacts], test: Sequence[ImageFacts], report: 
                 facts.path,
                 f"{_kind(facts.kind)}, where {count} of {len(pool)} images in the pool have {_kind(common)}",
                 "convert it, or put each kind into a dataset of its own",
+            )
+
+
+def check_colours(
+    folder: Path, pool: Sequence[ImageFacts], channels: Sequence[int] | None, report: CheckReport
+) -> None:
+    """Say what three channels of 8 bits are taken for, colours or not: their files tell, and may be wrong.
+
+    Parameters
+    ----------
+    folder
+        The images of the pool lie in it.
+    channels
+        Those that are to be segmented; all when None.
+    """
+    pictures = [facts for facts in pool if is_rgb(facts.channels, np.dtype(facts.dtype))]
+    if not pictures or (channels is not None and len(channels) != 3):
+        return
+    coloured = [facts for facts in pictures if facts.rgb]
+    if not coloured:
+        report.notes.append(
+            f"{folder}: {len(pictures)} images of three channels, which are no colours by their files: each channel is "
+            "normalised by itself; if they are red, green and blue, save them as RGB"
+        )
+    elif len(coloured) == len(pictures):
+        report.notes.append(
+            f"{folder}: {len(pictures)} images are RGB by their files: the three channels are normalised together, "
+            "which keeps colours; if they are three stains, save them as OME-TIFF or ImageJ hyperstack with three "
+            "channels, or name the ones to segment, one or two, under `channels:` in config.yaml"
+        )
+    else:
+        few = min(coloured, [facts for facts in pictures if not facts.rgb], key=len)
+        for facts in few:
+            report.warn(
+                facts.path,
+                f"{'RGB' if facts.rgb else 'three channels that are not RGB'}, by its file, unlike "
+                f"{len(pictures) - len(few)} of {len(pictures)} images: each channel is normalised by itself in all",
+                "save all of them as RGB, or none",
             )
 
 

@@ -52,6 +52,7 @@ def check_dataset(
     test_images = of_images.unique_files(root / "test" / "images", IMAGE_EXTENSIONS, report)
     test = _read_all(test_images, report)
     of_images.check_kinds(list(pool.values()), list(test.values()), report)
+    of_images.check_colours(root / "images", list(pool.values()), channels, report)
     of_images.check_sizes([*pool.values(), *test.values()], least_side, report)
     of_images.check_pixel_sizes(list(pool.values()), report)
     of_images.check_square_pixels([*pool.values(), *test.values()], pixel_size_um, report)

@@ -88,7 +88,7 @@ class Picture:
         """
         same = torch.equal(planes, self.planes[0])
         pixels = self.raw if same else self.normaliser.restore(planes.numpy(), self.range, self.raw.dtype)
-        write_image(path, pixels, self.pixel_size_um)
+        write_image(path, pixels, self.pixel_size_um, rgb=self.normaliser.joint)
 
 
 def read_picture(folder: Path, record: DenoiserRecord, path: Path) -> Picture:

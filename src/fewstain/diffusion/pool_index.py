@@ -11,7 +11,7 @@ import numpy as np
 
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser, fit_normaliser
-from fewstain.images.read import read_image
+from fewstain.images.read import are_rgb, read_image
 from fewstain.storage import atomic_path, misfit, read_json, sha256_file, write_json
 
 STRIP = 512  # rows normalised at a time
@@ -125,7 +125,8 @@ def build_pool(folder: Path, images: tuple[Path, ...], channels: tuple[int, ...]
         raise UserError(f"{folder}: no images to train on; put some into the dataset's images folder")
     first = read_image(images[0]).pixels
     chosen = tuple(range(first.shape[-1])) if channels is None else channels
-    normaliser = fit_normaliser(_chosen_pixels(path, chosen, first.shape[-1]) for path in images)
+    raw = (_chosen_pixels(path, chosen, first.shape[-1]) for path in images)
+    normaliser = fit_normaliser(raw, rgb=are_rgb(images))
     pixels = ((path.name, sha256_file(path), _chosen_pixels(path, chosen, first.shape[-1])) for path in images)
     stored = ((name, sha256, _strips(each, normaliser)) for name, sha256, each in pixels)
     index = PoolIndex(write_pixels(folder, stored), chosen, str(first.dtype), normaliser, first.shape[-1])

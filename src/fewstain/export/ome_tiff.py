@@ -17,6 +17,6 @@ class OmeTiff(Writer):
 
     def add(self, sample: Sample, labels: np.ndarray) -> None:
         """Write the image and its labels."""
-        pixels = sample.read_image().pixels
-        write_image(self.folder / "images" / f"{sample.name}.ome.tif", pixels, sample.pixel_size_um, ome=True)
+        image, path = sample.read_image(), self.folder / "images" / f"{sample.name}.ome.tif"
+        write_image(path, image.pixels, sample.pixel_size_um, ome=True, rgb=image.rgb)
         write_image(self.folder / "labels" / f"{sample.name}.ome.tif", stored(labels), sample.pixel_size_um, ome=True)

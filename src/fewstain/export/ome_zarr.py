@@ -21,6 +21,7 @@ from zarr.storage import LocalStore
 from fewstain.export.samples import Sample
 from fewstain.export.training import stored
 from fewstain.export.writer import Writer
+from fewstain.images.plane import is_rgb
 
 NAME = "objects"  # of the labels beside each image
 _CHUNK = 512
@@ -41,8 +42,9 @@ class OmeZarr(Writer):
 
     def add(self, sample: Sample, labels: np.ndarray) -> None:
         """Write one image and its labels, each at full size and halved until it fits a screen."""
-        pixels = np.moveaxis(sample.read_image().pixels, -1, 0)
-        rgb = len(pixels) == 3 and pixels.dtype == np.uint8
+        image = sample.read_image()
+        pixels = np.moveaxis(image.pixels, -1, 0)
+        rgb = is_rgb(len(pixels), pixels.dtype, image.rgb)
         path = self.folder / f"{sample.name}.ome.zarr"
         planes = pixels[0] if len(pixels) == 1 else pixels
         write_levels(path, planes, sample.pixel_size_um, {"omero": _RGB_DISPLAY} if rgb else {}, mean=True)

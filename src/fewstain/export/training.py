@@ -11,6 +11,8 @@ from fewstain.errors import UserError
 from fewstain.export.objects import each_object
 from fewstain.export.samples import Sample
 from fewstain.export.writer import Writer, dataset_name
+from fewstain.images.plane import is_rgb
+from fewstain.images.read import Image
 from fewstain.images.write import label_dtype
 from fewstain.pixels.targets import BACKGROUND, BOUNDARY, INTERIOR, pixel_classes
 from fewstain.storage import write_json
@@ -35,7 +37,7 @@ class Cellpose(Writer):
         if sample.name.endswith(_CELLPOSE_OWN):
             ending = next(ending for ending in _CELLPOSE_OWN if sample.name.endswith(ending))
             raise UserError(f"{sample.image}: Cellpose takes files ending in {ending} for its own; rename the image")
-        write_plain(self.folder / f"{sample.name}.tif", sample.read_image().pixels, sample.pixel_size_um)
+        write_picture(self.folder / f"{sample.name}.tif", sample)
         write_plain(self.folder / f"{sample.name}_masks.tif", stored(labels), sample.pixel_size_um)
 
 
@@ -51,7 +53,7 @@ class StarDist(Writer):
 
     def add(self, sample: Sample, labels: np.ndarray) -> None:
         """Write the image and its masks."""
-        write_plain(self.folder / "images" / f"{sample.name}.tif", sample.read_image().pixels, sample.pixel_size_um)
+        write_picture(self.folder / "images" / f"{sample.name}.tif", sample)
         write_plain(self.folder / "masks" / f"{sample.name}.tif", stored(labels), sample.pixel_size_um)
 
 
@@ -84,8 +86,9 @@ class NnUNet(Writer):
         UserError
             Other channels than the images before.
         """
-        pixels = sample.read_image().pixels
-        kind = (pixels.shape[2], _is_rgb(pixels))
+        image = sample.read_image()
+        pixels = image.pixels
+        kind = (pixels.shape[2], _is_rgb(image))
         self._kind = self._kind or kind
         if kind != self._kind:
             raise UserError(
@@ -94,7 +97,8 @@ class NnUNet(Writer):
             )
         planes = [pixels] if kind[1] else [pixels[:, :, channel] for channel in range(kind[0])]
         for channel, plane in enumerate(planes):
-            write_plain(self.folder / "imagesTr" / f"{sample.name}_{channel:04d}.tif", plane, sample.pixel_size_um)
+            path = self.folder / "imagesTr" / f"{sample.name}_{channel:04d}.tif"
+            write_plain(path, plane, sample.pixel_size_um, rgb=kind[1])
         classes = pixel_classes(labels)
         self._thin += sum(
             not (classes[item.y :, item.x :][: item.mask.shape[0], : item.mask.shape[1]][item.mask] == INTERIOR).any()
@@ -125,14 +129,20 @@ def stored(labels: np.ndarray) -> np.ndarray:
     return labels.astype(label_dtype(int(labels.max(initial=0))))
 
 
-def write_plain(path: Path, pixels: np.ndarray, pixel_size_um: float | None) -> None:
+def write_picture(path: Path, sample: Sample) -> None:
+    """Write a sample's image as `write_plain` does."""
+    image = sample.read_image()
+    write_plain(path, image.pixels, sample.pixel_size_um, rgb=_is_rgb(image))
+
+
+def write_plain(path: Path, pixels: np.ndarray, pixel_size_um: float | None, *, rgb: bool = False) -> None:
     """Write a TIFF that any reader gives back as (H, W) or (H, W, C), with the pixel size as resolution per cm."""
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     tifffile.imwrite(
         path,
         pixels,
-        photometric="rgb" if _is_rgb(pixels) else "minisblack",
+        photometric="rgb" if rgb else "minisblack",
         planarconfig="contig" if pixels.ndim == 3 else None,
         compression="zlib",
         metadata=None,
@@ -141,5 +151,5 @@ def write_plain(path: Path, pixels: np.ndarray, pixel_size_um: float | None) -> 
     )
 
 
-def _is_rgb(pixels: np.ndarray) -> bool:
-    return pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8
+def _is_rgb(image: Image) -> bool:
+    return is_rgb(image.pixels.shape[2], image.pixels.dtype, image.rgb)

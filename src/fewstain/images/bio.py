@@ -42,7 +42,8 @@ def _layout(path: Path, image: Any) -> tuple[Header, str]:
     sizes = {axis: int(getattr(image.dims, axis)) for axis in image.dims.order}
     axes, shape = plane_axes(path, "".join(sizes), tuple(sizes.values()))
     channel = next((axis for axis in axes if axis not in "YX"), "")
-    head = Header(sizes["Y"], sizes["X"], shape[axes.index(channel)] if channel else 1, np.dtype(image.dtype))
+    channels = shape[axes.index(channel)] if channel else 1
+    head = Header(sizes["Y"], sizes["X"], channels, np.dtype(image.dtype), rgb=channel == "S" and channels == 3)
     pixel = image.physical_pixel_sizes
     head = head.sized(float(pixel.Y) if pixel.Y else None, float(pixel.X) if pixel.X else None)
     if len(image.scenes) > 1:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from fewstain.images.plane import is_rgb
+
 Range = tuple[np.ndarray, np.ndarray]
 
 _SAMPLE = 2_000_000  # pixels a percentile is taken from; the error at 99.8 % is then below 0.01 percentiles
@@ -113,7 +115,9 @@ class Normaliser:
         return cls(**{**values, "floor": tuple(float(value) for value in values["floor"])})
 
 
-def fit_normaliser(images: Iterable[np.ndarray], low: float = 1.0, high: float = 99.8) -> Normaliser:
+def fit_normaliser(
+    images: Iterable[np.ndarray], low: float = 1.0, high: float = 99.8, *, rgb: bool | None = None
+) -> Normaliser:
     """Choose the floor, the anchor and whether channels share a range, from the images of a dataset.
 
     The floor is 0.1 x the 90th percentile, over images, of the width of an image's own range: an image with less than
@@ -125,10 +129,13 @@ def fit_normaliser(images: Iterable[np.ndarray], low: float = 1.0, high: float =
         Raw intensities, all with the same C and dtype; one is held at a time.
     low, high : float
         Percentiles.
+    rgb : bool, optional
+        Whether the files say that they are RGB, as of `images.read.are_rgb`. Without it, three channels of 8 bits are
+        taken for RGB. Channels that are not RGB each have a range of their own.
     """
     widths, backgrounds, joint = [], [], False
     for pixels in images:
-        joint = pixels.dtype == np.uint8 and pixels.shape[-1] == 3
+        joint = is_rgb(pixels.shape[-1], pixels.dtype, rgb)
         below, above = _percentiles(pixels, (low, high), joint)
         widths.append(above - below)
         if np.any(above > below):

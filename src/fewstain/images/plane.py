@@ -16,7 +16,8 @@ class Header:
     """Size and kind of one image; `notes` tell what was changed on the way from the file.
 
     `pixel_size_um` is the side of a pixel, None where the file does not tell, or where pixels are not square: then
-    `oblong_um` has their height and width.
+    `oblong_um` has their height and width. `rgb` is whether the file says that its three channels are red, green and
+    blue of one picture, and not, for instance, three fluorophores.
     """
 
     height: int
@@ -26,6 +27,7 @@ class Header:
     pixel_size_um: float | None = None
     notes: tuple[str, ...] = ()
     oblong_um: tuple[float, float] | None = None
+    rgb: bool = False
 
     def sized(self, height_um: float | None, width_um: float | None) -> Header:
         """Return the same header with the size of a pixel; a height that is not known is taken to be the width."""
@@ -44,6 +46,17 @@ class Plane:
 
     pixels: np.ndarray
     header: Header
+
+
+def is_rgb(channels: int, dtype: np.dtype, told: bool | None = None) -> bool:
+    """Whether pixels are treated as colours: three channels of 8 bits, unless their file told that they are not RGB.
+
+    Parameters
+    ----------
+    told
+        `Header.rgb` of the file; None where nobody knows.
+    """
+    return channels == 3 and dtype == np.uint8 and told is not False
 
 
 def plane_axes(path: object, axes: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:

@@ -26,7 +26,9 @@ def header(path: Path) -> Header:
             return _sixteen_bit_header(height, width, deep)
         alpha = image.mode in _ALPHA_MODES or "transparency" in image.info
         mode = _target_mode(path, image)
-        head = Header(height, width, 3 if mode == "RGB" else 1, np.dtype(np.uint16 if mode == "I;16" else np.uint8))
+        rgb = mode == "RGB"
+        dtype = np.dtype(np.uint16 if mode == "I;16" else np.uint8)
+        head = Header(height, width, 3 if rgb else 1, dtype, rgb=rgb)
         return head.noted("alpha channel dropped") if alpha else head
 
 
@@ -92,5 +94,6 @@ def _deep_png(path: Path) -> int:
 
 
 def _sixteen_bit_header(height: int, width: int, samples: int) -> Header:
-    head = Header(height, width, samples - 1 if samples in (2, 4) else samples, np.dtype(np.uint16))
+    channels = samples - 1 if samples in (2, 4) else samples
+    head = Header(height, width, channels, np.dtype(np.uint16), rgb=channels == 3)
     return head.noted("alpha channel dropped") if samples in (2, 4) else head

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,12 +37,15 @@ class Image:
         What a user may want to know: "alpha channel dropped".
     oblong_um : (height, width) or None
         Sides of a pixel in µm, where the file tells that pixels are not square.
+    rgb : bool
+        Whether the file says that the three channels are red, green and blue of one picture.
     """
 
     pixels: np.ndarray
     pixel_size_um: float | None = None
     notes: tuple[str, ...] = ()
     oblong_um: tuple[float, float] | None = None
+    rgb: bool = False
 
 
 def extension(path: Path | str) -> str:
@@ -79,13 +82,18 @@ def read_image(path: Path | str) -> Image:
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise UserError(f"{path}: holds NaN or infinite values; replace them, for example by 0, and save it again")
     head = plane.header
-    return Image(np.ascontiguousarray(pixels), head.pixel_size_um, head.notes, head.oblong_um)
+    return Image(np.ascontiguousarray(pixels), head.pixel_size_um, head.notes, head.oblong_um, head.rgb)
 
 
 def read_header(path: Path | str) -> Header:
     """Size, channels, dtype and pixel size of an image, from its header where the format allows; see `read_image`."""
     path = Path(path)
     return _decode(path, lambda reader: reader.header(path))
+
+
+def are_rgb(paths: Iterable[Path]) -> bool:
+    """Whether all of these files say that they are RGB; see `Header.rgb`. Only headers are read."""
+    return all(read_header(path).rgb for path in paths)
 
 
 def image_size(path: Path | str) -> tuple[int, int, int, np.dtype]:

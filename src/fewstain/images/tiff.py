@@ -102,13 +102,14 @@ def _colours(
             return head.noted("colour table (LUT) ignored: intensities are used")
         colours = np.asarray(page.colormap)
         grey = bool((colours == colours[:1]).all())
-        return replace(head, channels=1 if grey else 3, dtype=np.dtype(np.uint8))
+        return replace(head, channels=1 if grey else 3, dtype=np.dtype(np.uint8), rgb=not grey)
     if channel == "S":
         rgb = photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
         alpha = head.channels in (2, 4) and (any(extra in _ALPHA for extra in page.extrasamples)
                                              or (rgb and head.channels == 4))  # fmt: skip
         if alpha:
-            return replace(head, channels=head.channels - 1).noted("alpha channel dropped")
+            head = replace(head, channels=head.channels - 1).noted("alpha channel dropped")
+        return replace(head, rgb=rgb and head.channels == 3)
     return head
 
 

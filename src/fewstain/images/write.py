@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+from fewstain.images.plane import is_rgb
 from fewstain.storage import atomic_path
 
 _LARGEST_UINT16 = 65535
@@ -39,7 +40,14 @@ def write_map(path: Path | str, values: np.ndarray) -> None:
     _write(path, values.astype(np.float32))
 
 
-def write_image(path: Path | str, pixels: np.ndarray, pixel_size_um: float | None = None, *, ome: bool = False) -> None:
+def write_image(
+    path: Path | str,
+    pixels: np.ndarray,
+    pixel_size_um: float | None = None,
+    *,
+    ome: bool = False,
+    rgb: bool | None = None,
+) -> None:
     """Write an (H, W), (H, W, C) image, dtype kept: RGB for three uint8 channels, otherwise OME-TIFF's CYX.
 
     Parameters
@@ -51,11 +59,13 @@ def write_image(path: Path | str, pixels: np.ndarray, pixel_size_um: float | Non
         Side of a pixel in µm.
     ome : bool
         Make it an OME-TIFF in any case.
+    rgb : bool, optional
+        False where three uint8 channels are no colours, so that they are written as channels.
     """
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
-    rgb = pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8
-    axes = "YX" if pixels.ndim == 2 else "YXS" if rgb else "CYX"
+    coloured = pixels.ndim == 3 and is_rgb(pixels.shape[2], pixels.dtype, rgb)
+    axes = "YX" if pixels.ndim == 2 else "YXS" if coloured else "CYX"
     if axes == "CYX":
         pixels = np.moveaxis(pixels, -1, 0)
     metadata: dict[str, object] = {"axes": axes}
@@ -67,7 +77,7 @@ def write_image(path: Path | str, pixels: np.ndarray, pixel_size_um: float | Non
             temporary,
             pixels,
             ome=ome or bool(pixel_size_um) or axes == "CYX",
-            photometric="rgb" if rgb else "minisblack",
+            photometric="rgb" if coloured else "minisblack",
             compression="zlib",
             metadata=metadata,
         )

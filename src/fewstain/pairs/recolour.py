@@ -13,7 +13,7 @@ from fewstain.dataset import Dataset, Window
 from fewstain.diffusion.translation.table import LEVELS, apply_table, fit_table
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser, fit_normaliser
-from fewstain.images.read import read_image, read_labels
+from fewstain.images.read import are_rgb, read_image, read_labels
 from fewstain.pairs.arrange import enlarge
 
 EXTREME = 2.0  # percentile of a pool image's levels that the strongest stain of a source becomes
@@ -109,7 +109,8 @@ def recoloured(source: Dataset, pool: Sequence[NDArray[np.float32]], side: int, 
     """Prepare the labeled images of another dataset; UserError where it has no labels."""
     if not source.windows:
         raise UserError(f"{source.root}: no labels to carry over; give a dataset with labels")
-    normaliser = fit_normaliser(read_image(path).pixels for path in sorted({each.image for each in source.windows}))
+    images = sorted({each.image for each in source.windows})
+    normaliser = fit_normaliser((read_image(path).pixels for path in images), rgb=are_rgb(images))
     return Recoloured(source.windows, normaliser, pool, side, size)
 
 

@@ -13,6 +13,7 @@ from skimage.measure import block_reduce
 from skimage.segmentation import find_boundaries
 
 from fewstain.images.normalise import Normaliser
+from fewstain.images.plane import is_rgb
 
 LARGEST = 768  # pixels of an image's longer side in a figure; larger ones are shrunk
 PREDICTED, TRUE, BOTH = "#e8a000", "#0077bb", "#ffffff"
@@ -21,7 +22,7 @@ UNCERTAINTY_SHOWN = 0.35  # nats, half of what an ensemble has whose halves cont
 SMOOTHED_STEPS = 100  # the loss of one batch says little: it is drawn as the mean over a 100th of the training
 
 
-def to_rgb(pixels: NDArray) -> NDArray[np.floating]:
+def to_rgb(pixels: NDArray, rgb: bool | None = None) -> NDArray[np.floating]:
     """Make raw intensities visible.
 
     Parameters
@@ -29,13 +30,15 @@ def to_rgb(pixels: NDArray) -> NDArray[np.floating]:
     pixels
         (H, W, C) of any number type; one channel becomes grey, of several the first three become red, green and blue.
         Channels that are mostly dark are shown by their square root, or dim cells beside bright ones stay unseen.
+    rgb
+        Whether the file says that these are colours; where that is not known, three channels of 8 bits are.
 
     Returns
     -------
     ndarray
         (H, W, 3) float32 in [0, 1].
     """
-    joint = pixels.dtype == np.uint8 and pixels.shape[2] == 3
+    joint = is_rgb(pixels.shape[2], pixels.dtype, rgb)
     planes: NDArray[np.floating] = (Normaliser(joint=joint).apply(pixels[..., :3]) + 1) / 2
     if not joint:
         planes = np.stack([np.sqrt(plane) if np.median(plane) < DIM else plane for plane in planes])
@@ -57,6 +60,7 @@ def segmentation_figure(
     uncertainty: NDArray[np.floating],
     truth: NDArray[np.integer] | None = None,
     title: str = "",
+    rgb: bool | None = None,
 ) -> Figure:
     """Draw an image | the same with outlines of its objects | its uncertainty.
 
@@ -70,16 +74,19 @@ def segmentation_figure(
         (H, W) Jensen-Shannon divergence, nats.
     title
         Above the figure.
+    rgb
+        As of `to_rgb`.
     """
     step = shrink_step(predicted.shape)
-    rgb = to_rgb(block_reduce(pixels, (step, step, 1), np.mean).astype(pixels.dtype) if step > 1 else pixels)
-    height, width = rgb.shape[:2]
+    small = block_reduce(pixels, (step, step, 1), np.mean).astype(pixels.dtype) if step > 1 else pixels
+    shown_image = to_rgb(small, rgb)
+    height, width = shown_image.shape[:2]
     panel = 4.2
     figure = Figure(figsize=(3 * panel + 0.8, panel * height / width + 0.7), dpi=100, layout="constrained")
     image, outlined, uncertain = figure.subplots(1, 3)
-    image.imshow(rgb)
+    image.imshow(shown_image)
     _titled(image, "image")
-    outlined.imshow(0.75 * rgb)
+    outlined.imshow(0.75 * shown_image)
     found = _outlines(predicted, step)
     marks = found.astype(int)
     if truth is not None:

@@ -107,7 +107,8 @@ def _picture(
 
 
 def _draw(picture: _Picture) -> Figure:
-    pixels, predicted = read_image(picture.image).pixels, read_labels(picture.mask)
+    image, predicted = read_image(picture.image), read_labels(picture.mask)
+    pixels = image.pixels
     uncertainty = read_image(picture.uncertainty).pixels[..., 0]
     truth = None if picture.truth is None else read_labels(picture.truth)
     if predicted.shape != pixels.shape[:2]:
@@ -121,7 +122,7 @@ def _draw(picture: _Picture) -> Figure:
         title += f", its middle from row {place[0].start}, column {place[1].start}"
         pixels, predicted, uncertainty = pixels[place], predicted[place], uncertainty[place]
         truth = None if truth is None else truth[place]
-    return segmentation_figure(pixels, predicted, uncertainty, truth, title)
+    return segmentation_figure(pixels, predicted, uncertainty, truth, title, image.rgb)
 
 
 def _slices(corner: tuple[int, int], shape: tuple[int, ...]) -> tuple[slice, slice]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fewstain.dataset import list_files
 from fewstain.errors import UserError
+from fewstain.images.plane import is_rgb
 from fewstain.images.read import read_header, read_image, read_labels, stem
 from fewstain.suggest import Suggestion
 from fewstain.viewer.pyramid import LARGEST, open_levels
@@ -61,27 +62,22 @@ def image_layers(path: Path, name: str) -> list[LayerData]:
     if header.height * header.width * header.channels > LARGEST:
         levels = open_levels(path)
         if levels is not None:
-            return pyramid_layers(levels, name, path)
+            return pyramid_layers(levels, name, path, header.rgb)
     meta = _meta("image", name, path)
-    return _channels(read_image(path).pixels, name, meta)
+    return _channels(read_image(path).pixels, name, meta, header.rgb)
 
 
-def pyramid_layers(levels: Sequence[Any], name: str, path: Path) -> list[LayerData]:
-    """Make the image out of lazily read levels of (H, W, C), finest first."""
+def pyramid_layers(levels: Sequence[Any], name: str, path: Path, rgb: bool | None = None) -> list[LayerData]:
+    """Make the image out of lazily read levels of (H, W, C), finest first; `rgb` is what its file says, if it does."""
     meta = _meta("image", name, path) | {"multiscale": True}
     channels = levels[0].shape[2]
-    if is_rgb(channels, levels[0].dtype):
+    if is_rgb(channels, levels[0].dtype, rgb):
         return [(list(levels), {"name": name, "rgb": True, **meta}, "image")]
     layers: list[LayerData] = []
     for channel in range(channels):
         planes = [level[..., channel] for level in levels]
         layers.append((planes, _channel(name, channel, channels, np.asarray(planes[-1])) | meta, "image"))
     return layers
-
-
-def is_rgb(channels: int, dtype: np.dtype) -> bool:
-    """Whether pixels are shown in colour: three channels of 8 bits."""
-    return channels == 3 and dtype == np.uint8
 
 
 def uncertainty_layer(path: Path, name: str) -> LayerData:
@@ -189,10 +185,10 @@ def _meta(kind: str, image: str, path: Path) -> dict[str, Any]:
     return {"metadata": {KEY: {"kind": kind, "image": image, "file": str(path)}}}
 
 
-def _channels(pixels: NDArray, name: str, meta: dict[str, Any]) -> list[LayerData]:
+def _channels(pixels: NDArray, name: str, meta: dict[str, Any], rgb: bool | None = None) -> list[LayerData]:
     """Make one layer of pixels (..., C) that are RGB, otherwise one a channel."""
     count = pixels.shape[-1]
-    if is_rgb(count, pixels.dtype):
+    if is_rgb(count, pixels.dtype, rgb):
         return [(pixels, {"name": name, "rgb": True, **meta}, "image")]
     return [
         (pixels[..., channel], _channel(name, channel, count, pixels[..., channel]) | meta, "image")

@@ -28,7 +28,7 @@ from fewstain.diffusion.pool import disjoint_windows
 from fewstain.diffusion.record import DenoiserRecord
 from fewstain.errors import UserError
 from fewstain.images.normalise import fit_normaliser
-from fewstain.images.read import read_image, stem
+from fewstain.images.read import are_rgb, read_image, stem
 
 
 def open_conditional(folder: Path) -> tuple[ConditionalDenoiser, ConditionalRecord]:
@@ -153,7 +153,7 @@ def read_painting(folder: Path, record: DenoiserRecord | ConditionalRecord, path
     image = read_image(path)
     check_channels(folder, record.image_channels, path, image.pixels)
     raw = np.broadcast_to(image.pixels, (*image.pixels.shape[:2], record.image_channels))
-    normaliser = fit_normaliser([raw])
+    normaliser = fit_normaliser([raw], rgb=image.rgb or image.pixels.shape[-1] == 1)  # a grey one stays grey
     limits = normaliser.range(raw)
     planes = torch.from_numpy(normaliser.apply(raw, limits))[None]
     return Picture(stem(path), raw, limits, planes, normaliser, image.pixel_size_um)
@@ -212,7 +212,7 @@ def read_like(folder: Path, image_channels: int, side: int, paths: Sequence[Path
             )
         if min(image.shape[:2]) < side:
             raise UserError(f"{path}: {image.shape[0]} x {image.shape[1]} pixels; {side} x {side} at least are needed")
-    normaliser = fit_normaliser(pixels)
+    normaliser = fit_normaliser(pixels, rgb=are_rgb(paths))
     return [repeat_grey(torch.from_numpy(normaliser.apply(image)), image_channels) for image in pixels]
 
 
