@@ -3,10 +3,10 @@
     python benchmarks/diffusion.py [--steps 60] [--repeats 3]
 
 Prints JSON: Mpixel/s of both, and ours as a fraction of the bare loop's. The bare training loop has its batch in memory
-and only runs the network forward and backward and steps AdamW; ours also reads crops, draws noise, clips gradients,
-averages weights and keeps its state. The bare extraction loop only runs the network on noised images; ours also draws
-the noise and keeps the activations. The two take turns, and the fastest of each counts: others' load on the machine
-only ever slows a run down.
+and only runs the network forward and backward and steps the same optimisers; ours also reads crops, draws noise, clips
+gradients, averages weights and keeps its state. The bare extraction loop only runs the network on noised images; ours
+also draws the noise and keeps the activations. The two take turns, and the fastest of each counts: others' load on the
+machine only ever slows a run down.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import torch
 from torch.nn import functional
 
 from fewstain.dataset import Dataset
+from fewstain.diffusion.loop import new_optimisers
 from fewstain.diffusion.network import Denoiser, build_denoiser, load_denoiser
 from fewstain.diffusion.precision import Precision, choose_precision, start_accelerator
 from fewstain.diffusion.record import read_record
@@ -58,7 +59,7 @@ def bare_training(settings: DiffusionSettings, precision: Precision, device: tor
     network = build_denoiser(settings, CHANNELS).to(device).train()
     if precision.channels_last:
         network = network.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, fused=device.type == "cuda")
+    optimisers = new_optimisers(network, list(network.parameters()), settings)
     shape = (settings.batch_size, CHANNELS, settings.crop, settings.crop)
     noisy, noise = (precision.lay_out(torch.randn(shape, device=device)) for _ in range(2))
     timesteps = torch.randint(0, settings.train_timesteps, (settings.batch_size,), device=device)
@@ -67,9 +68,11 @@ def bare_training(settings: DiffusionSettings, precision: Precision, device: tor
         with torch.autocast(device.type, torch.bfloat16, enabled=precision.mixed == "bf16"):
             predicted = network(noisy, timesteps)
         loss = functional.mse_loss(predicted.float(), noise)
-        optimiser.zero_grad()
+        for optimiser in optimisers:
+            optimiser.zero_grad()
         loss.backward()
-        optimiser.step()
+        for optimiser in optimisers:
+            optimiser.step()
     synchronise(device)
     return settings.steps * settings.batch_size * settings.crop**2 / (time.perf_counter() - start) / 1e6
 

@@ -14,7 +14,7 @@ prints the JSON.
   how far from real images the result is.
 - `grids`: Fréchet distance on levels of timesteps evenly apart, and on those of Karras et al.
 - `shares`: parameters of adapters of preset cpu's network, RGB, as a share of its own, in percent.
-- `adapters`: distance of samples to the other stain, before and after, by the learning rate in multiples of the base's.
+- `adapters`: distance of samples to the other stain, before and after, by the learning rate.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ INVERSIONS = ((20, 1), (20, 3), (50, 1), (50, 3))  # steps, rounds
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 EDIT_STEPS, SAMPLE_STEPS, ADAPT_STEPS = 20, 20, 300
 GRIDS = (("euler", 10), ("euler", 20), ("dpm++", 10), ("dpm++", 20), ("heun", 9), ("heun", 19))
-RATES = (1, 4, 10)
+RATES = (0.001, 0.004, 0.01)
 
 
 def few_steps(denoiser: Denoiser, n: int, size: tuple[int, int]) -> list[dict[str, Any]]:
@@ -142,8 +142,7 @@ def adapters(options: argparse.Namespace, n: int) -> dict[str, Any]:
     rows, real, floor = [], None, None
     for rate in RATES:
         out, base = options.out / f"adapter-{rate}", open_denoiser(options.diffusion)
-        learning_rate = rate * float(base[1].settings["learning_rate"])
-        wishes = {"steps": ADAPT_STEPS, "learning_rate": learning_rate, "channels": channels}
+        wishes = {"steps": ADAPT_STEPS, "learning_rate": rate, "channels": channels}
         if not out.is_dir():
             adapt(options.diffusion, dataset, out, options.out / f"state-{rate}", **wishes)
         adapted, record = open_denoiser(options.diffusion, out)

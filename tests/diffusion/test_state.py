@@ -1,26 +1,26 @@
 import pytest
 import torch
 from diffusers.training_utils import EMAModel
-from torch.optim import AdamW
 
+from fewstain.diffusion.loop import new_optimisers
 from fewstain.diffusion.network import build_denoiser
 from fewstain.diffusion.precision import Precision
 from fewstain.diffusion.state import STATE_FILE, Training, check_identity, open_state, read_state
 from fewstain.errors import UserError
-from fewstain.settings import DiffusionSettings
+from fewstain.settings import DiffusionSettings, TrainingSettings
 
 IDENTITY = {"seed": 0, "channels": (0, 1), "pool": (("a.tif", "12"), ("b.tif", "34"))}
 
 
-def new(steps_done=0, channels_last=False):
+def new(steps_done=0, channels_last=False, muon=True):
     torch.manual_seed(0)
     network = build_denoiser(DiffusionSettings(channels=(8, 8)), 1)
     if channels_last:
         network = network.to(memory_format=torch.channels_last)
-    optimiser = AdamW(network.parameters(), lr=0.01, fused=False)
+    optimisers = new_optimisers(network, list(network.parameters()), TrainingSettings(learning_rate=0.01, muon=muon))
     ema = EMAModel(network.parameters(), decay=0.9, foreach=True)
     training = Training(
-        network, optimiser, ema, torch.zeros(5), Precision("bf16", channels_last=channels_last), IDENTITY
+        network, optimisers, ema, torch.zeros(5), Precision("bf16", channels_last=channels_last), IDENTITY
     )
     advance(training, steps_done)
     return training
@@ -30,20 +30,23 @@ def advance(training, steps):
     for _ in range(steps):
         generator = torch.Generator().manual_seed(training.step)
         loss = training.network(torch.randn((1, 1, 8, 8), generator=generator), torch.tensor([3])).square().mean()
-        training.optimiser.zero_grad()
+        for optimiser in training.optimisers:
+            optimiser.zero_grad()
         loss.backward()
-        training.optimiser.step()
+        for optimiser in training.optimisers:
+            optimiser.step()
         training.ema.step(training.network.parameters())
         training.losses[training.step] = loss.detach()
         training.step += 1
 
 
+@pytest.mark.parametrize("muon", [False, True])
 @pytest.mark.parametrize("channels_last", [False, True])
-def test_a_restored_training_goes_on_bit_for_bit(tmp_path, channels_last):
-    straight = new(2, channels_last)
+def test_a_restored_training_goes_on_bit_for_bit(tmp_path, channels_last, muon):
+    straight = new(2, channels_last, muon)
     straight.seconds = 7.5
     straight.save(tmp_path)
-    resumed = new(0, channels_last)
+    resumed = new(0, channels_last, muon)
     resumed.restore(read_state(tmp_path))
     assert (resumed.step, resumed.seconds, resumed.ema.optimization_step) == (2, 7.5, 2)
     advance(straight, 3)

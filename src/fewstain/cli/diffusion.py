@@ -117,9 +117,7 @@ def adapt(
         Target, typer.Option(help="Layers to adapt; keys-values replaces those of attention.")
     ] = ADAPTER.target,
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = ADAPTER.steps,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="Its highest value; by default 10 times the denoiser's.")
-    ] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Its highest value; by default 0.01.")] = None,
     channels: ChannelsOption = None,
     seed: SeedOption = 0,
     restart: RestartOption = False,

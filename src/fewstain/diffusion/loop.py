@@ -11,8 +11,9 @@ import torch
 from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 
+from fewstain.diffusion.muon import Muon, hidden_matrices
 from fewstain.diffusion.precision import Precision
 from fewstain.diffusion.progress import StepProgress
 from fewstain.diffusion.schedule import learning_rate
@@ -51,14 +52,26 @@ def new_training(
     if precision.channels_last:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network = network.to(device).train()
-    optimiser = AdamW(
-        network.parameters() if parameters is None else parameters,
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        fused=device.type == "cuda",
-    )
+    optimisers = new_optimisers(network, list(network.parameters() if parameters is None else parameters), settings)
     ema = EMAModel(network.parameters(), decay=settings.ema_decay, foreach=True)
-    return Training(network, optimiser, ema, torch.zeros(settings.steps, device=device), precision, identity)
+    return Training(network, optimisers, ema, torch.zeros(settings.steps, device=device), precision, identity)
+
+
+def new_optimisers(
+    network: nn.Module, parameters: list[nn.Parameter], settings: TrainingSettings
+) -> tuple[Optimizer, ...]:
+    """Make AdamW for all these parameters, or Muon for the network's matrices among them and AdamW for the rest."""
+    trained = {id(each) for each in parameters}
+    matrices = [each for each in hidden_matrices(network) if id(each) in trained] if settings.muon else []
+    taken = {id(each) for each in matrices}
+    others = [each for each in parameters if id(each) not in taken]
+    rate, decay = settings.learning_rate, settings.weight_decay
+    optimisers: list[Optimizer] = []
+    if others:
+        optimisers.append(AdamW(others, lr=rate, weight_decay=decay, fused=others[0].is_cuda))
+    if matrices:
+        optimisers.append(Muon(matrices, lr=rate, weight_decay=decay))
+    return tuple(optimisers)
 
 
 def run(
@@ -120,12 +133,14 @@ def run(
 
 def descend(training: Training[Network], loss: Tensor, settings: TrainingSettings, accelerator: Accelerator) -> Tensor:
     """Take one step down a loss, and return it without its graph."""
-    training.optimiser.zero_grad()
+    for optimiser in training.optimisers:
+        optimiser.zero_grad()
     accelerator.backward(loss)
     accelerator.clip_grad_norm_(training.network.parameters(), GRADIENT_NORM)
-    for group in training.optimiser.param_groups:
-        group["lr"] = learning_rate(training.step, settings)
-    training.optimiser.step()
+    for optimiser in training.optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(training.step, settings)
+        optimiser.step()
     training.ema.step(training.network.parameters())
     return loss.detach()
 

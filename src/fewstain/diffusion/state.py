@@ -14,8 +14,9 @@ from diffusers.training_utils import EMAModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import Optimizer
 
+from fewstain.diffusion.muon import Muon
 from fewstain.diffusion.precision import Precision
 from fewstain.errors import UserError
 from fewstain.storage import atomic_path
@@ -36,7 +37,7 @@ class Training(Generic[Network]):
 
     Attributes
     ----------
-    network, optimiser, ema
+    network, optimisers, ema
         As they are after `step` steps; float32.
     losses
         (steps,) float32 on the network's device, filled up to `step`.
@@ -47,7 +48,7 @@ class Training(Generic[Network]):
     """
 
     network: Network
-    optimiser: AdamW
+    optimisers: tuple[Optimizer, ...]
     ema: EMAModel
     losses: Tensor
     precision: Precision
@@ -71,12 +72,9 @@ class Training(Generic[Network]):
 
     def restore(self, saved: SavedState) -> None:
         """Take over a saved state; the networks must be of the same settings, as `check_identity` makes sure."""
-        for parameter in (one for group in self.optimiser.param_groups for one in group["params"]):
-            self.optimiser.state[parameter] = {
-                "step": torch.empty((), device=parameter.device if self.optimiser.defaults["fused"] else None),
-                "exp_avg": torch.empty_like(parameter),  # keeps the parameter's memory order, as AdamW itself does
-                "exp_avg_sq": torch.empty_like(parameter),
-            }
+        for optimiser in self.optimisers:
+            for parameter in (one for group in optimiser.param_groups for one in group["params"]):
+                optimiser.state[parameter] = empty_state(optimiser, parameter)
         self.step, self.seconds, self.ema.optimization_step = saved.step, saved.seconds, saved.step
         with torch.no_grad():
             for name, tensor in self._tensors().items():
@@ -92,9 +90,21 @@ class Training(Generic[Network]):
         tensors = {"losses": self.losses}
         for (name, parameter), average in zip(self.network.named_parameters(), self.ema.shadow_params, strict=True):
             tensors |= {f"weight.{name}": parameter, f"ema.{name}": average}
-            for kind, tensor in self.optimiser.state.get(parameter, {}).items():
-                tensors[f"{kind}.{name}"] = tensor
+            for optimiser in self.optimisers:
+                for kind, tensor in optimiser.state.get(parameter, {}).items():
+                    tensors[f"{kind}.{name}"] = tensor
         return tensors
+
+
+def empty_state(optimiser: Optimizer, parameter: nn.Parameter) -> dict[str, Tensor]:
+    """Make what an optimiser keeps of a parameter, to be filled; in the parameter's memory order, as it does itself."""
+    if isinstance(optimiser, Muon):
+        return {"momentum_buffer": torch.empty_like(parameter)}
+    return {
+        "step": torch.empty((), device=parameter.device if optimiser.defaults["fused"] else None),
+        "exp_avg": torch.empty_like(parameter),
+        "exp_avg_sq": torch.empty_like(parameter),
+    }
 
 
 @dataclass(frozen=True)

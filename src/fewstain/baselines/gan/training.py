@@ -104,7 +104,7 @@ def train_gan(
         raise UserError(f"gan.crop is {settings.crop}; {len(settings.widths)} widths paint images of {side} pixels")
 
     def loss(training: Training[Gan], pool: Pool, step: int, accelerator: Accelerator) -> Tensor:
-        for group in training.optimiser.param_groups:
+        for group in training.optimisers[0].param_groups:
             group["betas"] = BETAS
         real, random = crops_of(pool, settings, seed, step)
         generator = torch.Generator().manual_seed(int(random.integers(2**63)))
