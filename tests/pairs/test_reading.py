@@ -5,6 +5,7 @@ from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser
 from fewstain.images.write import write_image, write_labels
 from fewstain.pairs.reading import read_pairs
+from fewstain.storage import write_json
 
 SQUARE = np.zeros((12, 16), np.int32)
 SQUARE[2:8, 3:9] = 1
@@ -27,6 +28,14 @@ def test_pairs_are_windows_of_the_models_channels(tmp_path):
     assert (first.labels == SQUARE).all()
     assert first.image[0, 4, 5] == 1
     assert first.image[0, 0, 0] == -1
+
+
+def test_edits_are_of_the_group_of_what_they_are_edits_of(tmp_path):
+    for number in range(3):
+        write(tmp_path, f"pair-{number:06d}")
+    write_json(tmp_path / "pairs.json", {"made": {"n": 3, "edited images": ["one", "another"]}})
+    windows = read_pairs(tmp_path, Normaliser(), (1,), 2, 8, {"one": "a"})
+    assert [window.group for window in windows] == ["a", "pair pair-000001", "a"]
 
 
 def test_what_does_not_fit_is_told(tmp_path):

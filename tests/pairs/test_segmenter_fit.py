@@ -5,12 +5,13 @@ import pytest
 from safetensors.torch import load_file
 
 from fewstain.dataset import open_dataset
+from fewstain.diffusion.state import read_state
 from fewstain.errors import UserError
 from fewstain.images.write import write_image, write_labels
 from fewstain.pairs.method import Method
 from fewstain.pairs.segmenter_fit import train_segmenter
 from fewstain.pairs.segmenter_record import WEIGHTS_FILE, read_segmenter_record
-from fewstain.storage import read_json, write_json
+from fewstain.storage import read_json, sha256_file, write_json
 
 
 def test_what_is_written(trained, segmenter_settings):
@@ -89,3 +90,23 @@ def test_pairs_are_learned_from_too(trained, tmp_path, segmenter_settings, discs
         assert record.n_pairs == 3 * len(pairs)
         weights[name] = (tmp_path / name / WEIGHTS_FILE).read_bytes()
     assert weights["with"] != weights["without"]
+
+
+def test_edits_of_held_out_images_are_held_out_too(trained, tmp_path, segmenter_settings, discs):
+    dataset = open_dataset(trained / "data")
+    edited = [sha256_file(path) for path in dataset.images[:2]]  # of a, b and a again
+    for number in range(3):
+        image, labels = discs(20 + number)
+        write_image(tmp_path / "pairs" / "images" / f"pair-{number:06d}.tif", image)
+        write_labels(tmp_path / "pairs" / "labels" / f"pair-{number:06d}.tif", labels)
+    write_json(tmp_path / "pairs" / "pairs.json", {"made": {"n": 3, "edited images": edited}})
+    settings = segmenter_settings.model_copy(update={"steps": 1, "fold_steps": 1})
+    results, state = trained / "results", tmp_path / "state"
+    train_segmenter(results, dataset, tmp_path / "out", state, settings, pairs=[tmp_path / "pairs"])
+
+    learned = {folder.name: len(read_state(folder).identity["pairs"]) for folder in state.iterdir()}
+    expected = {"all": 3}
+    for row in read_json(results / "pixels" / "pixels.json")["choices"]["folds"]:
+        name = f"fold-{row['fold']}"
+        expected[name] = expected.get(name, 3) - {"a": 2, "b": 1}.get(row["window"], 0)
+    assert learned == expected

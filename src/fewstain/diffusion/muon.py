@@ -82,9 +82,10 @@ def orthogonal(matrices: Tensor) -> Tensor:
 
 
 def hidden_matrices(network: nn.Module) -> list[Tensor]:
-    """Weights of all linear and convolutional layers but the first and the last, which take and give images.
+    """Weights of all linear and convolutional layers but the first and the last, in the order they were made in.
 
-    Vectors, tables of embeddings and those two are better left to AdamW (Jordan et al. 2024).
+    These two take and give images, but where an encoder of conditions follows. They, vectors and tables of embeddings
+    are better left to AdamW (Jordan et al. 2024).
     """
     layers = [each for each in network.modules() if isinstance(each, nn.Linear | nn.Conv2d)]
     return [layer.weight for layer in layers[1:-1]]

@@ -43,6 +43,7 @@ def identity_of(stain: Stain, request: Request) -> dict[str, Any]:
     if request.source is not None:
         windows = open_source(request).windows
         told["from"] = _sha256([file for window in windows for file in (window.image, window.labels)])
+        told["edited images"] = [sha256_file(window.image) for window in windows]
         told["colours of"] = _sha256(stain.dataset.images)
     return told
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fewstain.dataset import list_files
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser
 from fewstain.images.read import LABEL_EXTENSIONS, read_image, read_labels, stem
+from fewstain.pairs.batches import IMAGES, LABELS, pair_name
+from fewstain.pairs.gather import RECORD_FILE
 from fewstain.pixels.labeled_window import LabeledWindow, label_window
-
-IMAGES, LABELS = "images", "labels"
+from fewstain.storage import read_json
 
 
 def read_pairs(
-    folder: Path, normaliser: Normaliser, channels: Sequence[int], file_channels: int, multiple: int
+    folder: Path,
+    normaliser: Normaliser,
+    channels: Sequence[int],
+    file_channels: int,
+    multiple: int,
+    groups: Mapping[str, str] | None = None,
 ) -> list[LabeledWindow]:
-    """Read images and their instance labels as windows without surroundings, each a group of its own.
+    """Read images and their instance labels as windows without surroundings.
 
     Parameters
     ----------
@@ -27,6 +33,9 @@ def read_pairs(
         As of the model: images are in the units of the pool's files.
     multiple
         Sides of the windows become multiples of it.
+    groups
+        Groups of the labeled windows, by the SHA-256 of their images' files: an edit of one belongs to its group, so
+        that it is held out with it. Any other pair is a group of its own.
 
     Raises
     ------
@@ -39,6 +48,7 @@ def read_pairs(
             f"{folder / IMAGES}: no images, so there are no pairs to learn from; run `fewstain pairs` first"
         )
     labels = {stem(path): path for path in list_files(folder / LABELS, LABEL_EXTENSIONS)}
+    edited = edited_images(folder)
     windows = []
     for path in images:
         if stem(path) not in labels:
@@ -50,5 +60,14 @@ def read_pairs(
                 f"have {label.shape[0]} x {label.shape[1]}, and the model's images {file_channels} channels"
             )
         image, name = normaliser.apply(pixels[..., list(channels)]), f"pair {stem(path)}"
-        windows.append(label_window(image, label, (0, 0), name, name, multiple))
+        group = (groups or {}).get(edited.get(stem(path), ""), name)
+        windows.append(label_window(image, label, (0, 0), name, group, multiple))
     return windows
+
+
+def edited_images(folder: Path) -> dict[str, str]:
+    """By name of a pair, SHA-256 of the file of the labeled image that it is an edit of; empty of other kinds."""
+    record = folder / RECORD_FILE
+    made = read_json(record)["made"] if record.is_file() else {}
+    hashes = made.get("edited images", [])
+    return {pair_name(number): hashes[number % len(hashes)] for number in range(made["n"])} if hashes else {}

@@ -57,9 +57,9 @@ def train_segmenter(
     """Train a segmenter on the labels, and on synthetic pairs, or go on where the last call was stopped.
 
     One is trained without each fold, for the decoder and for the choice between segmenter, ensemble and both, and a
-    last one on everything. Pairs and windows of the pool are learned from in all of them; an ensemble that has seen the
-    held-out windows had a part in those, which may flatter the segmenter's out-of-fold scores. Pairs that are edits of
-    the labeled windows themselves show it their labels, which flatters more.
+    last one on everything. Pairs and windows of the pool are learned from in all of them, but for edits of held-out
+    windows' images; an ensemble that has seen the held-out windows had a part in those, which may flatter the
+    segmenter's out-of-fold scores.
 
     Parameters
     ----------
@@ -145,10 +145,12 @@ def train_one(
     state.mkdir(parents=True, exist_ok=True)
     learned = [window for window, out in zip(sources.windows, held_out, strict=True) if not out]
     aside = [window for window, out in zip(sources.windows, held_out, strict=True) if out]
+    held_out_groups = {window.group for window in aside}
+    pairs = [pair for pair in sources.pairs if pair.group not in held_out_groups]
     identity = settings_identity(settings, "segmenter") | {
         "denoiser": sources.record.denoiser_sha256,
         "labels": [[window.name, content_hash(window)] for window in learned],
-        "pairs": [content_hash(pair) for pair in sources.pairs],
+        "pairs": [content_hash(pair) for pair in pairs],
         "windows of the pool": [content_hash(each.window) for each in sources.pool],
         "seed": seed,
     }
@@ -164,7 +166,7 @@ def train_one(
             settings,
             np.random.default_rng((seed, settings.steps)),
             held_out=aside,
-            pairs=sources.pairs,
+            pairs=pairs,
             pool=sources.pool,
         )
         loss_of = loss_of_step(training.network, crops, settings, accelerator, seed)

@@ -13,6 +13,7 @@ from fewstain.dataset import Dataset
 from fewstain.diffusion.network import Denoiser, load_denoiser
 from fewstain.diffusion.record import read_record as read_denoiser_record
 from fewstain.errors import UserError
+from fewstain.images.read import stem
 from fewstain.pairs.pool_labels import PoolWindow, label_pool
 from fewstain.pairs.reading import read_pairs
 from fewstain.pixels.folder import load_pixels
@@ -20,6 +21,7 @@ from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.record import ONE_CLASS, PixelsRecord, read_record
 from fewstain.pixels.windows import labeled_windows
 from fewstain.settings import DiffusionSettings, SegmenterSettings
+from fewstain.storage import sha256_file
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Sources:
     windows, fold
         Its labeled windows, and the fold of each.
     pairs
-        Synthetic pairs as windows.
+        Synthetic pairs as windows; an edit of a labeled window has its group.
     pool
         Windows of other images, labeled by the ensemble.
     """
@@ -84,9 +86,9 @@ def read_sources(
         denoiser.multiple,
         np.random.default_rng((seed, settings.pool_windows)),
     )
+    groups = {sha256_file(path): stem(path) for path in labeled} if pairs else {}
+    channels = record.channels, record.file_channels
     made = [
-        pair
-        for folder in pairs
-        for pair in read_pairs(folder, record.normaliser, record.channels, record.file_channels, denoiser.multiple)
+        pair for folder in pairs for pair in read_pairs(folder, record.normaliser, *channels, denoiser.multiple, groups)
     ]
     return Sources(denoiser, built, record, windows, fold, made, pool)
