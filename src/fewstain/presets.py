@@ -106,7 +106,7 @@ CONTROL_PRESETS: dict[Preset, ControlSettings] = {
     Preset.demo: ControlSettings(steps=200, warmup_steps=20, ema_decay=0.98, checkpoint_seconds=20, samples=4),
     Preset.cpu: ControlSettings(),
     Preset.gpu: ControlSettings(
-        crop=128, batch_size=32, steps=10_000, learning_rate=4e-4, warmup_steps=500, ema_decay=0.999, sample_steps=50
+        crop=128, batch_size=32, steps=10_000, learning_rate=1e-3, warmup_steps=500, ema_decay=0.999, sample_steps=50
     ),
 }
 

@@ -123,6 +123,8 @@ class ControlSettings(TrainingSettings):
     """A ControlNet on a trained denoiser: its training; all else is the denoiser's."""
 
     steps: int = Field(600, ge=1)
+    learning_rate: float = Field(3e-3, gt=0)
+    muon: bool = Field(True, description="as of all trainings")
     warmup_steps: int = Field(50, ge=0)
     small_timestep_share: float = Field(0.0, ge=0, le=1, description="as of diffusion; 0 learns to paint")
     samples: int = Field(8, ge=0, description="conditions painted for the report when training ends")
