@@ -49,7 +49,7 @@ class DiffusionSettings(TrainingSettings):
 
     steps: int = Field(3000, ge=1, description="longer training pays before anything else does")
     learning_rate: float = Field(3e-3, gt=0)
-    muon: bool = Field(True, description="as of all trainings; after 1500 steps it is where AdamW is after 4500")
+    muon: bool = Field(True, description="as of all trainings")
     unshuffle: Literal[1, 2, 4] = Field(2, description="pixels of a k x k block become channels before the first layer")
     channels: tuple[Annotated[int, Field(ge=8, multiple_of=8)], ...] = Field(
         (48, 96, 96), min_length=1, max_length=6, description="width of each resolution level; multiples of 8"

@@ -1,4 +1,4 @@
-"""Muon: momentum whose steps are orthogonal matrices, which train a network in a fraction of AdamW's steps."""
+"""Muon: momentum whose steps are orthogonal matrices, by which a loss falls in fewer steps than by AdamW."""
 
 from __future__ import annotations
 
