@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 from fewstain.benchmark_settings import BenchmarkSettings, read_benchmark
 from fewstain.errors import UserError
 from fewstain.overrides import resolve
+from fewstain.pair_folders import pair_folder_name
 from fewstain.pair_settings import PAIR_SECTIONS, LayoutSettings, PainterSettings, PairSettings, as_sections
 from fewstain.settings import (
     ConditionalSettings,
@@ -186,7 +187,7 @@ def pair_settings(config: Config, name: str) -> dict[str, PairSettings]:
         written = own.model_dump(mode="json", exclude_unset=True)
         settings = validate(PairSettings, numbers | written, f"datasets.{name}.pairs")
         if settings.n:
-            found["pairs" if number == 1 else f"pairs-{number}"] = settings
+            found[pair_folder_name(number)] = settings
     return found
 
 

@@ -35,6 +35,16 @@ def test_masks_and_pairs_go_to_folders_of_their_own_and_a_record_tells_of_them(w
     assert told["files"] == names(out)[1:]
 
 
+def test_each_kind_of_pairs_goes_to_a_folder_of_its_own(with_pairs, tmp_path):
+    shutil.copytree(with_pairs / "pairs", with_pairs / "pairs-10")
+    shutil.copytree(with_pairs / "pairs", with_pairs / "pairs-2")
+    (with_pairs / "pairs-old").mkdir()
+    exported = export_results(with_pairs, Format.nnunet, tmp_path / "out")
+    numbers = [each.folder.name.partition("_")[0] for each in exported]
+    assert numbers == ["Dataset501", "Dataset502", "Dataset503", "Dataset511"]
+    assert exported[2].folder.name.endswith("-pairs-2")
+
+
 def test_objects_with_holes_and_in_pieces_are_counted_and_told(results, tmp_path):
     (masks,) = export_results(results, Format.stardist, tmp_path / "out")
     assert (masks.tally.in_pieces, masks.tally.with_holes) == (1, 1)

@@ -105,6 +105,15 @@ def test_pairs_of_results_open_hidden_beside_the_image(project):
     assert not layers["synthetic labels"][1]["visible"]
 
 
+def test_pairs_of_every_kind_are_added(project):
+    for folder in (project.results / "pairs", project.results / "pairs-2"):
+        write_image(folder / "images" / "0.tif", np.zeros((8, 8), np.uint8))
+        write_labels(folder / "labels" / "0.tif", np.ones((8, 8), int))
+        (folder / "pairs.csv").write_text("name\n")
+    names = [properties["name"] for _, properties, _ in get_reader(str(project.results))(str(project.results))]
+    assert names[3:] == ["synthetic images", "synthetic labels"] * 2
+
+
 def test_writer_writes_beside_a_prediction_and_never_over_it(project, tmp_path):
     mask = project.results / "masks" / "a.tif"
     data, properties, _ = by_name(image_of(locate(project.results), "a"))["a masks"]

@@ -19,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
 def export(
     results: Annotated[Path, typer.Argument(help="A results folder, with masks/ or pairs/ in it.")],
     kind: Annotated[Format, typer.Option("--format", help="The program or file format to write for.")],
-    out: Annotated[Path, typer.Option(help="A new folder; takes masks/ and, if there are any, pairs/.")],
+    out: Annotated[Path, typer.Option(help="A new folder; takes masks/ and, if there are any, pairs/, pairs-2/ ….")],
     data: Annotated[Path | None, typer.Option(help="The dataset's folder, if it moved since.")] = None,
     pixel_size_um: PixelSizeOption = None,
     predicted: Annotated[

@@ -14,12 +14,13 @@ import numpy as np
 from fewstain.dataset import by_stem, list_files, open_dataset
 from fewstain.errors import UserError
 from fewstain.images.read import LABEL_EXTENSIONS, Image, read_header, read_image, read_labels
+from fewstain.pair_folders import pair_folders
 from fewstain.pixels.corrected import MEASUREMENTS as CORRECTED_MEASUREMENTS
 from fewstain.pixels.decisions import CORRECTED
 from fewstain.provenance import RECORD_FILE, find_dataset
 from fewstain.storage import read_json
 
-MASKS, PAIRS = "masks", "pairs"
+MASKS = "masks"
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Collection:
-    """Samples that go into one folder: "masks" of the user's images, or synthetic "pairs"."""
+    """Samples that go into one folder: "masks" of the user's images, or synthetic "pairs", "pairs-2", …."""
 
     name: str
     samples: tuple[Sample, ...]
@@ -91,12 +92,13 @@ def find_collections(
     images: bool = True,
     corrected: bool = True,
 ) -> list[Collection]:
-    """Find the masks, and the pairs if there are any.
+    """Find the masks, and the pairs of each kind if there are any.
 
     Parameters
     ----------
     results
-        A results folder with masks/<image>.tif, or pairs/images and pairs/labels with files of the same names, or both.
+        A results folder with masks/<image>.tif, or pairs/images and pairs/labels with files of the same names, or both;
+        further kinds of pairs in pairs-2, ….
     data
         The dataset's folder; by default what dataset.json says.
     pixel_size_um
@@ -116,8 +118,8 @@ def find_collections(
     found = []
     if list_files(results / MASKS, LABEL_EXTENSIONS):
         found.append(_masks(results, data, pixel_size_um, images, corrected))
-    if (results / PAIRS / "labels").is_dir():
-        found.append(_pairs(results, pixel_size_um))
+    size = _pixel_sizes(results)[0] or pixel_size_um
+    found += [_pairs(folder, size) for folder in pair_folders(results) if (folder / "labels").is_dir()]
     if not found:
         raise UserError(f"{results}: neither masks/ nor pairs/ in it; run `snakemake` or `fewstain segment` first")
     return found
@@ -172,15 +174,13 @@ def _left_out(labels: Mapping[str, Path], images: Mapping[str, Path], folder: Pa
     return tuple(notes)
 
 
-def _pairs(results: Path, pixel_size_um: float | None) -> Collection:
-    folder = results / PAIRS
+def _pairs(folder: Path, size: float | None) -> Collection:
     labels = by_stem(list_files(folder / "labels", LABEL_EXTENSIONS))
     images = by_stem(list_files(folder / "images"))
     if not labels:
         raise UserError(f"{folder / 'labels'}: no label images; run `fewstain pairs` again")
     _refuse_lonely(folder / "labels", labels.keys() - images.keys(), folder / "images", "run `fewstain pairs` again")
-    size = _pixel_sizes(results)[0] or pixel_size_um
-    return Collection(PAIRS, tuple(Sample(name, path, images[name], size) for name, path in labels.items()))
+    return Collection(folder.name, tuple(Sample(name, path, images[name], size) for name, path in labels.items()))
 
 
 def _refuse_lonely(folder: Path, names: Iterable[str], images: Path, remedy: str) -> None:

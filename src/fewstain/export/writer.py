@@ -9,7 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from fewstain.export.samples import MASKS, Sample
+from fewstain.export.samples import Sample
+from fewstain.pair_folders import pair_folder_number
 
 
 class Writer(ABC):
@@ -45,6 +46,6 @@ class Writer(ABC):
 
 
 def dataset_name(results: str, collection: str) -> str:
-    """nnU-Net's folder name: "Dataset501_mystain-masks"; 501 for masks and 502 for pairs."""
-    number = 501 if collection == MASKS else 502
+    """nnU-Net's folder name: "Dataset501_mystain-masks"; 501 for masks, and 502, 503, … for pairs of each kind."""
+    number = 501 + (pair_folder_number(collection) or 0)
     return f"Dataset{number}_{re.sub('[^A-Za-z0-9]+', '-', f'{results}-{collection}').strip('-')}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fewstain.images.read import stem
+from fewstain.pair_folders import pair_folders
 from fewstain.viewer.layers import LayerData, image_of, is_pairs, pair_layers, pyramid_layers
 from fewstain.viewer.pyramid import open_levels
 from fewstain.viewer.stage import faults_told
@@ -49,12 +50,10 @@ def read_folder(path: str | Sequence[str]) -> list[LayerData]:
 
 
 def _pairs_of(study: Study) -> list[LayerData]:
-    folder = None if study.results is None else study.results / "pairs"
-    if folder is None or not is_pairs(folder):
-        return []
     layers: list[LayerData] = []
-    with faults_told():  # the image opens all the same
-        layers = pair_layers(folder)
+    for folder in filter(is_pairs, [] if study.results is None else pair_folders(study.results)):
+        with faults_told():  # the image opens all the same
+            layers += pair_layers(folder)
     return [(data, properties | {"visible": False}, kind) for data, properties, kind in layers]
 
 
