@@ -2,10 +2,14 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 from fewstain.errors import UserError
-from fewstain.pairs.batches import batch_folder, forget_others, last_asked_for, open_state
+from fewstain.images.read import read_header
+from fewstain.pairs.batches import IMAGES, batch_folder, forget_others, last_asked_for, make_batches, open_state
+from fewstain.pairs.generators import BatchedGenerator, Pair
+from fewstain.pairs.scores import PairScores
 
 
 @pytest.fixture
@@ -64,3 +68,22 @@ def test_folders_that_were_moved_together_still_belong_together(state, request_o
     own = [request_of(request, name).name for request, name in ((1, "a"), (2, "b"))]
     shutil.move(state, tmp_path / "moved" / "state")
     assert last_asked_for(tmp_path / "moved" / "state", tmp_path / "moved" / "out" / "a").name == own[0]
+
+
+class Black(BatchedGenerator):
+    """Makes black pairs of three channels of 8 bits."""
+
+    def __init__(self, rgb):
+        super().__init__(1)
+        self.rgb = rgb
+
+    def batch(self, numbers, seed):
+        return [Pair(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.int32), PairScores(0, 0.0, 1.0), self.rgb)]
+
+
+@pytest.mark.parametrize("rgb", [True, False])
+def test_files_say_whether_three_channels_are_colours(state, tmp_path, rgb):
+    folder = open_state(state, {"n": 1}, tmp_path / "out")
+    assert make_batches(Black(rgb), folder, range(1), 1, 0) == 1
+    (image,) = (batch_folder(folder, 0) / IMAGES).iterdir()
+    assert (read_header(image).channels, read_header(image).rgb) == (3, rgb)

@@ -56,7 +56,7 @@ def test_colours_and_choices():
 def test_real_crops_are_from_the_middle(tmp_path):
     write_image(tmp_path / "a.tif", np.arange(64, dtype=np.uint8).reshape(8, 8))
     (crop,) = real_crops([tmp_path / "a.tif"], [(2, 4)])
-    np.testing.assert_array_equal(crop[..., 0], [[26, 27, 28, 29], [34, 35, 36, 37]])
+    np.testing.assert_array_equal(crop.pixels[..., 0], [[26, 27, 28, 29], [34, 35, 36, 37]])
 
 
 def test_the_summary_counts_what_became_of_pairs_and_compares_what_segments(tmp_path):

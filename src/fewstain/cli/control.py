@@ -94,7 +94,8 @@ def paint(
     for path in files:
         planes = read_condition(path, diffusion, record, denoiser)
         painted = paint_conditions(denoiser, opened, planes, steps=steps, seed=seed, method=method.value)
-        write_image(out / f"{stem(path)}.tif", file_pixels(painted[0].numpy(), record))
+        pixels = file_pixels(painted[0].numpy(), record)
+        write_image(out / f"{stem(path)}.tif", pixels, rgb=record.normaliser.joint)
         pair = torch.cat([shown(planes, painted.shape[1]), painted])
         write_mosaic(out / f"{stem(path)}.png", pair, columns=2)
     say(f"wrote {len(files)} painted images to {out}")

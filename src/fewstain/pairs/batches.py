@@ -150,7 +150,7 @@ def make_batches(generator: BatchedGenerator, state: Path, batches: Sequence[int
             with replaced_folder(batch_folder(state, batch)) as folder:
                 scores, start = [], time.monotonic()
                 for number, pair in zip(numbers, generator.batch(numbers, seed), strict=True):
-                    write_image(folder / IMAGES / f"{pair_name(number)}.tif", pair.image)
+                    write_image(folder / IMAGES / f"{pair_name(number)}.tif", pair.image, rgb=pair.rgb)
                     write_labels(folder / LABELS / f"{pair_name(number)}.tif", pair.labels)
                     scores.append({"number": number, **asdict(pair.scores)})
                 write_json(folder / SCORES_FILE, {"scores": scores, "seconds": time.monotonic() - start})

@@ -32,11 +32,15 @@ ATTEMPT = 10_000_019  # between the numbers of two attempts; more pairs than tha
 
 
 class Pair(NamedTuple):
-    """An image (H, W, C) in the units and dtype of the pool's files, its labels (H, W), and what is known of both."""
+    """An image (H, W, C) in the units and dtype of the pool's files, its labels (H, W), and what is known of both.
+
+    `rgb` is whether three channels of 8 bits are colours.
+    """
 
     image: NDArray
     labels: Labels
     scores: PairScores
+    rgb: bool | None = None
 
 
 class PairGenerator(Protocol):
@@ -161,7 +165,8 @@ class LayoutPairs(BatchedGenerator):
                 height, width = layouts[i].shape
                 cut = image[:, :height, :width]
                 pixels = in_file(cut, self.painter.record)
-                pairs.append(Pair(pixels, layouts[i], self.scorer.score(cut, pixels, layouts[i])))
+                scores = self.scorer.score(cut, pixels, layouts[i])
+                pairs.append(Pair(pixels, layouts[i], scores, self.painter.record.normaliser.joint))
         return pairs
 
 
@@ -187,7 +192,7 @@ class ImagePairs(BatchedGenerator):
         pairs = []
         for image in images:
             pixels = in_file(image, self.record)
-            pairs.append(Pair(pixels, *self.scorer.label(image, pixels)))
+            pairs.append(Pair(pixels, *self.scorer.label(image, pixels), self.record.normaliser.joint))
         return pairs
 
 
@@ -220,7 +225,7 @@ class EditPairs(BatchedGenerator):
             edited = edit(self.denoiser, rough[None], self.strength, steps=self.steps, seed=own)[0]
             cut = edited[:, :height, :width]
             pixels = in_file(cut, self.record)
-            pairs.append(Pair(pixels, labels, self.scorer.score(cut, pixels, labels)))
+            pairs.append(Pair(pixels, labels, self.scorer.score(cut, pixels, labels), self.record.normaliser.joint))
         return pairs
 
 

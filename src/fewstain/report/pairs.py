@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from skimage.segmentation import find_boundaries
 
 from fewstain.dataset import list_files, open_dataset
 from fewstain.errors import UserError
-from fewstain.images.read import read_image, read_labels, stem
+from fewstain.images.read import Image, read_image, read_labels, stem
 from fewstain.report.figures import PREDICTED, to_rgb
 from fewstain.storage import atomic_path
 
@@ -47,10 +48,10 @@ def write_pair_pictures(pairs: Path, data: Path, out: Path) -> list[Path]:
         files = list_files(folder / "images")
         chosen = [files[index] for index in spread(len(files), SHOWN)]
         if chosen:
-            panels = [(read_image(path).pixels, read_labels(folder / "labels" / path.name)) for path in chosen]
+            panels = [(read_image(path), read_labels(folder / "labels" / path.name)) for path in chosen]
             figures[name] = pairs_figure(panels, [caption(dict(rows.loc[stem(path)])) for path in chosen])
-    painted = [read_image(path).pixels for path in list_files(pairs / "images")[:SHOWN]]
-    real = real_crops(open_dataset(data).images, [each.shape[:2] for each in painted])
+    painted = [read_image(path) for path in list_files(pairs / "images")[:SHOWN]]
+    real = real_crops(open_dataset(data).images, [each.pixels.shape[:2] for each in painted])
     figures["real and synthetic"] = rows_figure({"real": real, "synthetic": painted})
     written = []
     for name, figure in figures.items():
@@ -74,7 +75,7 @@ def caption(row: Mapping[str, object]) -> str:
     return "\n".join([told[0], " ".join(told[1:])] if row["why"] else [" ".join(told)])
 
 
-def pairs_figure(pairs: Sequence[tuple[NDArray, NDArray[np.integer]]], captions: Sequence[str]) -> Figure:
+def pairs_figure(pairs: Sequence[tuple[Image, NDArray[np.integer]]], captions: Sequence[str]) -> Figure:
     """Draw each pair's layout, and beside it the image with its outlines; the caption is above."""
     columns = min(COLUMNS, len(pairs))
     rows = -(-len(pairs) // columns)
@@ -82,11 +83,11 @@ def pairs_figure(pairs: Sequence[tuple[NDArray, NDArray[np.integer]]], captions:
     axes = np.atleast_2d(figure.subplots(rows, 2 * columns, squeeze=False))
     for each in axes.flat:
         each.set_axis_off()
-    for number, ((pixels, labels), text) in enumerate(zip(pairs, captions, strict=True)):
+    for number, ((image, labels), text) in enumerate(zip(pairs, captions, strict=True)):
         row, column = number // columns, 2 * (number % columns)
         left, right = axes[row, column], axes[row, column + 1]
         left.imshow(coloured(labels), interpolation="nearest")
-        _outlined(right, pixels, labels)
+        _outlined(right, image, labels)
         left.set_title(text, fontsize=7, loc="left")
     return figure
 
@@ -98,7 +99,7 @@ def coloured(labels: NDArray[np.integer]) -> NDArray[np.float64]:
     return np.asarray(hues[labels])
 
 
-def rows_figure(rows: Mapping[str, Sequence[NDArray]]) -> Figure:
+def rows_figure(rows: Mapping[str, Sequence[Image]]) -> Figure:
     """Draw rows of images, each with its name."""
     columns = max(len(images) for images in rows.values())
     figure = Figure(figsize=(PANEL * columns, (PANEL + 0.25) * len(rows)), dpi=100, layout="constrained")
@@ -106,24 +107,26 @@ def rows_figure(rows: Mapping[str, Sequence[NDArray]]) -> Figure:
     for each in axes.flat:
         each.set_axis_off()
     for line, (name, images) in zip(axes, rows.items(), strict=True):
-        for each, pixels in zip(line, images, strict=False):
-            each.imshow(to_rgb(pixels), interpolation="nearest")
+        for each, image in zip(line, images, strict=False):
+            each.imshow(to_rgb(image.pixels, image.rgb), interpolation="nearest")
         line[0].set_title(name, fontsize=10, loc="left")
     return figure
 
 
-def real_crops(images: Sequence[Path], shapes: Sequence[tuple[int, ...]]) -> list[NDArray]:
+def real_crops(images: Sequence[Path], shapes: Sequence[tuple[int, ...]]) -> list[Image]:
     """Cut the middle of real images, evenly chosen, to the sizes of painted ones, as far as they reach."""
     crops = []
     for index, (height, width) in zip(spread(len(images), len(shapes)), shapes, strict=False):
-        pixels = read_image(images[index]).pixels
-        top, left = (max(0, (extent - own) // 2) for extent, own in zip(pixels.shape[:2], (height, width), strict=True))
-        crops.append(pixels[top : top + height, left : left + width])
+        image = read_image(images[index])
+        top, left = (
+            max(0, (extent - own) // 2) for extent, own in zip(image.pixels.shape[:2], (height, width), strict=True)
+        )
+        crops.append(replace(image, pixels=image.pixels[top : top + height, left : left + width]))
     return crops
 
 
-def _outlined(axes: Axes, pixels: NDArray, labels: NDArray[np.integer]) -> None:
-    axes.imshow(to_rgb(pixels), interpolation="nearest")
+def _outlined(axes: Axes, image: Image, labels: NDArray[np.integer]) -> None:
+    axes.imshow(to_rgb(image.pixels, image.rgb), interpolation="nearest")
     if labels.any():
         # between pixels, so that the object itself is seen
         axes.contour(find_boundaries(labels, mode="outer"), levels=[0.5], colors=PREDICTED, linewidths=0.4)
