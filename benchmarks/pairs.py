@@ -27,7 +27,7 @@ from torch import Tensor
 from fewstain.dataset import list_files, open_dataset
 from fewstain.evaluate.realism import realism
 from fewstain.images.normalise import Normaliser, fit_normaliser
-from fewstain.images.read import read_image
+from fewstain.images.read import are_rgb, read_image
 from fewstain.pairs.batches import last_asked_for, seconds_taken
 from fewstain.pairs.run import default_state
 
@@ -55,7 +55,7 @@ def measure(dataset_dir: Path, pairs_dir: Path) -> dict[str, Any]:
     """Measure one folder of pairs."""
     dataset, record = open_dataset(dataset_dir), json.loads((pairs_dir / "pairs.json").read_text())
     table = pd.read_csv(pairs_dir / "pairs.csv", keep_default_na=False)
-    normaliser = fit_normaliser(read_image(path).pixels for path in dataset.images)
+    normaliser = fit_normaliser((read_image(path).pixels for path in dataset.images), rgb=are_rgb(dataset.images))
     files = list_files(pairs_dir / "images")
     side = record["made"]["side"]
     painted = crops(files, side, len(files), normaliser)

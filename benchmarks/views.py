@@ -28,7 +28,7 @@ from fewstain.benchmark.trial import build_dataset
 from fewstain.dataset import open_dataset
 from fewstain.evaluate.scores import ScoreSum
 from fewstain.images.normalise import Normaliser, fit_normaliser
-from fewstain.images.read import read_image
+from fewstain.images.read import are_rgb, read_image
 from fewstain.pixels.choose import (
     FeatureChoice,
     LabeledFeatures,
@@ -103,7 +103,7 @@ def windows_of(
     """Windows of a trial, and those of the stain's other trials that come from other images, or these images whole."""
     with tempfile.TemporaryDirectory() as folder:
         dataset = open_dataset(build_dataset(stain_dir, Path(folder) / "dataset", n_labels, seed))
-        normaliser = fit_normaliser(read_image(path).pixels for path in dataset.images)
+        normaliser = fit_normaliser((read_image(path).pixels for path in dataset.images), rgb=are_rgb(dataset.images))
         channels = range(read_image(dataset.images[0]).pixels.shape[2])
         windows = list(read_windows(dataset, dataset.windows, normaliser, channels, 1, {}))
         images = [path.stem for path in dataset.images]
