@@ -167,7 +167,7 @@ LAYOUT_PRESETS: dict[Preset, LayoutSettings] = {
     ),
     Preset.cpu: LayoutSettings(),
     Preset.gpu: LayoutSettings(
-        channels=(64, 128, 128), crop=128, batch_size=32, steps=10_000, learning_rate=1e-3, warmup_steps=500,
+        channels=(64, 128, 128), crop=128, batch_size=32, steps=10_000, learning_rate=4e-4, warmup_steps=500,
         ema_decay=0.999, sample_steps=50,
     ),
 }  # fmt: skip

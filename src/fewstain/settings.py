@@ -47,9 +47,7 @@ class TrainingSettings(Strict):
 class DiffusionSettings(TrainingSettings):
     """The denoiser: its network, its objective and its training."""
 
-    steps: int = Field(3000, ge=1, description="longer training pays before anything else does")
-    learning_rate: float = Field(3e-3, gt=0)
-    muon: bool = Field(True, description="as of all trainings")
+    steps: int = Field(4500, ge=1, description="longer training pays before anything else does")
     unshuffle: Literal[1, 2, 4] = Field(2, description="pixels of a k x k block become channels before the first layer")
     channels: tuple[Annotated[int, Field(ge=8, multiple_of=8)], ...] = Field(
         (48, 96, 96), min_length=1, max_length=6, description="width of each resolution level; multiples of 8"
@@ -135,8 +133,6 @@ class TranslationSettings(DiffusionSettings):
     """A denoiser that sees a source image: what differs from one of images alone."""
 
     steps: int = Field(1500, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
-    muon: bool = Field(False, description="as of all trainings")
     unshuffle: Literal[1, 2, 4] = Field(4, description="pixels of a k x k block become channels before the first layer")
     channels: tuple[Annotated[int, Field(ge=8, multiple_of=8)], ...] = Field(
         (64, 64, 64), min_length=1, max_length=6, description="width of each resolution level; multiples of 8"

@@ -185,7 +185,7 @@ def test_changes_are_told_and_restart_forgets(tmp_path):
     folders = (tmp_path / "out", tmp_path / "state")
     train_diffusion(dataset, *folders, settings)
     before = weights(tmp_path)
-    with pytest.raises(UserError, match=r"diffusion\.learning_rate was 0\.003, is 0\.002"):
+    with pytest.raises(UserError, match=r"diffusion\.learning_rate was 0\.001, is 0\.002"):
         train_diffusion(dataset, *folders, settings.model_copy(update={"learning_rate": 0.002}))
     fewer = Dataset(dataset.root, dataset.images[:1], (), ())
     with pytest.raises(UserError, match=r"1 removed \(1\.tif\).*delete the folder"):

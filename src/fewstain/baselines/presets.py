@@ -16,7 +16,7 @@ class MaeSettings(TrainingSettings):
 
     batch_size: int = Field(32, ge=1)
     learning_rate: float = Field(3e-3, gt=0)
-    muon: bool = Field(True, description="as of our denoiser; its loss, too, falls faster than by AdamW")
+    muon: bool = Field(True, description="its loss falls faster than by AdamW")
     weight_decay: float = Field(0.05, ge=0)
     patch: int = Field(4, ge=1, le=8, description="side of a token's patch, pixels")
     hidden: int = Field(192, ge=8, multiple_of=4)
