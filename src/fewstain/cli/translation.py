@@ -85,7 +85,8 @@ def translate(
             translator, residual, source, samples=samples, steps=steps, seed=seed, method=method.value
         )
         mean = painted.mean(axis=0, keepdims=True)
-        write_image(out / f"{stem(path)}.tif", target_scale.restore(mean[0]), image.pixel_size_um)
+        pixels = target_scale.restore(mean[0])
+        write_image(out / f"{stem(path)}.tif", pixels, image.pixel_size_um, rgb=record.target_rgb)
         shown = [np.broadcast_to(source[None, :1], mean.shape), painted[:SHOWN]] + ([mean] if samples > 1 else [])
         row = torch.from_numpy(np.concatenate(shown))
         write_mosaic(out / f"{stem(path)}.png", row, columns=len(row))

@@ -184,6 +184,24 @@ def test_the_verbs_train_and_translate(colours, tmp_path, capsys):
     assert "holds a translation" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("photometric", ["rgb", "minisblack"])
+def test_what_is_painted_is_rgb_only_where_the_targets_are(colours, tmp_path, photometric):
+    """Three fluorescence channels of 8 bits stay channels."""
+    (tmp_path / "images").mkdir()
+    for path in sorted((colours / "data" / "images").glob("*.tif"))[:2]:
+        pixels = tifffile.imread(path)
+        stored = pixels if photometric == "rgb" else np.moveaxis(pixels, -1, 0)
+        axes = "YXS" if photometric == "rgb" else "CYX"
+        tifffile.imwrite(
+            tmp_path / "images" / path.name, stored, ome=True, photometric=photometric, metadata={"axes": axes}
+        )
+    dataset, trained, source = open_dataset(tmp_path), tmp_path / "out", colours / "grey" / "0.tif"
+    train_translation(dataset, colours / "grey", trained, tmp_path / "state", QUICK)
+    assert cli.run(["translate", str(trained), str(source), "--out", str(tmp_path / "painted"), "--steps", "2"]) == 0
+    with tifffile.TiffFile(tmp_path / "painted" / "0.tif") as file:
+        assert file.pages[0].photometric.name.lower() == photometric
+
+
 def test_crops_must_fit_the_network(colours, tmp_path):
     settings = QUICK.model_copy(update={"crop": 17})
     with pytest.raises(UserError, match=r"translation.crop is 17; this network needs a multiple of 2"):

@@ -34,6 +34,8 @@ class TranslationRecord(DenoiserRecord):
         As of `Residual`.
     tables_sha256
         Of tables.safetensors.
+    target_rgb
+        Whether the files of the targets say that their three channels are colours; None where nobody knows.
     """
 
     holder: ClassVar[str] = "a translation"
@@ -43,6 +45,7 @@ class TranslationRecord(DenoiserRecord):
     target_scale: dict[str, Any]
     spread: float
     tables_sha256: str
+    target_rgb: bool | None = None
 
 
 def read_translation(folder: Path) -> tuple[Translator, Residual, TranslationRecord]:
@@ -68,7 +71,7 @@ def scales(record: TranslationRecord) -> tuple[Scale, Scale]:
 
 
 def translation_facts(
-    folder: Path, source: str, source_scale: Scale, target_scale: Scale, residual: Residual
+    folder: Path, source: str, source_scale: Scale, target_scale: Scale, residual: Residual, target_rgb: bool
 ) -> dict[str, Any]:
     """Write the tables, and return what a `TranslationRecord` tells beyond a denoiser's, ready for JSON."""
     residual.tables.save(folder)
@@ -78,4 +81,5 @@ def translation_facts(
         "target_scale": asdict(target_scale),
         "spread": residual.spread,
         "tables_sha256": sha256_file(folder / TABLES_FILE),
+        "target_rgb": target_rgb,
     }

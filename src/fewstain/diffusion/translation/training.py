@@ -29,6 +29,7 @@ from fewstain.diffusion.translation.record import CONTENTS, TranslationRecord, t
 from fewstain.diffusion.translation.scale import Scale
 from fewstain.diffusion.translation.sources import PairedFiles, check_one_kind, find_pairs
 from fewstain.errors import UserError
+from fewstain.images.read import are_rgb
 from fewstain.settings import TranslationSettings
 
 SECTION = "translation"
@@ -82,7 +83,8 @@ def train_translation(
     trained = train_on_pairs(pairs, state, translator, loss, settings, identity, seed=seed, restart=restart)
 
     def facts(folder: Path) -> dict[str, Any]:
-        return translation_facts(folder, str(source), source_scale, target_scale, residual)
+        rgb = are_rgb(each.target for each in files)
+        return translation_facts(folder, str(source), source_scale, target_scale, residual, rgb)
 
     write_translation(out, trained, residual, settings, seed, facts, session_seconds=time.monotonic() - start)
     remove_pixels(state)
