@@ -163,6 +163,29 @@ def test_a_table_that_a_run_made_anew_is_read_before_the_next_image(widget, proj
     assert decisions(widget, "a") == {1: "", 2: ""}
 
 
+def test_a_mask_that_a_run_has_just_made_is_refused_and_the_open_one_stays(widget, project):
+    (project.results / "measurements.csv").unlink()
+    labels = read_labels(project.results / "masks" / "a.tif")
+    write_labels(project.results / "masks" / "a.tif", np.where(labels == 3, 0, labels))
+    widget.open_image("a")
+    assert decisions(widget, "a") == {1: "", 2: "", 3: ""}
+    assert (widget.image, widget.images.currentText()) == ("b", "b")
+    widget.choose([3])
+    press(widget, Qt.Key.Key_R)
+    assert decisions(widget) == {1: "", 2: "", 3: "rejected"}
+    assert not (read_labels(project.results / "corrected" / "b.tif") == 3).any()
+
+
+def test_nothing_of_an_earlier_review_stays_on_the_screen(widget, project):
+    widget.discard_button.click()
+    pd.read_csv(project.results / "measurements.csv").iloc[:-1].to_csv(
+        project.results / "measurements.csv", index=False
+    )
+    widget.open_image("b")  # refused, as the table, made anew, does not tell of its last object
+    assert (widget.image, widget.mask) == (None, None)
+    assert not widget.viewer.layers
+
+
 def test_uncertainty_is_hidden_until_asked_for(widget):
     layer = widget.viewer.layers["b uncertainty"]
     assert not layer.visible

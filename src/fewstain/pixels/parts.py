@@ -96,7 +96,7 @@ class Parts:
         UserError
             A changed mask that is no label image, or whose image has a correction already. None is moved then.
         """
-        moves = {self.mask(name): self.out / CORRECTED / f"{name}.tif" for name in names if self._is_edited(name)}
+        moves = {self.mask(name): self.out / CORRECTED / f"{name}.tif" for name in names if self.is_edited(name)}
         for mask, target in moves.items():
             _check_move(mask, target)
         for mask, target in moves.items():
@@ -104,6 +104,11 @@ class Parts:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.move(mask, target)
         return list(moves.values())
+
+    def is_edited(self, name: str) -> bool:
+        """Whether somebody changed an image's mask since it was made; False where that is not known."""
+        known = self._read(name).get("mask")
+        return known is not None and self.mask(name).is_file() and sha256_file(self.mask(name)) != known
 
     @contextlib.contextmanager
     def work(self) -> Iterator[Path]:
@@ -132,10 +137,6 @@ class Parts:
         except UserError:
             return {}
         return part if isinstance(part, dict) and isinstance(part.get("counts"), dict) else {}
-
-    def _is_edited(self, name: str) -> bool:
-        known = self._read(name).get("mask")
-        return known is not None and self.mask(name).is_file() and sha256_file(self.mask(name)) != known
 
 
 def rows(table: Path) -> Iterator[str]:

@@ -157,13 +157,19 @@ def told(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     return own if isinstance(own, Mapping) else {}
 
 
-def pixels_of(layers: Sequence[Any]) -> Any:
-    """Give the pixels (H, W, C) of the image among napari's layers, lazily where they are."""
-    planes = [layer for layer in layers if told(layer.metadata).get("kind") == "image"]
-    finest = [layer.data[0] if layer.multiscale else layer.data for layer in planes]
-    if planes[0].rgb:
+def pixels_of(layers: Sequence[LayerData]) -> Any:
+    """Give the pixels (H, W, C) of the image among the layers of `image_of`, lazily where they are."""
+    planes = [each for each in layers if told(each[1]["metadata"]).get("kind") == "image"]
+    finest = [data[0] if properties.get("multiscale") else data for data, properties, _ in planes]
+    if planes[0][1].get("rgb"):
         return finest[0]
     return Channels(finest)
+
+
+def mask_of(layers: Sequence[LayerData]) -> int | None:
+    """Tell which of the layers of `image_of` is the corrected mask, or else the predicted one; None without either."""
+    kinds = {told(properties["metadata"]).get("kind"): place for place, (_, properties, _) in enumerate(layers)}
+    return kinds.get("corrected", kinds.get("masks"))
 
 
 class Channels:

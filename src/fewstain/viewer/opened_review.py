@@ -13,7 +13,7 @@ from fewstain.pixels.decisions import DECISION
 from fewstain.viewer.canvas import add_frames
 from fewstain.viewer.closing import Closing
 from fewstain.viewer.inspect_form import InspectForm
-from fewstain.viewer.layers import image_of, pixels_of, told
+from fewstain.viewer.layers import image_of, mask_of, pixels_of
 from fewstain.viewer.reader import first_image
 from fewstain.viewer.review import Review
 from fewstain.viewer.shown_mask import ShownMask
@@ -94,7 +94,8 @@ class OpenedReview(InspectForm):
                 self.open_image(name)
 
     def _take(self, review: Review) -> None:
-        """Show the table of a review."""
+        """Show the table of a review, and nothing more of the one before: its mask would be changed without a table."""
+        self._leave_image()
         self.review = review
         self.choice.take([])
         self.images.clear()
@@ -114,22 +115,27 @@ class OpenedReview(InspectForm):
         with faults_told():
             if self.review.is_outdated:  # else the objects of a run's new masks would be taken for changed ones
                 self._take(Review(self.review.study))
-            self._layers = layers = show(self.viewer, image_of(self.review.study, name))
-            layer = _mask_layer(layers)
-            self._release_keys = bind_keys(self.viewer, self._actions)
-            self._mask = None if layer is None else ShownMask(layer, self._synced, self._undone)
-            self.image = name
-            self.images.setCurrentText(name)
-            if self.mask is None:
-                self.status.setText("This image was not segmented yet.")
-                return
-            self.review.open(name, pixels_of(layers), self.mask.layer.data)
-            self.mask.watch()
-            bind_keys(self.mask.layer, {"M": self._actions["M"]})  # else napari's own M goes before
-            add_frames(self.viewer, name)
-            self.viewer.layers.selection.active = self.mask.layer
-            self.viewer.reset_view()
-            self._table_changed()
+            self._show(self.review, name)
+        self.images.setCurrentIndex(self.images.findText(self.image or ""))
+
+    def _show(self, review: Review, name: str) -> None:
+        layers = image_of(review.study, name)
+        place = mask_of(layers)
+        if place is not None:
+            review.open(name, pixels_of(layers), layers[place][0])  # before the screen changes: it may refuse
+        self._layers = show(self.viewer, layers)
+        self._release_keys = bind_keys(self.viewer, self._actions)
+        self._mask = None if place is None else ShownMask(self._layers[place], self._synced, self._undone)
+        self.image = name
+        if self.mask is None:
+            self.status.setText("This image was not segmented yet.")
+            return
+        self.mask.watch()
+        bind_keys(self.mask.layer, {"M": self._actions["M"]})  # else napari's own M goes before
+        add_frames(self.viewer, name)
+        self.viewer.layers.selection.active = self.mask.layer
+        self.viewer.reset_view()
+        self._table_changed()
 
     def keep(self) -> None:
         """Write the mask and the decisions, if there are new ones."""
@@ -153,9 +159,10 @@ class OpenedReview(InspectForm):
             return
         self.choice.take([])
         with faults_told():
-            aside = self.review.discard(self.image)
+            name, aside = self.image, self.review.discard(self.image)
             self._dirty = False
-            self.open_image(self.image)
+            self._leave_image()
+            self.open_image(name)
             self.status.setText(_moved(aside))
 
     # --- keeping mask and table in step
@@ -196,7 +203,11 @@ class OpenedReview(InspectForm):
         self.keep()
         self._rest.stop()
         self._release_keys()
-        self._mask = None
+        self._leave_image()
+
+    def _leave_image(self) -> None:
+        """Take the open image off the screen, unless another widget has done so."""
+        self._mask, self.image = None, None
         if any(layer in self.viewer.layers for layer in self._layers):
             clear(self.viewer)
 
@@ -214,9 +225,3 @@ def _moved(aside: Path | None) -> str:
     return (
         f"The prediction counts. What was corrected is in {aside} now; move it to {aside.parents[1]} to have it again."
     )
-
-
-def _mask_layer(layers: list[Any]) -> Labels | None:
-    """Find the corrected mask, or else the predicted one."""
-    kinds = {told(layer.metadata).get("kind"): layer for layer in layers}
-    return kinds.get("corrected", kinds.get("masks"))

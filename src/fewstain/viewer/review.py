@@ -18,6 +18,7 @@ from fewstain.pixels.decisions import CORRECTED, DECISION, Decision, read_object
 from fewstain.viewer.earlier import Earlier
 from fewstain.viewer.forgotten import move_aside
 from fewstain.viewer.open_image import OpenImage, areas_of
+from fewstain.viewer.settled import check_settled
 from fewstain.viewer.study import Study
 
 
@@ -70,8 +71,18 @@ class Review:
     def open(self, image: str, pixels: Any, labels: NDArray[np.integer]) -> None:
         """Take up an image; `pixels` (H, W, C), sliced by boxes, are measured where its mask changes.
 
-        `labels` is the mask that is shown; the table is brought to agree with it.
+        `labels` is the mask that is shown; the table is brought to agree with it. Objects that it does not have, and
+        that nobody has decided on, are left out: that a number is missing is no decision.
+
+        Raises
+        ------
+        UserError
+            A run has made the mask anew, and the table does not tell of it yet; all stays as it was.
         """
+        rows, areas = self.table[self.table["image"] == image], areas_of(labels)
+        check_settled(self.study, image, areas, dict(zip(rows["label"], rows["area_px"], strict=True)))
+        missing = rows.index[(rows[DECISION] == Decision.OPEN) & ~rows["label"].isin(list(areas))]
+        self.table = self.table.drop(index=missing).reset_index(drop=True)
         self._open = OpenImage(self.study, image, pixels, labels.shape, self._models.get(image, ""))
         self.sync(labels, Decision.OPEN)
         self._earlier, self._accepted = Earlier(), {}
