@@ -103,6 +103,15 @@ def test_split_join_and_undo_keep_table_and_mask_in_step(widget):
     assert decisions(widget)[4] != "rejected"
 
 
+def test_a_part_that_is_split_off_does_not_get_the_number_of_a_rejected_object(widget):
+    widget.choose([3])
+    press(widget, Qt.Key.Key_R)
+    widget.choose([1])
+    press(widget, Qt.Key.Key_S)
+    assert decisions(widget) == {1: "changed", 2: "", 3: "rejected", 4: "changed"}
+    assert sorted(np.unique(widget.layer.data)) == [0, 1, 2, 4]
+
+
 def test_redraw_takes_the_object_away_and_hands_over_the_brush(widget):
     click(widget, 50, 52)
     press(widget, Qt.Key.Key_D)

@@ -51,6 +51,13 @@ def test_an_object_that_is_gone_is_rejected_and_may_come_back(review, project):
     assert decisions(review)[2] == ""
 
 
+def test_the_next_number_is_neither_in_the_mask_nor_that_of_a_rejected_object(review, project):
+    assert review.next_label(mask(project)) == 4
+    review.sync(reject(mask(project), 3))
+    assert review.next_label(reject(mask(project), 3)) == 4
+    assert review.next_label(np.array([[0, 9]])) == 10
+
+
 def test_parts_are_measured_anew(review, project):
     cut = split(mask(project), 3)
     assert review.sync(cut) == [3, 4]

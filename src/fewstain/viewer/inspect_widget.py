@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fewstain.viewer.choice import next_open
-from fewstain.viewer.corrections import next_label
 from fewstain.viewer.layers import told
 from fewstain.viewer.linked_review import LinkedReview
 from fewstain.viewer.study import Given
@@ -64,12 +63,12 @@ class InspectWidget(LinkedReview):
 
     def split(self) -> None:
         """Cut the chosen object in two where it is narrowest."""
-        if self.mask is None:
+        if self.mask is None or self.review is None:
             return
         self.mask.put_brush_away()
         for label in self.chosen:
             try:
-                self.mask.split(label)
+                self.mask.split(label, self.review.next_label(self.mask.layer.data))
             except (KeyError, ValueError) as error:
                 self.status.setText(f"Not split: {error}")
 
@@ -92,7 +91,7 @@ class InspectWidget(LinkedReview):
     def draw_missed(self) -> None:
         """Hand over the brush for an object that the model missed; A accepts it."""
         if self.mask is not None and self.review is not None:
-            label = max(next_label(self.mask.layer.data), self.review.next_label())
+            label = self.review.next_label(self.mask.layer.data)
             self.choose([label])
             self.mask.draw(label)
             self.status.setText("Draw the missed object (brush 2, polygon 3); A accepts it, Ctrl+Z takes it back.")

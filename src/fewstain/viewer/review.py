@@ -15,6 +15,7 @@ from fewstain.images.read import read_labels
 from fewstain.images.write import write_labels
 from fewstain.pixels.carried import model_of, renew_corrections
 from fewstain.pixels.decisions import CORRECTED, DECISION, Decision, read_objects, write_objects
+from fewstain.viewer.corrections import next_label
 from fewstain.viewer.earlier import Earlier
 from fewstain.viewer.forgotten import move_aside
 from fewstain.viewer.open_image import OpenImage, areas_of
@@ -92,9 +93,10 @@ class Review:
         mine = (self.table["image"] == self.image) & self.table["label"].isin(list(labels))
         return [int(row) for row in self.table.index[mine]]
 
-    def next_label(self) -> int:
-        """Give a number that no object of the open image has, nor a rejected one had."""
-        return 1 + int(self.table.loc[self.table["image"] == self.image, "label"].to_numpy().max(initial=0))
+    def next_label(self, labels: NDArray[np.integer]) -> int:
+        """Give a number that no object of the open image's mask (H, W) has, nor a rejected one had."""
+        known = self.table.loc[self.table["image"] == self.image, "label"]
+        return max(next_label(labels), 1 + int(known.to_numpy().max(initial=0)))
 
     def decide(self, labels: Sequence[int], decision: Decision) -> None:
         """Note a decision on objects of the open image."""

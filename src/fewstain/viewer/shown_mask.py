@@ -47,10 +47,9 @@ class ShownMask:
             crop = self.layer.data[box]
             self._put(box, np.where(np.isin(crop, labels), 0, crop))
 
-    def split(self, label: int) -> None:
-        """Cut an object in two where it is narrowest; see `corrections.split` for what is raised."""
+    def split(self, label: int, following: int) -> None:
+        """Cut an object in two where it is narrowest; see `corrections.split` for `following` and what is raised."""
         box = corrections.box_of(self.layer.data, label)
-        following = corrections.next_label(self.layer.data)
         self._put(box, corrections.split(self.layer.data[box], label, following=following))
 
     def join(self, labels: Sequence[int]) -> None:
