@@ -132,3 +132,28 @@ def test_writer_writes_beside_a_prediction_and_never_over_it(project, tmp_path):
     assert write_layer(other, changed, {}) == [other]
     with pytest.raises(UserError, match="one plane at a time"):
         write_layer(str(tmp_path / "stack.tif"), np.zeros((2, 3, 3), int), {})
+
+
+def test_writer_moves_a_correction_aside_before_a_prediction_takes_its_place(project, tmp_path):
+    corrected = project.results / "corrected" / "a.tif"
+    write_labels(corrected, np.full((64, 64), 5))
+    corrected.with_suffix(".csv").write_text("label\n5\n")
+    prediction = by_name(image_of(locate(project.results), "a"))["a masks"]
+    assert write_layer(str(tmp_path / "mine.tif"), prediction[0], prediction[1]) == [str(corrected)]
+    assert read_labels(corrected).max() == 3
+    assert not corrected.with_suffix(".csv").exists()
+    forgotten = project.results / "corrected" / "forgotten"
+    assert (read_labels(forgotten / "1" / "a.tif") == 5).all()
+    assert (forgotten / "1" / "a.csv").read_text() == "label\n5\n"
+    write_layer(str(project.results / "masks" / "a.tif"), np.ones((64, 64), int), {})  # a layer that is not ours
+    assert read_labels(forgotten / "2" / "a.tif").max() == 3
+
+
+def test_writer_writes_a_corrected_mask_over_itself_and_keeps_what_was_decided(project):
+    corrected = project.results / "corrected" / "a.tif"
+    write_labels(corrected, np.full((64, 64), 5))
+    corrected.with_suffix(".csv").write_text("label\n5\n")
+    mask = by_name(image_of(locate(project.results), "a"))["a corrected"]
+    write_layer(str(corrected), mask[0], mask[1])
+    assert corrected.with_suffix(".csv").exists()
+    assert not (project.results / "corrected" / "forgotten").exists()

@@ -13,6 +13,7 @@ from fewstain.errors import UserError
 from fewstain.images.write import write_labels as write_file
 from fewstain.pixels.decisions import CORRECTED
 from fewstain.provenance import RECORD_FILE
+from fewstain.viewer.forgotten import move_aside
 from fewstain.viewer.layers import told
 
 
@@ -23,7 +24,8 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     ----------
     path
         Where the user wants it. Predicted and corrected masks of results go to corrected/<image>.tif there, whatever
-        the path: nothing else would count as a correction, and a prediction must stay as it is.
+        the path: nothing else would count as a correction, and a prediction must stay as it is. A correction that is
+        there already is moved aside first, as `move_aside` does, unless it is the one that is saved.
     data
         (H, W) integers.
     meta
@@ -37,15 +39,18 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     Raises
     ------
     UserError
-        A stack; a file that cannot be written.
+        A stack; a file that cannot be written, or moved aside.
     """
     labels = np.asarray(data)
     if labels.ndim != 2:
         raise UserError(f"{path}: labels of shape {labels.shape}; save one plane at a time")
-    target = _target(Path(path), told(meta.get("metadata", {})))
+    layer = told(meta.get("metadata", {}))
+    target = _target(Path(path), layer)
+    aside = move_aside(target) if _replaces_another(Path(path), target, layer) else None
     write_file(target, labels)
-    if target != Path(path):
-        _tell(f"Wrote {target}: corrections of a mask are kept there.")
+    if target != Path(path) or aside:
+        before = f" What was there before is in {aside} now." if aside else ""
+        _tell(f"Wrote {target}: corrections of a mask are kept there.{before}")
     return [str(target)]
 
 
@@ -56,6 +61,11 @@ def _target(path: Path, layer: Mapping[str, Any]) -> Path:
     if path.parent.name == "masks" and (path.parents[1] / RECORD_FILE).is_file():
         return path.parents[1] / CORRECTED / path.name
     return path
+
+
+def _replaces_another(path: Path, target: Path, layer: Mapping[str, Any]) -> bool:
+    """Whether a correction at `target` is not the one that is saved, nor a file that the user chose to write over."""
+    return layer.get("kind") != CORRECTED and (layer.get("kind") == "masks" or target != path)
 
 
 def _tell(text: str) -> None:
