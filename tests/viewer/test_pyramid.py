@@ -6,8 +6,9 @@ pytest.importorskip("dask")
 pytest.importorskip("zarr")
 
 from fewstain.errors import UserError
+from fewstain.images.read import read_image
 from fewstain.viewer import layers as layers_module
-from fewstain.viewer.layers import image_layers
+from fewstain.viewer.layers import image_layers, pixels_of
 from fewstain.viewer.pyramid import open_levels
 
 RAMP = np.arange(1100 * 1500, dtype=np.uint16).reshape(1100, 1500)
@@ -62,6 +63,38 @@ def test_other_formats_are_read_whole_and_stacks_refused(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 4, 5), np.uint8), metadata={"axes": "ZYX"})
     with pytest.raises(UserError, match="plane"):
         open_levels(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    ("pixels", "written"),
+    [
+        (np.uint8([[0, 40], [80, 120]]), {"photometric": "miniswhite"}),
+        (np.uint8([[0, 1], [2, 3]]), {"photometric": "palette", "colormap": np.arange(768).reshape(3, 256) * 85}),
+        (np.array([[False, True], [True, True]]), {}),
+    ],
+)
+def test_tiffs_whose_values_are_read_as_others_are_read_whole(tmp_path, monkeypatch, pixels, written):
+    monkeypatch.setattr(layers_module, "LARGEST", 1)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, **written)
+    assert open_levels(tmp_path / "a.tif") is None
+    shown = pixels_of(image_layers(tmp_path / "a.tif", "a"))[:, :]
+    np.testing.assert_array_equal(shown, read_image(tmp_path / "a.tif").pixels)
+
+
+def test_the_colour_table_of_an_imagej_file_is_for_show_only(tmp_path):
+    table = np.arange(768, dtype=np.uint16).reshape(3, 256)
+    tifffile.imwrite(tmp_path / "a.tif", np.uint8([[0, 1]]), imagej=True, photometric="palette", colormap=table)
+    assert equal(open_levels(tmp_path / "a.tif")[0], [[[0], [1]]])
+
+
+def test_alpha_is_dropped_from_every_level(tmp_path, monkeypatch):
+    monkeypatch.setattr(layers_module, "LARGEST", 1)
+    colours = np.dstack([RAMP.astype(np.uint8)] * 4)
+    tifffile.imwrite(tmp_path / "a.tif", colours, photometric="rgb", extrasamples=["unassalpha"])
+    ((levels, properties, _),) = image_layers(tmp_path / "a.tif", "a")
+    assert properties["rgb"]
+    assert [level.shape for level in levels] == [(1100, 1500, 3), (550, 750, 3)]
+    assert equal(levels[0], colours[..., :3])
 
 
 def test_large_images_become_pyramids(tmp_path, monkeypatch):

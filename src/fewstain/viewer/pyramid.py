@@ -26,27 +26,40 @@ def open_levels(path: Path) -> list[Any] | None:
 
     Returns
     -------
-    list of (H, W, C) dask arrays, finest first; None for a format that can only be read whole. A file without levels
-    of its own gets them by leaving out pixels: every second, every fourth and so on.
+    list of (H, W, C) dask arrays, finest first; None for what can only be read whole: other formats, and TIFFs whose
+    values `read_image` turns into others (0 as white, palettes, single bits). Alpha is dropped, as there. A file
+    without levels of its own gets them by leaving out pixels: every second, every fourth and so on.
 
     Raises
     ------
     UserError
         Axes other than Y, X and channels.
     """
+    channels = None
     if path.suffix == ".zarr":
         levels, axes = _zarr(path)
     elif extension(path) in TIFF_EXTENSIONS:
-        read_header(path)  # faults are told in the same words as everywhere
+        channels = read_header(path).channels  # faults are told in the same words as everywhere
+        if not _has_own_values(path):
+            return None
         levels, axes = _tiff(path)
     else:
         return None
-    ordered = [_channels_last(path, level, axes) for level in levels]
+    ordered = [_channels_last(path, level, axes)[..., :channels] for level in levels]
     while max(ordered[-1].shape[:2]) > SMALLEST:
         if len(levels) > 1 and len(ordered) == len(levels):
             break  # the file's own levels suffice
         ordered.append(ordered[-1][::2, ::2])
     return ordered
+
+
+def _has_own_values(path: Path) -> bool:
+    """Whether the values in a TIFF are those that `read_image` gives."""
+    with tifffile.TiffFile(path, _multifile=False) as tif:
+        page = tif.series[0].keyframe
+        inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+        coloured = page.photometric == tifffile.PHOTOMETRIC.PALETTE and not tif.is_imagej  # whose table is for show
+        return not (inverted or coloured or page.dtype == bool)
 
 
 def _tiff(path: Path) -> tuple[list[Any], str]:
