@@ -34,6 +34,12 @@ def test_a_compressed_tiled_file_with_channels_first_is_read_tile_by_tile(tmp_pa
     assert equal(levels[0][..., 1], RAMP + 1)
 
 
+def test_channels_without_a_name_are_told_from_rows(tmp_path):
+    pixels = np.dstack([RAMP, RAMP + 1, RAMP + 2, RAMP + 3])
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack", planarconfig=None)
+    assert equal(open_levels(tmp_path / "a.tif")[0], read_image(tmp_path / "a.tif").pixels)
+
+
 def test_levels_in_the_file_are_used(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as tif:
         tif.write(RAMP, subifds=1, tile=(256, 256))

@@ -8,6 +8,7 @@ from typing import Any
 import tifffile
 
 from fewstain.errors import UserError
+from fewstain.images.plane import plane_axes
 from fewstain.images.read import TIFF_EXTENSIONS, extension, read_header
 
 LARGEST = 4096 * 4096 * 3
@@ -90,14 +91,12 @@ def _zarr(path: Path) -> tuple[list[Any], str]:
 
 
 def _channels_last(path: Path, level: Any, axes: str) -> Any:
-    kept = [axis for axis, size in zip(axes, level.shape, strict=True) if axis in "YX" or size > 1]
-    if len(kept) > 3 or not {"Y", "X"} <= set(kept):
-        raise UserError(f"{path}: axes {axes}; project or choose a plane, and save it with Y, X and channels")
-    level = level.reshape([size for axis, size in zip(axes, level.shape, strict=True) if axis in "YX" or size > 1])
-    if len(kept) == 2:
-        return level[..., None] if kept == ["Y", "X"] else level.T[..., None]
-    order = [kept.index("Y"), kept.index("X"), next(index for index, axis in enumerate(kept) if axis not in "YX")]
-    return level.transpose(order)
+    axes, shape = plane_axes(path, axes, level.shape)
+    level = level.reshape(shape)
+    if len(axes) == 2:
+        axes, level = f"C{axes}", level[None]
+    channel = next(index for index, axis in enumerate(axes) if axis not in "YX")
+    return level.transpose([axes.index("Y"), axes.index("X"), channel])
 
 
 def _chunks(shape: tuple[int, ...], axes: str) -> tuple[int, ...]:
