@@ -168,6 +168,15 @@ def test_plain_resolution_is_believed_when_it_can_be_a_microscopes(tmp_path, dot
 
 
 @pytest.mark.parametrize(
+    ("dots", "unit", "expected"),
+    [(72, "inch", None), (300, "in", None), (100, "cm", None), (20000, "cm", 0.5), (0.05, "micron", 20.0)],
+)
+def test_units_of_print_in_imagej_files_are_believed_when_they_can_be_a_microscopes(tmp_path, dots, unit, expected):
+    tifffile.imwrite(tmp_path / "a.tif", GREY, imagej=True, resolution=(dots, dots), metadata={"unit": unit})
+    assert read_image(tmp_path / "a.tif").pixel_size_um == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
     ("axes", "told"),
     [("ZYX", "a Z stack of 2 planes"), ("TYX", "a time stack of 2 planes"), ("QYX", "stack of 2 planes")],
 )

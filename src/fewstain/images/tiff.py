@@ -18,7 +18,8 @@ Sides = tuple[float | None, float | None]
 
 _UM = {"pm": 1e-6, "å": 1e-4, "nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0,
        "micrometer": 1.0, "\\u00b5m": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6, "inch": 25400.0, "in": 25400.0}  # fmt: skip
-# A plain TIFF's dots per inch or cm describe paper (72-1200 dpi, above 20 µm) unless a microscope wrote them.
+# Dots per inch, cm or m describe paper (72-1200 dpi, above 20 µm) unless a microscope wrote them.
+_PRINT_UNITS = ("inch", "in", "cm", "m")
 _PLAUSIBLE_UM = (0.005, 10.0)
 # struct formats of the TIFF standard's tag types (and BigTIFF's 16-18), one letter a value
 _TAG_FORMATS = {1: "B", 2: "B", 3: "H", 4: "I", 5: "Q", 6: "b", 7: "B", 8: "h", 9: "i", 10: "q", 11: "f", 12: "d",
@@ -159,7 +160,7 @@ def _directory_end(tif: tifffile.TiffFile) -> int:
 
 
 def _pixel_sides(tif: tifffile.TiffFile) -> Sides:
-    """Height and width of a pixel in µm from OME, ImageJ, or plausible plain resolution tags."""
+    """Height and width of a pixel in µm from OME, ImageJ or plain tags; those of print must be plausible."""
     if tif.is_ome and tif.ome_metadata:
         return _ome_pixel_sides(tif.ome_metadata)
     across, down = (_per_unit(tif, f"{axis}Resolution") for axis in "XY")
@@ -168,12 +169,12 @@ def _pixel_sides(tif: tifffile.TiffFile) -> Sides:
     if tif.is_imagej:
         told = tif.imagej_metadata or {}
         units = [str(told.get(key) or told.get("unit") or "").strip().lower() for key in ("yunit", "unit")]
-        height, width = (_UM.get(unit) for unit in units)
     else:
         tag = tif.pages.first.tags.get("ResolutionUnit")
-        height = width = {2: _UM["inch"], 3: _UM["cm"]}.get(int(tag.value) if tag else 1)
-        if width and not _PLAUSIBLE_UM[0] <= width / across <= _PLAUSIBLE_UM[1]:
-            return UNKNOWN
+        units = [{2: "inch", 3: "cm"}.get(int(tag.value) if tag else 1, "")] * 2
+    height, width = (_UM.get(unit) for unit in units)
+    if width and units[1] in _PRINT_UNITS and not _PLAUSIBLE_UM[0] <= width / across <= _PLAUSIBLE_UM[1]:
+        return UNKNOWN
     return height / down if height and down else None, width / across if width else None
 
 
