@@ -199,6 +199,13 @@ def test_miniswhite_is_inverted(tmp_path):
     assert same(tmp_path / "w.tif", 255 - GREY).notes == ("stored with 0 as white; inverted",)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_an_inverted_lut_of_imagej_leaves_intensities_as_they_are(tmp_path, dtype):
+    tifffile.imwrite(tmp_path / "w.tif", GREY.astype(dtype), photometric="miniswhite", imagej=True)
+    assert same(tmp_path / "w.tif", GREY.astype(dtype)).notes == ("inverted LUT ignored: intensities are used",)
+    np.testing.assert_array_equal(read_labels(tmp_path / "w.tif"), GREY)
+
+
 @pytest.mark.parametrize(
     ("pixels", "read"),
     [

@@ -51,7 +51,7 @@ def read(path: Path, indices: bool = False) -> Plane:
         pixels = np.moveaxis(pixels, [axes.index("Y"), axes.index("X")], [0, 1])
         if page.photometric == tifffile.PHOTOMETRIC.PALETTE and not indices and not tif.is_imagej:
             pixels = _coloured(pixels[:, :, 0], page.colormap)
-        elif page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and not indices and pixels.dtype.kind == "u":
+        elif _is_negative(page, indices) and pixels.dtype.kind == "u" and not tif.is_imagej:
             pixels = np.iinfo(pixels.dtype).max - pixels
         return Plane(pixels[:, :, : head.channels], head)
 
@@ -91,13 +91,11 @@ def _colours(
     photometric = page.photometric
     if photometric == tifffile.PHOTOMETRIC.SEPARATED:
         raise UserError(f"{path}: CMYK colours, made for printing; save it as RGB")
-    if (
-        photometric == tifffile.PHOTOMETRIC.MINISWHITE
-        and not indices
-        and head.dtype.kind == "u"
-        and page.bitspersample > 1
-    ):
-        head = head.noted("stored with 0 as white; inverted")
+    if _is_negative(page, indices) and head.dtype.kind == "u" and page.bitspersample > 1:
+        # ImageJ inverts the look-up table of such a file, never its intensities.
+        head = head.noted(
+            "inverted LUT ignored: intensities are used" if tif.is_imagej else "stored with 0 as white; inverted"
+        )
     if photometric == tifffile.PHOTOMETRIC.PALETTE and not indices:
         if tif.is_imagej:
             return head.noted("colour table (LUT) ignored: intensities are used")
@@ -112,6 +110,11 @@ def _colours(
             head = replace(head, channels=head.channels - 1).noted("alpha channel dropped")
         return replace(head, rgb=rgb and head.channels == 3)
     return head
+
+
+def _is_negative(page: tifffile.TiffPage, indices: bool) -> bool:
+    """Whether 0 is shown as white; labels are values, and not shown."""
+    return page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and not indices
 
 
 def _coloured(values: np.ndarray, colormap: np.ndarray | None) -> np.ndarray:
