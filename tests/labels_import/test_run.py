@@ -201,6 +201,33 @@ def test_cellpose_masks(out, tmp_path):
     np.testing.assert_array_equal(labels_of(out), square(300))
 
 
+def write_classes(out, *rows):
+    (out / "labels").mkdir()
+    (out / "labels" / "classes.csv").write_text("\n".join(["file,label,class", *rows]) + "\n")
+
+
+def test_classes_of_labels_that_masks_keep_are_kept(out, tmp_path):
+    write_classes(out, "a,1,stroma", "a,2,stroma", "a,7,tumour", "b.c,1,tumour")
+    tifffile.imwrite(tmp_path / "a_masks.tif", square(7).astype(np.uint16))
+    (imported,) = import_labels([tmp_path / "a_masks.tif"], out)
+    assert imported.notes == ("2 rows of classes.csv are removed: no object has their label",)
+    assert read_classes(out / "labels" / "classes.csv") == {"a": {7: "tumour"}, "b.c": {1: "tumour"}}
+    (again,) = import_labels([tmp_path / "a_masks.tif"], out, overwrite=True)
+    assert again.notes == ()
+
+
+def test_classes_of_outlines_take_the_place_of_what_was_there(out, tmp_path):
+    write_classes(out, "a,1,stroma", "b.c,1,tumour", "b.c,2,stroma")
+    rings = ([SQUARE], [[[6, 4], [6, 6], [9, 6], [9, 4]]])
+    features = [feature("Polygon", ring, "tumour") for ring in rings]
+    (tmp_path / "b.c.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    imported = import_labels([zipped(tmp_path / "a.zip", roi(SQUARE)), tmp_path / "b.c.geojson"], out)
+    assert [item.notes for item in imported] == [
+        ("1 rows of classes.csv are removed: the objects are numbered anew",)
+    ] * 2
+    assert read_classes(out / "labels" / "classes.csv") == {"b.c": {1: "tumour", 2: "tumour"}}
+
+
 def test_masks_of_a_window(out, tmp_path):
     tifffile.imwrite(tmp_path / "a__y2_x3_masks.tif", np.ones((4, 4), np.uint8))
     import_labels([tmp_path / "a__y2_x3_masks.tif"], out)

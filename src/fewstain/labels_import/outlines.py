@@ -25,7 +25,8 @@ class Drawn:
     """A label image, the class of each label that has one, and what to tell the user.
 
     `covered` objects are not in it, for earlier ones have all of their pixels, nor are `outside` ones, which have no
-    pixel in the image.
+    pixel in the image. `renumbered` is whether the labels are new, so that what was known of label 1 may be of another
+    object.
     """
 
     labels: np.ndarray
@@ -33,6 +34,7 @@ class Drawn:
     notes: tuple[str, ...] = ()
     covered: int = 0
     outside: int = 0
+    renumbered: bool = True
 
 
 def draw(outlines: Sequence[Outline], shape: tuple[int, int]) -> Drawn:

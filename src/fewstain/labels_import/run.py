@@ -40,7 +40,8 @@ def import_labels(
     """Import label images, ImageJ ROIs and QuPath GeoJSON into the labels/ of a dataset.
 
     A file belongs to the image of the same name, what its program adds to it ("_cp_masks", "_RoiSet", ".geojson") cut
-    off; or to a window of it, "<image>__y<row>_x<col>". Classes of GeoJSON go to labels/classes.csv.
+    off; or to a window of it, "<image>__y<row>_x<col>". Classes of GeoJSON go to labels/classes.csv. Rows that are
+    there already stay where a label image has their label; others of a file that is imported go, and a note tells so.
 
     Parameters
     ----------
@@ -83,14 +84,20 @@ def import_labels(
     imported = []
     for target, (source, drawn) in ready.items():
         write_labels(target, drawn.labels)
-        classes.pop(stem(target), None)
-        if drawn.classes:
-            classes[stem(target)] = drawn.classes
-        objects = len(np.unique(drawn.labels[drawn.labels > 0]))
-        imported.append(Imported(source, target, objects, drawn.notes))
-    if classes or (out / "labels" / CLASSES_FILE).exists():
+        present = np.unique(drawn.labels[drawn.labels > 0]).tolist()
+        classes[stem(target)], notes = _classes(drawn, present, classes.get(stem(target), {}))
+        imported.append(Imported(source, target, len(present), (*drawn.notes, *notes)))
+    if any(classes.values()) or (out / "labels" / CLASSES_FILE).exists():
         _write_classes(out / "labels" / CLASSES_FILE, classes)
     return imported
+
+
+def _classes(drawn: Drawn, present: Sequence[int], before: Mapping[int, str]) -> tuple[dict[int, str], tuple[str, ...]]:
+    """Classes of labels that take the place of others, whose classes were `before`, and notes of those that go."""
+    told = drawn.classes if drawn.renumbered else {label: before[label] for label in present if label in before}
+    gone = len(before.items() - told.items())
+    why = "the objects are numbered anew" if drawn.renumbered else "no object has their label"
+    return told, (f"{gone} rows of {CLASSES_FILE} are removed: {why}",) if gone else ()
 
 
 def _convert(source: Path, images: Mapping[str, Path], folder: Path) -> tuple[str, Drawn]:
@@ -115,7 +122,7 @@ def _convert(source: Path, images: Mapping[str, Path], folder: Path) -> tuple[st
                 f"{source}: masks of {labels.shape[0]} × {labels.shape[1]} for an image of {size[0]} × {size[1]}; "
                 "a window is named <image>__y<row>_x<column>"
             )
-        return name, Drawn(labels, {})
+        return name, Drawn(labels, {}, renumbered=False)
     if name not in images:
         raise UserError(f"{source}: outlines count from the image's corner; rename it to {stem(image)}{suffix}")
     found, notes = outlines(source)
