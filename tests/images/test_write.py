@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from fewstain.export.training import write_plain
 from fewstain.images.read import read_image, read_labels
-from fewstain.images.write import write_image, write_labels, write_map, write_tiles
+from fewstain.images.write import is_bigtiff, write_image, write_labels, write_map, write_tiles
 
 
 @given(
@@ -73,3 +74,30 @@ def test_a_wrong_number_of_tiles_leaves_no_file(tmp_path, change):
     with pytest.raises(ValueError, match="tiles"):
         write_tiles(tmp_path / "a.tif", tiles, (40, 50), np.uint16, tile=16)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "expected"),
+    [((30000, 30000), np.float32, False), ((33000, 33000), np.float32, True), ((30000, 60000, 3), np.uint8, True)],
+)
+def test_images_past_4_gib_are_bigtiff(shape, dtype, expected):
+    assert is_bigtiff(shape, dtype) == expected
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(4 * 40 * 50, False), (4 * 40 * 50 - 1, True)])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path, values: write_labels(path, values + 70000),
+        write_map,
+        lambda path, values: write_image(path, values.astype(np.float32)),
+        lambda path, values: write_tiles(path, iter(tiles_of(values, 16)), values.shape, np.float32, tile=16),
+        lambda path, values: write_plain(path, values.astype(np.float32), None),
+    ],
+)
+def test_whatever_is_large_is_written_as_bigtiff(tmp_path, monkeypatch, write, limit, expected):
+    monkeypatch.setattr("fewstain.images.write._LARGEST_CLASSIC", limit)
+    write(tmp_path / "a.tif", np.zeros((40, 50), np.uint32))
+    with tifffile.TiffFile(tmp_path / "a.tif") as tif:
+        assert tif.is_bigtiff == expected
+    assert read_image(tmp_path / "a.tif").pixels.shape == (40, 50, 1)

@@ -13,7 +13,7 @@ from fewstain.export.samples import Sample
 from fewstain.export.writer import Writer, dataset_name
 from fewstain.images.plane import is_rgb
 from fewstain.images.read import Image
-from fewstain.images.write import label_dtype
+from fewstain.images.write import is_bigtiff, label_dtype
 from fewstain.pixels.targets import BACKGROUND, BOUNDARY, INTERIOR, pixel_classes
 from fewstain.storage import write_json
 
@@ -142,6 +142,7 @@ def write_plain(path: Path, pixels: np.ndarray, pixel_size_um: float | None, *, 
     tifffile.imwrite(
         path,
         pixels,
+        bigtiff=is_bigtiff(pixels.shape, pixels.dtype),
         photometric="rgb" if rgb else "minisblack",
         planarconfig="contig" if pixels.ndim == 3 else None,
         compression="zlib",

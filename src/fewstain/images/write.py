@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,11 +13,19 @@ from fewstain.images.plane import is_rgb
 from fewstain.storage import atomic_path
 
 _LARGEST_UINT16 = 65535
+# Bytes of pixels up to which tifffile itself writes uncompressed classic TIFF, whose offsets have 32 bits; what it
+# compresses it writes as classic TIFF whatever the size, and fails once 4 GiB are written.
+_LARGEST_CLASSIC = 2**32 - 2**25
 
 
 def label_dtype(largest: int) -> np.dtype:
     """Choose the dtype of a label file whose largest label is `largest`: uint16, or uint32 past 65535."""
     return np.dtype(np.uint16 if largest <= _LARGEST_UINT16 else np.uint32)
+
+
+def is_bigtiff(shape: tuple[int, ...], dtype: np.dtype | type) -> bool:
+    """Whether an image is written as BigTIFF: where it may not fit into 4 GiB, should its pixels not compress."""
+    return math.prod(shape) * np.dtype(dtype).itemsize > _LARGEST_CLASSIC
 
 
 def write_labels(path: Path | str, labels: np.ndarray) -> None:
@@ -76,6 +85,7 @@ def write_image(
         tifffile.imwrite(
             temporary,
             pixels,
+            bigtiff=is_bigtiff(pixels.shape, pixels.dtype),
             ome=ome or bool(pixel_size_um) or axes == "CYX",
             photometric="rgb" if coloured else "minisblack",
             compression="zlib",
@@ -91,7 +101,7 @@ def write_tiles(
     Parameters
     ----------
     path : Path
-        The TIFF file; its folder is made. BigTIFF when 4 GB may not suffice.
+        The TIFF file; its folder is made. BigTIFF where 4 GiB may not suffice, as `is_bigtiff` says.
     tiles : iterable of arrays
         Row by row from the top left, (tile, tile) each, or less at the right and bottom edge.
     shape : (H, W)
@@ -113,6 +123,7 @@ def write_tiles(
             _padded(remaining, tile, np.dtype(dtype), expected),
             shape=shape,
             dtype=dtype,
+            bigtiff=is_bigtiff(shape, dtype),
             tile=(tile, tile),
             compression="zlib",
             photometric="minisblack",
@@ -135,4 +146,11 @@ def _padded(tiles: Iterator[np.ndarray], tile: int, dtype: np.dtype, expected: i
 
 def _write(path: Path | str, plane: np.ndarray) -> None:
     with atomic_path(path) as temporary:
-        tifffile.imwrite(temporary, plane, compression="zlib", photometric="minisblack", metadata=None)
+        tifffile.imwrite(
+            temporary,
+            plane,
+            bigtiff=is_bigtiff(plane.shape, plane.dtype),
+            compression="zlib",
+            photometric="minisblack",
+            metadata=None,
+        )
