@@ -16,7 +16,7 @@ CODE_VERSIONS = {
     "gather": 3,
     "segmenter": 11,
     "segment": 8,
-    "corrections": 4,
+    "corrections": 5,
     "evaluate": 2,
     "report": 3,
     "samples": 1,

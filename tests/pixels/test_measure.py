@@ -114,6 +114,13 @@ def test_robust_z_of_mostly_equal_values_uses_the_mean_deviation():
     np.testing.assert_allclose(robust_z(np.array([1.0, 1, 1, 1, 6])), [0, 0, 0, 0, 5 / 1.2533])
 
 
+def test_an_uncertainty_that_nobody_knows_leaves_the_others_to_be_compared():
+    table = counts([10] * 7, [0.10, 0.11, 0.12, 0.13, 0.14, 5, np.nan])
+    assert flag_images(table)["reason"].tolist() == [*[""] * 5, "unusually uncertain", ""]
+    np.testing.assert_allclose(robust_z(np.array([1.0, 1, 1, 1, 6, np.nan])), [0, 0, 0, 0, 5 / 1.2533, 0])
+    np.testing.assert_array_equal(robust_z(np.array([1.0, 2, 3, 9, np.nan])), np.zeros(5))
+
+
 def test_every_column_is_described():
     text = (Path(__file__).parents[2] / "docs" / "tables.md").read_text(encoding="utf-8")
     counts = flag_images(pd.DataFrame([count_row("a", 1, 4, (6, 6), 0.1)]))

@@ -166,15 +166,16 @@ def robust_z(values: np.ndarray) -> np.ndarray:
     """Distance from the median in robust standard deviations, (N,) -> (N,); 0 where there is nothing to compare.
 
     The standard deviation is 1.4826 times the median absolute deviation, or 1.2533 times the mean absolute deviation
-    where more than half of the values are equal (Iglewicz & Hoaglin 1993).
+    where more than half of the values are equal (Iglewicz & Hoaglin 1993). A value that is not known (NaN) gets 0, and
+    the others are compared without it.
     """
-    deviations = values - np.median(values) if len(values) else values
-    spread = 1.4826 * np.median(np.abs(deviations)) if len(values) else 0.0
-    if spread == 0 and len(values):
-        spread = 1.2533 * np.mean(np.abs(deviations))
-    if len(values) < FEWEST_TO_COMPARE or not spread > 0:
+    known = np.isfinite(values)
+    if known.sum() < FEWEST_TO_COMPARE:
         return np.zeros(len(values))
-    return deviations / spread
+    deviations = values - np.median(values[known])
+    distances = np.abs(deviations[known])
+    spread = 1.4826 * np.median(distances) or 1.2533 * np.mean(distances)
+    return np.where(known, deviations / spread, 0.0) if spread > 0 else np.zeros(len(values))
 
 
 def _properties() -> list[str]:
