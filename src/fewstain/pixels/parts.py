@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -63,14 +64,21 @@ class Parts:
         part = self._read(name)
         return (
             part.get("key") == key
+            and ("masks" not in part or part["mask"] in part["masks"].get(self._place, ()))
             and all(file.is_file() for file in files)
             and _is_table_of(self.table(name), name, part["counts"]["objects"])
         )
 
     def take(self, name: str, work: Path, key: str, counts: dict[str, Any]) -> None:
-        """Move what `segment_files` made of one image in `work` into place; the part's record comes last."""
-        record = {"key": key, "mask": sha256_file(work / "masks" / f"{name}.tif"), "counts": counts}
-        (self.folder / f"{name}.json").unlink(missing_ok=True)
+        """Move what `segment_files` made of one image in `work` into place; the part's record comes last.
+
+        Until then the record tells of masks only, the one before and the new one: whenever this is stopped, the image
+        is segmented again, and its mask known as one that nobody changed.
+        """
+        mask = sha256_file(work / "masks" / f"{name}.tif")
+        masks = self._read(name).get("masks", {})
+        started = masks | {self._place: [*self._known(name), mask]}
+        write_json(self._record(name), {"masks": started})
         for source, target in (
             (work / "masks" / f"{name}.tif", self.mask(name)),
             (work / "uncertainty" / f"{name}.tif", self.uncertainty(name)),
@@ -79,12 +87,14 @@ class Parts:
             with write_errors_named(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 source.replace(target)
-        write_json(self.folder / f"{name}.json", record)
+        ended = masks | {self._place: [mask]}
+        write_json(self._record(name), {"key": key, "mask": mask, "masks": ended, "counts": counts})
 
     def move_edited(self, names: Sequence[str]) -> list[Path]:
         """Move masks that somebody changed since they were made to out/corrected, so that nothing overwrites them.
 
-        Parts of earlier versions do not tell what their masks were; these are taken as they are.
+        A part tells what each folder of masks got from it. One of an earlier version tells of its mask but not of the
+        folder, and is taken to be of this one; if it tells nothing of its mask, that is taken as it is.
 
         Returns
         -------
@@ -94,8 +104,14 @@ class Parts:
         Raises
         ------
         UserError
-            A changed mask that is no label image, or whose image has a correction already. None is moved then.
+            A mask that no part tells of; a changed one that is no label image, or whose image has a correction already.
+            None is moved then.
         """
+        for name in names:
+            if self.mask(name).is_file() and not self._known(name):
+                raise UserError(
+                    f"{self.mask(name)}: not made by runs into {self.out}; give another --masks, or move it elsewhere"
+                )
         moves = {self.mask(name): self.out / CORRECTED / f"{name}.tif" for name in names if self.is_edited(name)}
         for mask, target in moves.items():
             _check_move(mask, target)
@@ -107,8 +123,8 @@ class Parts:
 
     def is_edited(self, name: str) -> bool:
         """Whether somebody changed an image's mask since it was made; False where that is not known."""
-        known = self._read(name).get("mask")
-        return known is not None and self.mask(name).is_file() and sha256_file(self.mask(name)) != known
+        known = self._known(name)
+        return bool(known) and self.mask(name).is_file() and sha256_file(self.mask(name)) not in known
 
     @contextlib.contextmanager
     def work(self) -> Iterator[Path]:
@@ -130,13 +146,35 @@ class Parts:
             finally:
                 shutil.rmtree(work, ignore_errors=True)
 
+    @property
+    def _place(self) -> str:
+        """Where the masks lie, as seen from `out`, so that both can be moved or copied together."""
+        masks, out = self.masks.resolve(), self.out.resolve()
+        try:
+            return Path(os.path.relpath(masks, out)).as_posix()
+        except ValueError:  # on another drive of Windows
+            return masks.as_posix()
+
+    def _record(self, name: str) -> Path:
+        return self.folder / f"{name}.json"
+
     def _read(self, name: str) -> dict[str, Any]:
         """Record of a part; empty where there is none, or a damaged one: the image is segmented again."""
         try:
-            part = read_json(self.folder / f"{name}.json")
+            part = read_json(self._record(name))
         except UserError:
             return {}
-        return part if isinstance(part, dict) and isinstance(part.get("counts"), dict) else {}
+        return part if isinstance(part, dict) and ("masks" in part or isinstance(part.get("counts"), dict)) else {}
+
+    def _known(self, name: str) -> list[str]:
+        """SHA-256 of the masks that were made here of an image; where its record is silent, of the one there is."""
+        part = self._read(name)
+        if "masks" in part:
+            return part["masks"].get(self._place, [])
+        if "mask" in part:
+            return [part["mask"]]
+        taken = self._record(name).exists() and self.mask(name).is_file()
+        return [sha256_file(self.mask(name))] if taken else []
 
 
 def rows(table: Path) -> Iterator[str]:

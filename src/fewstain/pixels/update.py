@@ -57,7 +57,8 @@ def update_files(
     Raises
     ------
     UserError
-        As `segment_files`; another process is writing to `out`; a mask changed by hand has no place in out/corrected.
+        As `segment_files`; another process is writing to `out`; a mask that no call made lies where one is to go; a
+        mask changed by hand has no place in out/corrected.
     """
     check_files(model, paths)
     parts = Parts(out, out / "masks" if masks is None else masks)
