@@ -1,3 +1,5 @@
+import struct
+import zlib
 from types import SimpleNamespace
 
 import imagecodecs
@@ -228,6 +230,32 @@ def test_palette_png_is_coloured_as_image_and_indices_as_labels(tmp_path):
     picture.save(tmp_path / "p.png")
     assert read_image(tmp_path / "p.png").pixels.shape == (20, 30, 3)
     np.testing.assert_array_equal(read_labels(tmp_path / "p.png"), GREY)
+
+
+def grey_png(depth, row):
+    """A PNG of one row of bytes, each holding 8 / depth pixels."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    size = struct.pack(">IIBBBBB", len(row) * 8 // depth, 1, depth, 0, 0, 0, 0)
+    pixels = zlib.compress(b"\0" + bytes(row))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("depth", "row", "labels"),
+    [
+        (1, [0b01100001], [0, 1, 1, 0, 0, 0, 0, 1]),
+        (2, [0b00011011], [0, 1, 2, 3]),
+        (4, [0x01, 0x2F], [0, 1, 2, 15]),
+        (8, [0, 1, 2, 255], [0, 1, 2, 255]),
+    ],
+)
+def test_labels_of_few_bits_are_the_values_of_the_png(tmp_path, depth, row, labels):
+    (tmp_path / "l.png").write_bytes(grey_png(depth, row))
+    assert read_labels(tmp_path / "l.png").tolist() == [labels]
+    assert read_image(tmp_path / "l.png").pixels.max() == 255
 
 
 def test_jpeg(tmp_path):

@@ -15,6 +15,8 @@ from fewstain.images.plane import Header, Plane
 
 _ALPHA_MODES = {"LA": "L", "RGBA": "RGB", "PA": "P", "La": "L", "RGBa": "RGB"}
 _PNG_SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}  # PNG colour type -> samples a pixel
+_GREY = 0  # PNG colour type
+_STRETCH = {2: 85, 4: 17}  # bits of a grey PNG -> by what Pillow multiplies its values, so that the largest is 255
 
 
 def header(path: Path) -> Header:
@@ -52,6 +54,9 @@ def read(path: Path, indices: bool = False) -> Plane:
             pixels = np.asarray(image).astype(np.uint8)
         else:
             pixels = np.asarray(image.convert(_target_mode(path, image)))
+            depth, colour = _png_kind(path)
+            if indices and colour == _GREY:
+                pixels = pixels // _STRETCH.get(depth, 1)
     return Plane(pixels if pixels.ndim == 3 else pixels[..., None], head)
 
 
@@ -85,12 +90,18 @@ def _target_mode(path: Path, image: Pillow.Image) -> str:
 
 def _deep_png(path: Path) -> int:
     """Count the samples a pixel of a 16-bit PNG with colour or alpha, which Pillow would cut to 8 bits; else 0."""
+    depth, colour = _png_kind(path)
+    return _PNG_SAMPLES.get(colour, 0) if depth == 16 and colour != _GREY else 0
+
+
+def _png_kind(path: Path) -> tuple[int, int]:
+    """Bits of a sample, and colour type; (0, 0) where the file is no PNG."""
     with path.open("rb") as file:
         start = file.read(26)
     if len(start) < 26 or start[:8] != b"\x89PNG\r\n\x1a\n":
-        return 0
+        return 0, 0
     depth, colour = struct.unpack(">BB", start[24:26])
-    return _PNG_SAMPLES.get(colour, 0) if depth == 16 and colour != 0 else 0
+    return depth, colour
 
 
 def _sixteen_bit_header(height: int, width: int, samples: int) -> Header:
