@@ -56,6 +56,12 @@ def test_an_unwritable_folder(tmp_path):
         temporary.write_text("")
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
+def test_a_file_that_another_program_has_open(tmp_path, number):
+    with pytest.raises(UserError, match=r"counts\.csv: no permission .* or close the program that has this file open"):
+        write_half(tmp_path / "counts.csv", PermissionError(number, os.strerror(number)))
+
+
 def test_errors_told_only_in_a_librarys_text(tmp_path):
     told = write_error(tmp_path / "w.safetensors", RuntimeError("I/O error: No space left on device (os error 28)"))
     assert "no space left" in str(told)

@@ -17,12 +17,17 @@ from typing import Any
 
 from fewstain.errors import UserError
 
+# Windows tells so, too, where another program, such as Excel, has the file open.
+_FORBIDDEN = (
+    "no permission to write here; change the folder's permissions, choose another folder, "
+    "or close the program that has this file open"
+)
 _REMEDIES = {
     errno.ENOSPC: "no space left on the disk; free some and run the same command again",
     errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
     errno.EFBIG: "the file is larger than this disk or your limits allow; write to another disk",
-    errno.EACCES: "no permission to write here; change the folder's permissions or choose another folder",
-    errno.EPERM: "no permission to write here; change the folder's permissions or choose another folder",
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
     errno.EROFS: "the disk is read-only; choose another folder",
     errno.ENOTDIR: "a file stands where a folder is needed; remove it or choose another folder",
     errno.EEXIST: "a file stands where a folder is needed; remove it or choose another folder",
