@@ -53,6 +53,8 @@ def test_an_image_may_be_named_like_a_window(tmp_path):
         (("labels/a.tif",), "no images"),
         (("images/a.tif", "labels/b.tif"), r"b\.tif: no image of this name"),
         (("images/a.tif", "images/a.png"), "same name as a.png but for the extension"),
+        (("images/A.png", "images/a.tif"), "same name as A.png but for the extension or capitals; rename one"),
+        (("images/a.tif", "labels/A.png", "labels/a.tif"), "same name as A.png"),
         (("images/a.tif", "test/labels/t.tif"), r"t\.tif: no image of this name"),
     ],
 )

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from fewstain.errors import UserError
-from fewstain.images.read import IMAGE_EXTENSIONS, LABEL_EXTENSIONS, extension, stem
+from fewstain.images.read import IMAGE_EXTENSIONS, LABEL_EXTENSIONS, extension, namesakes, stem
 
 LARGEST_PIECE = 256  # pixels; larger labels are learned from in pieces, which bounds memory and makes blocks for folds
 LEAST_WINDOWS = 2  # labeled ones, large labels counted by their pieces
@@ -206,10 +206,9 @@ def _add_class(classes: dict[str, dict[int, str]], row: Mapping[str, str | None]
 
 
 def by_stem(paths: list[Path]) -> dict[str, Path]:
-    """Map each file's stem to the file; UserError when two differ only in the extension."""
-    found: dict[str, Path] = {}
-    for path in paths:
-        other = found.setdefault(stem(path), path)
-        if other is not path:
-            raise UserError(f"{path}: has the same name as {other.name} but for the extension; rename one of them")
-    return found
+    """Map each file's stem to the file; UserError when two differ only in the extension or in capitals."""
+    for path, other in namesakes(paths):
+        raise UserError(
+            f"{path}: has the same name as {other.name} but for the extension or capitals; rename one of them"
+        )
+    return {stem(path): path for path in paths}

@@ -70,6 +70,8 @@ def test_every_problem_is_told_at_once(root):
     put(images / "tiny.tif", picture(24, (8, 100)))
     put(images / "nan.tif", np.full((200, 100), np.nan, np.float32))
     put(images / "a.tiff", picture(25, (200, 100)))
+    (images / "Capitals.btf").write_bytes(b"")
+    put(images / "capitals.tif", picture(26, (200, 100)))
     put(test / "images" / "u {1}.tif", picture(26))
     (images / "dead.tif").symlink_to(root / "nowhere.tif")
     put(labels / "stranger.tif", two_objects())
@@ -90,6 +92,7 @@ def test_every_problem_is_told_at_once(root):
         "tiny.tif": "too small for the model",
         "nan.tif": "NaN",
         "a.tiff": "same name as a.tif",
+        "capitals.tif": "same name as Capitals.btf",
         "u {1}.tif": "{ or } in its name",
         "dead.tif": "a link to a file that is not there",
         "stranger.tif": "no image stranger",

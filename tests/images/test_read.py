@@ -1,5 +1,6 @@
 import struct
 import zlib
+from pathlib import Path
 from types import SimpleNamespace
 
 import imagecodecs
@@ -16,6 +17,7 @@ from fewstain.images.read import (
     content_hash,
     extension,
     image_size,
+    namesakes,
     read_header,
     read_image,
     read_labels,
@@ -353,6 +355,11 @@ def test_boolean_labels_are_one_object(tmp_path):
 def test_stem_cuts_one_known_extension(name, expected):
     assert stem(name) == expected
     assert (extension(name) == "") == (expected == name)
+
+
+def test_namesakes_differ_in_extension_or_capitals():
+    a, b, upper, ome = (Path(name) for name in ("a.tif", "b.tif", "A.png", "b.ome.tif"))
+    assert list(namesakes([a, b, upper, ome])) == [(upper, a), (ome, b)]
 
 
 def test_content_hash_sees_pixels_only(tmp_path):

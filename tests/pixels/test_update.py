@@ -96,6 +96,8 @@ def test_nothing_is_done_where_one_file_does_not_fit(model, images, tmp_path):
         update_files(model, [], tmp_path / "out", SETTINGS)
     with pytest.raises(UserError, match=r"a\.png: its mask would have the same name as that of .*a\.tif"):
         update_files(model, [images[0], images[0].with_suffix(".png")], tmp_path / "out", SETTINGS)
+    with pytest.raises(UserError, match=r"A\.tif: its mask would have the same name as that of .*a\.tif"):
+        update_files(model, [images[0], images[0].with_name("A.tif")], tmp_path / "out", SETTINGS)
     assert not (tmp_path / "out").exists()
 
 

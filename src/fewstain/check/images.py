@@ -13,7 +13,7 @@ from fewstain.check.report import CheckReport
 from fewstain.dataset import has_braces, list_files
 from fewstain.errors import UserError
 from fewstain.images.plane import is_rgb
-from fewstain.images.read import content_hash, extension, read_image, stem
+from fewstain.images.read import content_hash, extension, namesakes, read_image, stem
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,13 @@ def unique_files(folder: Path, extensions: tuple[str, ...], report: CheckReport)
     if not folder.is_dir():
         return found
     usable = list_files(folder, extensions)
+    twice = dict(namesakes(usable))
     for path in usable:
-        other = found.setdefault(stem(path), path)
-        if other is not path:
-            report.error(path, f"has the same name as {other.name} but for the extension", "rename one of the two")
+        if path in twice:
+            fault = f"has the same name as {twice[path].name} but for the extension or capitals"
+            report.error(path, fault, "rename one of the two")
+        else:
+            found[stem(path)] = path
         if has_braces(path):
             report.error(path, "{ or } in its name, which Snakemake takes for a wildcard", "rename it")
     for path in sorted(set(folder.iterdir()) - set(usable)):

@@ -18,7 +18,7 @@ from fewstain.diffusion.network import Denoiser, is_latent, load_denoiser
 from fewstain.diffusion.record import DenoiserRecord, check_image_kind, check_weights, read_record
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser, Range
-from fewstain.images.read import read_image, stem
+from fewstain.images.read import namesakes, read_image, stem
 from fewstain.images.write import write_image
 
 
@@ -109,10 +109,8 @@ def read_picture(folder: Path, record: DenoiserRecord, path: Path) -> Picture:
 
 def check_outputs(paths: Sequence[Path], out: Path) -> None:
     """Raise UserError where results named after images would be written over the images, or over each other."""
-    stems: dict[str, Path] = {}
     for path in paths:
         if path.resolve().parent == out.resolve():
             raise UserError(f"{out}: holds {path.name}, which may be written over; choose another folder for --out")
-        other = stems.setdefault(stem(path), path)
-        if other is not path:
-            raise UserError(f"{path}: its result would have the same name as that of {other}; rename one of them")
+    for path, other in namesakes(paths):
+        raise UserError(f"{path}: its result would have the same name as that of {other}; rename one of them")

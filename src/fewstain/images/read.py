@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,6 +59,19 @@ def stem(path: Path | str) -> str:
     name = Path(path).name
     ending = extension(name)
     return name[: len(name) - len(ending)] if ending else name
+
+
+def namesakes(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
+    """Give each file whose stem an earlier one has, with that one.
+
+    Stems that differ in capitals only are the same: on Windows and macOS, what is written for one file would replace
+    what was written for the other.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        other = found.setdefault(stem(path).casefold(), path)
+        if other is not path:
+            yield path, other
 
 
 def read_image(path: Path | str) -> Image:

@@ -14,7 +14,7 @@ import pandas as pd
 from fewstain.diffusion.progress import StepProgress
 from fewstain.errors import UserError
 from fewstain.images.plane import Header
-from fewstain.images.read import read_header, read_image, stem
+from fewstain.images.read import namesakes, read_header, read_image, stem
 from fewstain.images.write import label_dtype, write_labels, write_map, write_tiles
 from fewstain.pixels.blocks import decode_blocks
 from fewstain.pixels.measure import count_row, flag_images, measure, measurement_columns
@@ -165,12 +165,10 @@ def check_files(model: Model, paths: Sequence[Path]) -> list[Header]:
     """
     if not paths:
         raise UserError("no images to segment; give one image file or more")
-    stems: dict[str, Path] = {}
+    for path, other in namesakes(paths):
+        raise UserError(f"{path}: its mask would have the same name as that of {other}; rename one of them")
     headers = []
     for path in paths:
-        other = stems.setdefault(stem(path), path)
-        if other is not path:
-            raise UserError(f"{path}: its mask would have the same name as that of {other}; rename one of them")
         header = read_header(path)
         model.check_kind(str(path), header.channels, header.dtype)
         headers.append(header)
