@@ -140,6 +140,34 @@ def test_warnings(root):
     assert "overlaps a__y0_x0.tif" in faults(report.warnings, "a__y0_x10.tif")
 
 
+def window_of_parts(whole: int, cut: int) -> np.ndarray:
+    """So many small squares that lie in a window whole, and so many at its upper edge."""
+    labels = np.zeros((SIDE, SIDE), np.uint16)
+    for number in range(cut):
+        labels[:4, 1 + 6 * number : 5 + 6 * number] = number + 1
+    for number in range(whole):
+        row, column = divmod(number, 6)
+        labels[8 + 6 * row : 12 + 6 * row, 1 + 6 * column : 5 + 6 * column] = cut + number + 1
+    return labels
+
+
+def window_of_classes(*values: int) -> np.ndarray:
+    """36 small squares, which have these values in turn."""
+    labels = window_of_parts(30, 6)
+    return np.where(labels > 0, np.array(values, np.uint16)[labels % len(values)], 0).astype(np.uint16)
+
+
+@pytest.mark.parametrize("labels", [window_of_classes(1, 2), window_of_classes(255), window_of_classes(1), picture(3)])
+def test_what_does_not_number_the_objects_is_refused(root, labels):
+    put(root / "labels" / "a__y0_x0.tif", labels)
+    put(root / "test" / "labels" / "t.tif", labels)
+    report = check_dataset(root)
+    told = [each for each in report.errors if "not one number per object" in each.fault]
+    assert [Path(each.file).name for each in told] == ["a__y0_x0.tif", "t.tif"]
+    assert all("Fiji: Analyze Particles > Count Masks" in each.remedy for each in told)
+    assert (report.n_labels, report.n_test_labeled) == (19, 0)
+
+
 @pytest.mark.parametrize(
     ("kept", "ok", "warned"), [(1, False, True), (2, True, True), (5, True, True), (20, True, False)]
 )
@@ -159,17 +187,6 @@ def test_one_label_is_enough_where_it_is_large(tmp_path, height, ok):
     assert report.ok == ok
     told = faults(report.warnings if ok else report.errors, "labels")
     assert told[0].startswith("2 labeled windows" if ok else "labeled windows: 1, files with two objects or more: 1;")
-
-
-def window_of_parts(whole: int, cut: int) -> np.ndarray:
-    """So many small squares that lie in a window whole, and so many at its upper edge."""
-    labels = np.zeros((SIDE, SIDE), np.uint16)
-    for number in range(cut):
-        labels[:4, 1 + 6 * number : 5 + 6 * number] = number + 1
-    for number in range(whole):
-        row, column = divmod(number, 6)
-        labels[8 + 6 * row : 12 + 6 * row, 1 + 6 * column : 5 + 6 * column] = cut + number + 1
-    return labels
 
 
 @pytest.mark.parametrize(

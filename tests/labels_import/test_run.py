@@ -76,6 +76,17 @@ def test_imagej_oval_and_rectangle(out, tmp_path):
     assert (labels == 2).sum() == 8
 
 
+def test_a_mask_of_the_foreground_is_refused(out, tmp_path):
+    mask = square(255)
+    mask[5:7, 6:9] = 255
+    tifffile.imwrite(tmp_path / "a_mask.tif", mask.astype(np.uint8))
+    with pytest.raises(
+        UserError, match=r"a_mask\.tif: looks like a mask .*, not one number per object; number the obj"
+    ):
+        import_labels([tmp_path / "a_mask.tif"], out)
+    assert not (out / "labels").exists()
+
+
 def test_overlaps_lines_and_lost_objects_are_told(out, tmp_path):
     line = roifile.ImagejRoi()
     line.version, line.roitype = 228, roifile.ROI_TYPE.LINE

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fewstain.check.labels import NO_INSTANCES, NUMBER_THEM, are_no_instances, pieces_of_objects
 from fewstain.dataset import CLASSES_FILE, list_files, parse_window, read_classes
 from fewstain.errors import UserError
 from fewstain.images.read import LABEL_EXTENSIONS, extension, image_size, read_labels, stem
@@ -122,6 +123,8 @@ def _convert(source: Path, images: Mapping[str, Path], folder: Path) -> tuple[st
                 f"{source}: masks of {labels.shape[0]} × {labels.shape[1]} for an image of {size[0]} × {size[1]}; "
                 "a window is named <image>__y<row>_x<column>"
             )
+        if are_no_instances(pieces_of_objects(labels)):
+            raise UserError(f"{source}: {NO_INSTANCES}; {NUMBER_THEM}")
         return name, Drawn(labels, {}, renumbered=False)
     if name not in images:
         raise UserError(f"{source}: outlines count from the image's corner; rename it to {stem(image)}{suffix}")
