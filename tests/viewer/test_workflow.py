@@ -51,6 +51,10 @@ def test_the_command_asks_for_one_dataset(project, tmp_path):
     assert command(locate(project.results))[0][-1] == "results/cells/report/run-times.html"
     write_labels(project.data / "labels" / "a.tif", np.ones((64, 64), int))
     assert command(locate(project.results))[0][-1] == "results/cells/corrected_measurements.csv"
+    (project.results / "corrected" / "a.tif").unlink()
+    assert not any("corrected" in argument for argument in command(locate(project.results))[0])
+    (project.results / "corrected_measurements.csv").write_text("of the mask that is forgotten")
+    assert command(locate(project.results))[0][-1] == "results/cells/corrected_measurements.csv"
     with pytest.raises(UserError, match=r"no config.yaml"):
         command(Study(tmp_path))
 

@@ -251,6 +251,20 @@ def test_a_corrected_mask_is_measured_and_nothing_else_is_made(project):
     assert (results / "masks" / "a.tif").read_bytes() == predicted
 
 
+def test_the_last_correction_that_is_forgotten_leaves_no_row_behind(project):
+    results = project.folder / RESULTS
+    forgotten = results / "corrected" / "forgotten" / "1"
+    forgotten.mkdir(parents=True)
+    (results / "corrected" / "a.tif").rename(forgotten / "a.tif")
+    rules, _ = project.run()
+    assert "corrections" in rules
+    assert not rules & {"check", "train_diffusion", "fit_pixels", "segment_pool", "scores"}
+    for name in ("measurements", "counts"):
+        corrected, predicted = (pd.read_csv(results / f"{made}{name}.csv") for made in ("corrected_", ""))
+        assert not corrected.pop("corrected").any()
+        pd.testing.assert_frame_equal(corrected, predicted)
+
+
 def test_retraining_is_asked_for(project):
     arguments = ("--dry-run", "--workflow-profile", "none", "--rerun-triggers", "mtime", "params", "input")
     project.configure({**TINY, "retrain": True})

@@ -131,6 +131,11 @@ def corrected_masks(dataset):
     return [path.as_posix() for path in list_files(Path(RESULTS, dataset, "corrected"), (".tif",))]
 
 
+# When the last correction was forgotten, tables that are there still tell of it, until they are made anew.
+def needs_corrections(dataset):
+    return bool(corrected_masks(dataset)) or Path(RESULTS, dataset, "corrected_measurements.csv").exists()
+
+
 def has_test(dataset):
     return bool(files_in(dataset, "test/images"))
 
@@ -242,7 +247,7 @@ def wanted_results():
             parts += ["report/tables", "report/labeled", "report/pool", "measurements.csv", "scores.json"]
             parts += ["report/test"] if has_test(dataset) else []
             parts += [f"report/{folder}" for folder in pair_folders(dataset)]
-            parts += ["corrected_measurements.csv"] if corrected_masks(dataset) else []
+            parts += ["corrected_measurements.csv"] if needs_corrections(dataset) else []
         parts += wanted_of_toolbox(dataset)
         wanted += [f"{RESULTS}/{dataset}/{part}" for part in parts]
     return wanted + [f"{RESULTS}/{ACROSS}/{condition}" for condition, datasets in TOGETHER.items() if datasets]

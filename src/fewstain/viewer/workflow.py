@@ -71,11 +71,16 @@ def command(study: Study, cores: int | None = None) -> tuple[list[str], Path]:
     parts = ["report/training", "report/run-times.html"]
     if any(study.labels_of(name) for name in study.images):
         parts += ["measurements.csv", "scores.json", "report/tables"]
-        parts += [MEASUREMENTS] if list(Path(project, results, CORRECTED).glob("*.tif")) else []
+        parts += [MEASUREMENTS] if _needs_corrections(project / results) else []
     arguments = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile(project))]
     arguments += ["--cores", "all" if cores is None else str(cores), "--nocolor"]
     arguments += ["--report-after-run", "--report", f"{results}/{REPORT}"]
     return [*arguments, *(f"{results}/{part}" for part in parts)], project
+
+
+def _needs_corrections(results: Path) -> bool:
+    """Whether there are corrected masks, or tables of some that were forgotten since."""
+    return any((results / CORRECTED).glob("*.tif")) or (results / MEASUREMENTS).exists()
 
 
 def snakefile(project: Path) -> Path:
