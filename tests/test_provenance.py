@@ -27,7 +27,14 @@ def test_record_tells_place_hashes_and_pixel_size(places):
 def test_dataset_is_found_from_anywhere(places, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "results")
     assert find_dataset(places[1]) == places[0]
-    assert find_dataset(places[1], tmp_path) == tmp_path
+    assert find_dataset(places[1], places[0].parent / "cells") == places[0]
+
+
+def test_a_folder_that_is_no_dataset_cannot_be_given(places):
+    for folder in (places[0].parent, places[0] / "nowhere"):
+        with pytest.raises(UserError) as caught:
+            find_dataset(places[1], folder)
+        assert str(caught.value) == f"--data {folder}: no images/ in it; give data/<dataset>"
 
 
 def test_a_dataset_that_was_moved_must_be_given(places):

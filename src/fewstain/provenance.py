@@ -60,17 +60,17 @@ def find_dataset(results: Path, given: Path | None = None, remedy: str = GIVE_DA
     results
         A results folder with a dataset.json.
     given
-        What the user said with `--data`; taken as it is.
+        What the user said with `--data`.
     remedy
         What to do when it is not found, as the error says it.
 
     Raises
     ------
     UserError
-        No dataset.json, or nothing where it points to.
+        No dataset.json, or nothing where it points to; `given` is no dataset.
     """
     if given is not None:
-        return given
+        return given_dataset(given)
     record = results / RECORD_FILE
     content = read_json(record)
     place = content.get("path") if isinstance(content, dict) else None
@@ -80,6 +80,13 @@ def find_dataset(results: Path, given: Path | None = None, remedy: str = GIVE_DA
     if not root.is_dir():
         raise UserError(f"{record}: the dataset was at {root}, where it no longer is; {remedy}")
     return Path(os.path.normpath(root))
+
+
+def given_dataset(folder: Path) -> Path:
+    """Return what the user said with `--data`; UserError where it is no dataset's folder."""
+    if not (folder / "images").is_dir():
+        raise UserError(f"--data {folder}: no images/ in it; give data/<dataset>")
+    return folder
 
 
 def unseen_images(results: Path) -> tuple[int, int]:

@@ -109,7 +109,7 @@ def test_a_moved_dataset_is_told_and_found_with_data(results, tmp_path):
         export_results(results, Format.coco, tmp_path / "out")
     export_results(results, Format.coco, tmp_path / "out", tmp_path / "moved" / "my stain")
     export_results(results, Format.geojson, tmp_path / "outlines")  # needs no images
-    with pytest.raises(UserError, match="no such dataset folder"):
+    with pytest.raises(UserError, match=r"--data .*nowhere: no images/ in it; give data/<dataset>"):
         export_results(results, Format.geojson, tmp_path / "other", tmp_path / "nowhere")
 
 

@@ -93,10 +93,12 @@ def view(
     """Open a dataset or its results in napari, to label, to look at objects and mend them, or to run the workflow."""
     from importlib.util import find_spec
 
+    from fewstain.provenance import given_dataset
+
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give data/<dataset> or results/<dataset>")
-    if data is not None and not (data / "images").is_dir():
-        raise UserError(f"--data {data}: no dataset, for there is no images/ in it; give data/<dataset>")
+    if data is not None:
+        given_dataset(data)
     if find_spec("napari") is None:
         raise UserError(f"napari is not installed here; install it with: {install_extra('napari')}")
     from fewstain.viewer.display import has_display
