@@ -169,6 +169,41 @@ def test_what_does_not_number_the_objects_is_refused(root, labels):
 
 
 @pytest.mark.parametrize(
+    ("folder", "told"),
+    [
+        ("label", "did you mean 'labels'?"),
+        ("Image", "did you mean 'images'?"),
+        ("tests", "did you mean 'test'?"),
+        ("masks", "valid are: images, labels, test"),
+        ("test/image", "did you mean 'images'?"),
+        ("test/truth", "valid are: images, labels"),
+    ],
+)
+def test_a_folder_of_another_name_is_told(root, folder, told):
+    (root / folder).mkdir()
+    (root / "labels" / ".drafts").mkdir()
+    (root / ".cache").mkdir()
+    (root / "words.txt").write_text("")
+    report = check_dataset(root)
+    (problem,) = report.warnings
+    assert (problem.file, problem.fault) == (str(root / folder), "a folder that is not read")
+    assert problem.remedy == told
+    assert report.ok
+
+
+@pytest.mark.parametrize("folder", ["labels", "test/labels"])
+def test_labels_of_which_none_can_be_read_are_refused(root, folder):
+    for path in (root / folder).iterdir():
+        path.rename(path.with_name(f"{path.stem}_seg.npy"))
+    (root / folder / "classes.csv").write_text("file,label,class\n")
+    count = len(list((root / folder).iterdir())) - 1
+    (problem,) = check_dataset(root).errors
+    assert problem.file == str(root / folder)
+    assert problem.fault == f"{count} file{'s' if count > 1 else ''}, none of a format that is read here"
+    assert "TIFF or PNG" in problem.remedy
+
+
+@pytest.mark.parametrize(
     ("kept", "ok", "warned"), [(1, False, True), (2, True, True), (5, True, True), (20, True, False)]
 )
 def test_how_many_labels_are_enough(root, kept, ok, warned):

@@ -37,6 +37,14 @@ class ImageFacts:
         return self.channels, self.dtype
 
 
+NO_IMAGES = ("Thumbs.db", "desktop.ini", "classes.csv", "README.md")  # are not meant to be any
+
+
+def is_ignored(path: Path) -> bool:
+    """Whether a file lies among images or labels without being meant as one."""
+    return path.name.startswith(".") or path.name in NO_IMAGES
+
+
 def unique_files(folder: Path, extensions: tuple[str, ...], report: CheckReport) -> dict[str, Path]:
     """Stem -> file of every file with one of the extensions; what cannot be used is reported."""
     found: dict[str, Path] = {}
@@ -53,7 +61,7 @@ def unique_files(folder: Path, extensions: tuple[str, ...], report: CheckReport)
         if has_braces(path):
             report.error(path, "{ or } in its name, which Snakemake takes for a wildcard", "rename it")
     for path in sorted(set(folder.iterdir()) - set(usable)):
-        if path.name.startswith(".") or path.name in ("Thumbs.db", "desktop.ini", "classes.csv", "README.md"):
+        if is_ignored(path):
             continue
         if path.is_symlink() and not path.exists():
             report.error(path, "a link to a file that is not there", "mend or remove the link")

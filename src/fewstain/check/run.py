@@ -13,9 +13,13 @@ from fewstain.check.report import CheckReport
 from fewstain.dataset import LABEL_MORE, LEAST_WINDOWS, TOO_FEW_WINDOWS, how_to_make, label_pieces
 from fewstain.images.read import IMAGE_EXTENSIONS, LABEL_EXTENSIONS
 from fewstain.suggest import suggest_windows
+from fewstain.validation import nearest
 
 LEAST_SIDE = 32  # pixels; the network halves an image up to four times, after a 2 x 2 stem
 RECOMMENDED_LABELS = 20
+FULL_LABELS = "full-labels"  # of a benchmark's stain, which only the benchmark reads
+FOLDERS = {".": ("images", "labels", "test", FULL_LABELS), "test": ("images", "labels")}
+"""What may lie in a dataset's folder, and in its test/."""
 
 
 def check_dataset(
@@ -45,6 +49,7 @@ def check_dataset(
     if not (root / "images").is_dir():
         report.error(root, "no folder images/ in it", how_to_make(root))
         return report
+    _check_folders(root, report)
     images = of_images.unique_files(root / "images", IMAGE_EXTENSIONS, report)
     if not images:
         report.error(root / "images", "no images", "put TIFF, PNG or JPEG files there")
@@ -59,11 +64,11 @@ def check_dataset(
     of_images.check_duplicates(list(pool.values()), list(test.values()), report)
     _check_settings(root, pool, channels, pixel_size_um, report)
 
-    files = of_images.unique_files(root / "labels", LABEL_EXTENSIONS, report)
+    files = _labels_in(root / "labels", report)
     labels = of_labels.check_pool_labels(files, images, pool, report)
     of_labels.check_overlaps(labels, report)
     of_labels.check_classes(root / "labels", labels, report, complete=True)
-    test_files = of_images.unique_files(root / "test" / "labels", LABEL_EXTENSIONS, report)
+    test_files = _labels_in(root / "test" / "labels", report)
     test_labels = of_labels.check_test_labels(test_files, test_images, test, report)
     of_labels.check_classes(root / "test" / "labels", test_labels, report, complete=False)
 
@@ -84,6 +89,30 @@ def check_dataset(
         ]
         report.notes.append(f"{root / 'labels'}: no labels yet; now label some windows, for example the suggested ones")
     return report
+
+
+def _check_folders(root: Path, report: CheckReport) -> None:
+    """Warn of folders that are not read, which may be misspelt ones."""
+    for place, known in FOLDERS.items():
+        folder = root / place
+        read = [folder / name for name in known if (folder / name).exists()]
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.name.startswith(".") or not path.is_dir() or any(path.samefile(each) for each in read):
+                continue
+            told = nearest(path.name.lower(), [name for name in known if name != FULL_LABELS])
+            report.warn(path, "a folder that is not read", told)
+
+
+def _labels_in(folder: Path, report: CheckReport) -> dict[str, Path]:
+    """Label files of a folder; an error where it holds files but no labels."""
+    found = of_images.unique_files(folder, LABEL_EXTENSIONS, report)
+    if not found and folder.is_dir():
+        others = [path for path in folder.iterdir() if path.is_file() and not of_images.is_ignored(path)]
+        if others:
+            count = f"{len(others)} file{'s' if len(others) > 1 else ''}"
+            remedy = "save the labels as TIFF or PNG; `fewstain import` brings in those of other programs"
+            report.error(folder, f"{count}, none of a format that is read here", remedy)
+    return found
 
 
 def _read_all(images: Mapping[str, Path], report: CheckReport) -> dict[Path, ImageFacts]:
