@@ -1,11 +1,13 @@
 import json
 
+import numpy as np
 import pytest
 
 from fewstain.benchmark.plan import budget_options, cell_options, make_plan
 from fewstain.benchmark_settings import BenchmarkSettings
 from fewstain.config import parse_config
 from fewstain.errors import UserError
+from fewstain.images.write import write_labels
 
 
 def plan(stain, **more):
@@ -85,6 +87,12 @@ def test_names_of_datasets_are_folders_under_data(disks_stain):
     assert make_plan(settings, disks_stain.parent, ["disks"]).cells[0].source == disks_stain
     with pytest.raises(UserError, match="no such folder"):
         make_plan(settings)
+
+
+def test_a_stain_without_labels_of_test_images_is_told_before_anything_is_trained(tmp_path):
+    write_labels(tmp_path / "cells" / "labels" / "a.tif", np.ones((8, 8), int))
+    with pytest.raises(UserError, match=r"cells/test/labels: no labels of test images; a method can't be scored with"):
+        plan(tmp_path / "cells", methods=["forest"])
 
 
 def test_channels_of_a_dataset_are_part_of_its_names_and_options(disks_stain):

@@ -20,7 +20,7 @@ from fewstain.benchmark.identity import (
     numbers_of,
     pool_facts,
 )
-from fewstain.benchmark.trial import available_labels, fingerprint
+from fewstain.benchmark.trial import available_labels, fingerprint, refuse_untested
 from fewstain.benchmark_settings import ALL_LABELS, BenchmarkSettings, MethodName
 from fewstain.errors import UserError
 from fewstain.overrides import cli_options
@@ -155,7 +155,8 @@ def make_plan(
     Raises
     ------
     UserError
-        A folder that is not there or has no labels; two folders of one name; a seed that a stain has no windows of.
+        A folder that is not there or has no labels, or none of test images; two folders of one name; a seed that a
+        stain has no windows of.
     """
     left_out = {each: reason for each in settings.methods if (reason := unavailable(each, settings))}
     methods = [each for each in settings.methods if each not in left_out]
@@ -215,7 +216,9 @@ def channel_options(channels: Sequence[int] | None) -> list[str]:
 
 def _stain(name: str, source: Path, channels: Sequence[int] | None, seeds: Sequence[int]) -> _Stain:
     chosen = None if channels is None else tuple(channels)
-    return _Stain(name, source, chosen, available_labels(source, seeds), data_facts(fingerprint(source), chosen))
+    available = available_labels(source, seeds)
+    refuse_untested(source)
+    return _Stain(name, source, chosen, available, data_facts(fingerprint(source), chosen))
 
 
 def _cells(stain: _Stain, methods: Sequence[MethodName], settings: BenchmarkSettings) -> list[Cell]:

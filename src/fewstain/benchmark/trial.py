@@ -59,8 +59,7 @@ def build_dataset(source: Path, out: Path, n_labels: int | None, seed: int) -> P
     _empty(out)
     for folder, extensions in _FOLDERS.items():
         _link(list_files(source / folder, extensions), out / folder)
-    if not any((out / "test" / "labels").iterdir()):
-        raise UserError(f"{source / 'test' / 'labels'}: no labels of test images; a method can't be scored without")
+    refuse_untested(source)
     labels = out / "labels"
     if n_labels is None and (source / FULL_LABELS).is_dir():
         _link(list_files(source / FULL_LABELS, LABEL_EXTENSIONS), labels)
@@ -95,6 +94,16 @@ def available_labels(source: Path, seeds: Sequence[int] = ()) -> int:
     if not files:
         raise UserError(f"{source / 'labels'}: no labels; a benchmark needs some, and test/labels")
     return len(files)
+
+
+def refuse_untested(source: Path) -> None:
+    """Raise UserError where no test image has labels: no method could be scored."""
+    folder = source / "test" / "labels"
+    if not list_files(folder, LABEL_EXTENSIONS):
+        raise UserError(
+            f"{folder}: no labels of test images; a method can't be scored without; put some there, or leave the stain "
+            "out"
+        )
 
 
 def refuse_tests_in_pool(source: Path) -> None:
