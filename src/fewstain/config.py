@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -77,7 +78,21 @@ class DatasetSettings(Strict):
 
 
 # a name becomes a folder under data/ and results/, so it must not be able to leave them
-DatasetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+
+def check_name(name: Any) -> str:
+    """Return the name of a dataset; ValueError with what it must be like."""
+    if isinstance(name, bool):  # what YAML reads from no, off or false, or from their opposites
+        raise ValueError(f'the dataset\'s name must be written in quotes, as "{"yes" if name else "no"}"')
+    if not isinstance(name, str):
+        raise ValueError(f'the dataset\'s name must be written in quotes, as "{name}"')
+    if not re.fullmatch(_NAME, name):
+        raise ValueError("must be made of letters from A to Z, digits, -, _ and ., and begin with a letter or a digit")
+    return name
+
+
+DatasetName = Annotated[str, StringConstraints(pattern=_NAME), BeforeValidator(check_name)]
 # "demo:" with nothing after it is YAML for null, and means a dataset with nothing particular to it
 _MaybeEmpty = BeforeValidator(lambda v: {} if v is None else v, json_schema_input_type=DatasetSettings | None)
 
@@ -109,6 +124,13 @@ class Config(Strict):
     seed: int = Field(0, ge=0, description="of every random number: the same seed gives the same results")
     data: str = Field("data", min_length=1, description="folder that holds the datasets")
     results: str = Field("results", min_length=1, description="folder that results are written to")
+
+    @field_validator("datasets", mode="before")
+    @classmethod
+    def _one_at_least(cls, datasets: Any) -> Any:
+        if not isinstance(datasets, Mapping) or not datasets:
+            raise ValueError("must be a section with a line `NAME:` for each folder data/NAME")
+        return datasets
 
     def dataset(self, name: str) -> DatasetSettings:
         """Return what is particular to one dataset; UserError if config.yaml does not have it."""

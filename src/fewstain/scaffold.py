@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
-from fewstain.config import ACROSS, DatasetName
+from fewstain.config import ACROSS, check_name
 from fewstain.errors import UserError
 from fewstain.storage import atomic_path, write_errors_named
 
@@ -62,9 +60,6 @@ def _check_name(dataset: Path) -> None:
     if dataset.name == ACROSS:
         raise UserError(f"{dataset}: this name is taken by what is learned across datasets; choose another name")
     try:
-        TypeAdapter(DatasetName).validate_python(dataset.name)
-    except ValidationError as error:
-        raise UserError(
-            f"{dataset}: a dataset's name is made of letters from A to Z, digits, -, _ and ., and begins with a letter "
-            "or a digit; choose another name"
-        ) from error
+        check_name(dataset.name)
+    except ValueError as error:
+        raise UserError(f"{dataset}: a dataset's name {error}; choose another name") from error

@@ -15,6 +15,12 @@ from fewstain.errors import UserError
 Model = TypeVar("Model", bound=BaseModel)
 
 
+_LIST = "must be a list"
+_SECTION = "must be a section of lines `key: value`"
+_SHAPES = {"tuple_type": _LIST, "list_type": _LIST, "dict_type": _SECTION, "model_type": _SECTION}
+"""What pydantic says of Python's types, in words of YAML."""
+
+
 def validate(model: type[Model], content: Any, source: str) -> Model:
     """Return `content` as a model.
 
@@ -63,13 +69,18 @@ def _as_written(content: Any, path: tuple[str | int, ...]) -> tuple[str | int, .
 
 
 def _tell(root: type[BaseModel], fault: dict[str, Any]) -> str:
-    path = tuple(part for part in fault["loc"] if part != "[key]")
+    of_key = fault["loc"][-1:] == ("[key]",)
+    path = (*fault["loc"][:-2], str(fault["input"])) if of_key else fault["loc"]
     key = ".".join(str(part) for part in path)
     if fault["type"] == "extra_forbidden":
         return f"unknown key {key!r}; {_nearest_key(_field(root, path[:-1])[0], str(path[-1]))}"
-    message = fault["msg"].removeprefix("Value error, ")
+    message = _SHAPES.get(fault["type"], fault["msg"].removeprefix("Value error, "))
+    if message == _LIST and isinstance(fault["input"], int | float | str):
+        message += f", as in [{fault['input']}]"
     if not path:
         return message
+    if of_key:
+        return f"{key}: {message}"
     allowed = _allowed(_field(root, path)[1])
     remedy = f"; allowed: {allowed}" if allowed else ""
     return f"{key}: {message[:1].lower()}{message[1:]}, not {fault['input']!r}{remedy}"
