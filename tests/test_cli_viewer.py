@@ -12,6 +12,7 @@ from fewstain.errors import UserError
 from fewstain.images.write import write_image, write_labels
 from fewstain.pixels.corrected import Written
 from fewstain.provenance import write_record
+from fewstain.storage import write_json
 from fewstain.viewer.session import resume
 from fewstain.viewer.study import locate
 
@@ -54,7 +55,13 @@ def test_suggest_of_a_dataset_says_that_its_results_know_more(dataset, capsys):
     (folder / "config.yaml").write_text("data: .\ndatasets:\n  cells:\n")
     assert cli.run(["suggest", str(dataset), "--size", "32"]) == 0
     assert "results" not in capsys.readouterr().err
-    write_record(folder / "results" / "cells" / "dataset.json", dataset, {"a.tif": None})
+    results = folder / "results" / "cells"
+    write_record(results / "dataset.json", dataset, {"a.tif": None})
+    assert cli.run(["suggest", str(dataset), "--size", "32"]) == 0
+    assert "results" not in capsys.readouterr().err
+    assert cli.run(["suggest", str(results), "--size", "32"]) == 0
+    assert f"{results}: no denoiser yet: chosen by their looks" in capsys.readouterr().err
+    write_json(results / "diffusion" / "fewstain.json", {})
     assert cli.run(["suggest", str(dataset), "--size", "32"]) == 0
     assert (
         f"`fewstain suggest {folder / 'results' / 'cells'}` goes by what the last run learned"

@@ -12,6 +12,8 @@ from fewstain.errors import UserError
 from fewstain.storage import read_json, sha256_file, write_json
 
 RECORD_FILE = "dataset.json"
+DENOISER = "diffusion/fewstain.json"
+"""What tells, in a results folder, that a denoiser was trained."""
 GIVE_DATA = "give its folder with --data"
 """What to do, where there is a command line, about a dataset that is not where its results say."""
 
@@ -107,7 +109,7 @@ def unseen_images(results: Path) -> tuple[int, int]:
     UserError
         One of the two records is damaged.
     """
-    record, trained = results / RECORD_FILE, results / "diffusion" / "fewstain.json"
+    record, trained = results / RECORD_FILE, results / DENOISER
     if not (record.is_file() and trained.is_file()):
         return 0, 0
     try:

@@ -51,7 +51,7 @@ def suggest(
     with; there, those that are labeled or begun stay.
     """
     from fewstain.dataset import open_dataset
-    from fewstain.provenance import RECORD_FILE, find_dataset
+    from fewstain.provenance import DENOISER, RECORD_FILE, find_dataset
     from fewstain.viewer.session import begin, suggest_new
     from fewstain.viewer.study import Study, locate
 
@@ -77,9 +77,12 @@ def suggest(
         say(f"{len(windows)} windows; `fewstain view {folder} --with label{there}` opens them in napari, to label them")
     except UserError as error:  # of a dataset that may only be read they can be listed all the same
         say(f"{len(windows)} windows, of which napari does not know: {error}")
-    made = locate(folder).results if results is None else None
-    if made is not None and (made / RECORD_FILE).is_file():
+    made = results or locate(folder).results
+    learned = made is not None and (made / DENOISER).is_file()
+    if results is None and learned:
         say(f"chosen by their looks; `fewstain suggest {made}` goes by what the last run learned, and knows more")
+    elif results is not None and not learned:
+        say(f"{results}: no denoiser yet: chosen by their looks")
 
 
 def view(
