@@ -77,7 +77,9 @@ def test_json_round_trip_and_its_errors(tmp_path):
     path.write_text("{")
     with pytest.raises(UserError, match=r"a\.json: not readable as JSON"):
         read_json(path)
-    with pytest.raises(UserError, match=r"b\.json: no such file"):
+    with pytest.raises(
+        UserError, match=r"b\.json: no such file; run `snakemake --cores all` first, or give results/<dataset>$"
+    ):
         read_json(tmp_path / "b.json")
 
 

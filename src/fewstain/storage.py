@@ -138,7 +138,7 @@ def read_json(path: Path | str) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run the step that writes it") from None
+        raise UserError(f"{path}: no such file; run `snakemake --cores all` first, or give results/<dataset>") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give the folder that a step wrote") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
