@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
-from fewstain.config import ACROSS, check_name
+from fewstain.config import ACROSS, check_name, load_config
 from fewstain.errors import UserError
 from fewstain.storage import atomic_path, write_errors_named
 
@@ -18,6 +19,7 @@ datasets:
 # demo: minutes on 2 cores, to see that all works. cpu: under an hour a dataset. gpu: for a machine with a GPU.
 preset: cpu
 """
+CONFIG_FILE = "config.yaml"
 _FOLDERS = ("images", "labels", "test/images", "test/labels")
 
 
@@ -34,12 +36,10 @@ def init(folder: Path | str) -> list[Path]:
     Raises
     ------
     UserError
-        A name that config.yaml cannot have; the folder cannot be written, or a file stands where a folder is needed.
+        A name that config.yaml cannot have; a project's data/ itself; the folder cannot be written, or a file stands
+        where a folder is needed.
     """
-    folder = Path(folder).absolute()
-    in_project = folder.parent.name == "data"
-    project = folder.parent.parent if in_project else folder
-    dataset = folder if in_project else folder / "data" / "mystain"
+    project, dataset = _places(folder)
     _check_name(dataset)
     made = []
     for path in (dataset / name for name in _FOLDERS):
@@ -47,12 +47,34 @@ def init(folder: Path | str) -> list[Path]:
             with write_errors_named(path):
                 path.mkdir(parents=True)
             made.append(path)
-    config = project / "config.yaml"
+    config = project / CONFIG_FILE
     if not config.exists():
         with atomic_path(config) as temporary:
             temporary.write_text(_CONFIG.format(name=dataset.name), encoding="utf-8")
         made.append(config)
     return made
+
+
+def tell_to_name(folder: Path | str) -> str:
+    """Say where to name the dataset that `init` makes of a folder; "" where the config.yaml names it already."""
+    project, dataset = _places(folder)
+    config = project / CONFIG_FILE
+    with contextlib.suppress(UserError):  # a faulty file names nothing
+        if dataset.name in load_config(config).datasets:
+            return ""
+    return f'name it in {config}: a line `  "{dataset.name}":` under `datasets:`'
+
+
+def _places(folder: Path | str) -> tuple[Path, Path]:
+    """Folders of the project and of the dataset that a folder stands for."""
+    folder = Path(folder).absolute()
+    if folder.parent.name == "data":
+        return folder.parent.parent, folder
+    if folder.name == "data" and (folder.parent / CONFIG_FILE).exists():
+        raise UserError(
+            f"{folder}: holds the datasets of {folder.parent / CONFIG_FILE}; name one, as in {folder / 'mystain'}"
+        )
+    return folder, folder / "data" / "mystain"
 
 
 def _check_name(dataset: Path) -> None:

@@ -27,6 +27,8 @@ def init(
     for path in made:
         say(f"made {path}")
     say("now put images into images/, and labels into labels/ when you have some" if made else "all of it exists")
+    if told := scaffold.tell_to_name(folder):
+        say(told)
 
 
 def import_labels(
