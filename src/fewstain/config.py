@@ -46,7 +46,8 @@ class DatasetSettings(Strict):
         None, min_length=1, description="channels to segment, counted from 0; all are measured"
     )
     pixel_size_um: float | None = Field(None, gt=0, description="where the files do not tell")
-    n_labels: int | None = Field(None, ge=1, description="use only the first n label files, by name")
+    # with a single one nothing can be chosen out-of-fold, which fit-pixels would tell after the denoiser's training
+    n_labels: int | None = Field(None, ge=2, description="use only the first n label files, by name")
     retrain: bool = Field(False, description="train the denoiser anew when the pool of images has changed")
     diffusion: DiffusionSettings = Field(DiffusionSettings(), description="numbers that differ from the preset's")
     pixels: PixelSettings = Field(PixelSettings(), description="numbers that differ from the preset's")

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.workflow
 
 
 def snakemake(folder, pairs, *targets, instead="--dry-run"):
-    datasets = {"cells": {"pairs": pairs, "n_labels": 1}, "others": {"n_labels": 2}, "unlabeled": {"pairs": pairs}}
+    datasets = {"cells": {"pairs": pairs, "n_labels": 3}, "others": {"n_labels": 2}, "unlabeled": {"pairs": pairs}}
     (folder / "config.yaml").write_text(yaml.safe_dump({"datasets": datasets, "preset": "demo"}))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2", instead]
     command += ["--printshellcmds", "--workflow-profile", "none", *targets]
@@ -61,7 +61,7 @@ def test_one_job_a_shard_and_one_to_gather(project):
     assert {rule: count for rule, count in jobs.items() if rule in MAKING} == MAKING
     assert len(set(re.findall(r"--shard (\d/3)", text))) == 3
     assert "--crowding 1.5" in text
-    assert re.search(r"train-painter .*--n-labels 1", text)
+    assert re.search(r"train-painter .*--n-labels 3", text)
     assert re.search(r"gather-pairs.*--keep 0\.75", text)
 
 
@@ -75,7 +75,17 @@ def test_your_own_layouts_are_painted_and_a_new_one_is_noticed(project):
     assert re.search(r"rule gather_pairs:\n +input: .*drawn/one\.tif", text)
 
 
-@pytest.mark.parametrize(("source", "n_labels"), [("others", 2), ("cells", 1)])
+@pytest.mark.parametrize("folder", ["nofolder", "empty"])
+def test_layouts_that_are_not_there_are_told_before_anything_is_trained(project, folder):
+    (project / "empty").mkdir(exist_ok=True)
+    (project / "empty" / "notes.txt").touch()
+    done = snakemake(project, {"n": 6, "layouts": folder}, "results/cells/pairs")
+    assert done.returncode == 1
+    told = f"config.yaml: datasets.cells.pairs.layouts: {folder} holds no layouts; put label images (TIFF or PNG) there"
+    assert told in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("source", "n_labels"), [("others", 2), ("cells", 3)])
 def test_edits_need_no_painter_and_take_the_labels_of_the_dataset_that_is_named(project, source, n_labels):
     pairs = {"n": 6, "shards": 3, "kind": "edit", "from": source, "strength": 0.5}
     jobs, text = planned(project, pairs, "results/cells/report/pairs", "--rerun-triggers", "mtime")

@@ -31,10 +31,18 @@ def painting_network(wildcards):
     return f"{RESULTS}/{wildcards.dataset}/{part}"
 
 
-# Of a folder that is not there, or empty, `fewstain pairs` tells.
+# `fewstain pairs` tells of a folder without layouts as well, but only after the trainings before it.
 def own_layouts(wildcards):
     folder = wanted_pairs(wildcards).layouts
-    return [] if folder is None else list_files(Path(folder), LABEL_EXTENSIONS)
+    if folder is None:
+        return []
+    layouts = list_files(Path(folder), LABEL_EXTENSIONS)
+    if not layouts:
+        raise WorkflowError(
+            f"config.yaml: datasets.{wildcards.dataset}.pairs.layouts: {folder} holds no layouts; "
+            "put label images (TIFF or PNG) there, or name another folder"
+        )
+    return layouts
 
 
 def painter_of_layouts(wildcards):
