@@ -151,6 +151,19 @@ def test_pairs_alone_need_no_dataset(with_pairs, tmp_path):
         export_results(with_pairs, Format.stardist, tmp_path / "out")
 
 
+def test_masks_that_were_removed_are_told(with_pairs, tmp_path):
+    shutil.rmtree(with_pairs / "masks")
+    (with_pairs / "counts.csv").write_text("image,objects\na.b,5\n")
+    (pairs,) = export_results(with_pairs, Format.stardist, tmp_path / "out")
+    assert pairs.notes[0] == (
+        f"{with_pairs / 'counts.csv'} counts masks, but none are in masks/, so only synthetic pairs are exported; "
+        "`snakemake --cores all --forcerun segment_pool` makes them again"
+    )
+    shutil.rmtree(with_pairs / "pairs")
+    with pytest.raises(UserError, match=r"neither masks/ nor pairs/ in it; run `snakemake --cores all --forcerun segm"):
+        export_results(with_pairs, Format.stardist, tmp_path / "out")
+
+
 def test_a_package_that_is_not_installed_is_told(monkeypatch):
     monkeypatch.delitem(sys.modules, "fewstain.export.coco", raising=False)
     monkeypatch.setitem(sys.modules, "pycocotools", None)

@@ -21,6 +21,9 @@ from fewstain.provenance import RECORD_FILE, find_dataset
 from fewstain.storage import read_json
 
 MASKS = "masks"
+COUNTS = "counts.csv"
+MASKS_AGAIN = "`snakemake --cores all --forcerun segment_pool`"
+"""What makes masks/ again: the workflow sees only that the tables made with it are there."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,16 @@ def find_collections(
         found.append(_masks(results, data, pixel_size_um, images, corrected))
     size = _pixel_sizes(results)[0] or pixel_size_um
     found += [_pairs(folder, size) for folder in pair_folders(results) if (folder / "labels").is_dir()]
+    lost = (results / COUNTS).is_file() and not any(each.name == MASKS for each in found)
     if not found:
-        raise UserError(f"{results}: neither masks/ nor pairs/ in it; run `snakemake` or `fewstain segment` first")
+        remedy = f"run {MASKS_AGAIN}" if lost else "run `snakemake` or `fewstain segment` first"
+        raise UserError(f"{results}: neither masks/ nor pairs/ in it; {remedy}")
+    if lost:
+        note = (
+            f"{results / COUNTS} counts masks, but none are in masks/, so only synthetic pairs are exported; "
+            f"{MASKS_AGAIN} makes them again"
+        )
+        found[0] = replace(found[0], notes=(note, *found[0].notes))
     return found
 
 
