@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from fewstain.images.write import write_image, write_labels, write_map
 from fewstain.pixels.measure import count_row, flag_images, measure
@@ -29,6 +30,14 @@ def squares() -> np.ndarray:
     labels[40:60, 40:60] = 2
     labels[30:34, 4:28] = 3
     return labels
+
+
+@pytest.fixture(autouse=True)
+def threads_stay_as_many():
+    """Undo what napari's numba does to OpenMP, PyTorch's too; trainings that must agree later need as many threads."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
