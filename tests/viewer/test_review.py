@@ -123,6 +123,17 @@ def test_corrections_lie_beside_the_prediction(review, project):
     assert decisions(review) == {1: "", 2: "", 3: ""}
 
 
+def test_corrections_are_not_given_up_in_the_midst_of_a_run(review, project):
+    changed = reject(mask(project), 1)
+    review.sync(changed)
+    review.write(changed)
+    (project.results / "measurements.csv").unlink()
+    with pytest.raises(UserError, match=r"measurements.csv: no such file; a run is making it anew"):
+        review.discard("b")
+    assert (read_labels(project.results / "corrected" / "b.tif") == changed).all()
+    assert (project.results / "corrected" / "b.csv").is_file()
+
+
 def test_a_mask_corrected_elsewhere_is_taken_as_it_is(review, project):
     write_labels(project.results / "corrected" / "b.tif", np.eye(64, dtype=int) * 8)
     open_b(review, project, np.eye(64, dtype=int) * 8)

@@ -196,7 +196,17 @@ class Review:
         write_objects(self.study.corrected(self.image).with_suffix(".csv"), rows)
 
     def discard(self, image: str) -> Path | None:
-        """Move all decisions on an image aside, as `move_aside` does: its prediction counts again."""
+        """Move all decisions on an image aside, as `move_aside` does: its prediction counts again.
+
+        Raises
+        ------
+        UserError
+            They cannot be moved; or a run is going on, which has taken measurements.csv away: nothing is moved then.
+        """
+        if _written(self.results) is None:
+            raise UserError(
+                f"{self.results / 'measurements.csv'}: no such file; a run is making it anew: wait for its end"
+            )
         aside = move_aside(self.study.corrected(image))
         self.table = self._read()
         return aside
