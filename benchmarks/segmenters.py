@@ -1,7 +1,7 @@
-"""What a segmenter gains by synthetic pairs, by the pool, and by the denoiser's weights; prints JSON.
+"""What a segmenter gains by synthetic pairs and by the denoiser's weights; prints JSON.
 
     python benchmarks/segmenters.py RESULTS_DIR --stain-dir DIR/histology --out OUT_DIR
-        [--pairs PAIRS_DIR --name "layout first"] [--from-scratch] [--no-pool] [--labels 24] [--seed 0]
+        [--pairs PAIRS_DIR --name "layout first"] [--from-scratch] [--labels 24] [--seed 0]
 
 Trains one segmenter on the windows that RESULTS_DIR was fitted to, with diffusion/ and pixels/ of that folder, and
 scores it on the stain's test/: alone, and with the ensemble. Its decoder is chosen on windows that it has not seen.
@@ -48,7 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--name", default="pairs", help="what the table calls these pairs")
     parser.add_argument("--from-scratch", action="store_true", help="begin with random weights")
-    parser.add_argument("--no-pool", action="store_true", help="without windows of the pool")
     options = parser.parse_args(arguments)
     row_file = options.out / ROW_FILE
     if not row_file.is_file():
@@ -61,8 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(options: argparse.Namespace, dataset: Dataset) -> dict[str, Any]:
     """Train a segmenter, and score it on the test images."""
     settings = SegmenterSettings(from_scratch=options.from_scratch)
-    if options.no_pool:
-        settings = settings.model_copy(update={"pool_windows": 0})
     options.out.mkdir(parents=True, exist_ok=True)
     for part in ("diffusion", "pixels"):
         link = options.out / part
@@ -78,7 +75,7 @@ def run(options: argparse.Namespace, dataset: Dataset) -> dict[str, Any]:
         pairs=options.pairs,
         seed=options.seed,
     )
-    learned = ["labels"] + ["pool"] * (not options.no_pool) + [options.name] * bool(options.pairs)
+    learned = ["labels"] + [options.name] * bool(options.pairs)
     row: dict[str, Any] = {
         "stain": options.stain_dir.name,
         "pairs": " + ".join(learned),

@@ -35,7 +35,6 @@ _DEMO = Settings(
         ema_decay=0.98,
         checkpoint_seconds=20,
         decoder_trials=40,
-        pool_windows=24,
     ),
 )
 

@@ -203,15 +203,7 @@ class SegmenterSettings(TrainingSettings):
     warmup_steps: int = Field(20, ge=0)
     ema_decay: float = Field(0.99, ge=0, lt=1)
     views: int = Field(8, ge=0, description="views of each window to learn from, as of pixels, beside the window")
-    pool_windows: int = Field(
-        200, ge=0, description="windows of unlabeled images to learn from, with the ensemble's objects; 0 for none"
-    )
-    unlabeled_share: float = Field(
-        0.5, ge=0, le=1, description="of the crops, those of the pool and of synthetic pairs"
-    )
-    pairs_share: float = Field(
-        0.5, ge=0, le=1, description="of these, those of synthetic pairs, where there are windows of the pool, too"
-    )
+    pairs_share: float = Field(0.5, ge=0, le=1, description="of the crops, those of synthetic pairs, if there are some")
     from_scratch: bool = Field(False, description="begin with random weights instead of the denoiser's")
     decoder_trials: int = Field(50, ge=1, description="as of pixels")
     decoders: int = Field(14, ge=1, le=50, description="as of pixels, of segmenter and ensemble together")

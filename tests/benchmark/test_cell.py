@@ -21,9 +21,7 @@ FEW = Settings(
         members=2,
         table_pixels=4000,
     ),
-    segmenter=SegmenterSettings(
-        crop=32, steps=2, fold_steps=2, batch_size=2, views=0, pool_windows=2, decoder_trials=1
-    ),
+    segmenter=SegmenterSettings(crop=32, steps=2, fold_steps=2, batch_size=2, views=0, decoder_trials=1),
     segment=SegmentSettings(tile=64, overlap=8),
 )
 

@@ -44,9 +44,7 @@ SETTINGS = Settings(
         batch_pixels=64,
         table_pixels=512,
     ),
-    segmenter=SegmenterSettings(
-        crop=32, steps=2, fold_steps=2, batch_size=2, views=0, pool_windows=2, decoder_trials=1
-    ),
+    segmenter=SegmenterSettings(crop=32, steps=2, fold_steps=2, batch_size=2, views=0, decoder_trials=1),
     segment=SegmentSettings(tile=64, overlap=8),
 )
 PRESETS = {

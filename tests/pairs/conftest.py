@@ -32,7 +32,6 @@ def segmenter_settings():
         learning_rate=0.01,
         ema_decay=0.9,
         views=1,
-        pool_windows=3,
         decoder_trials=3,
         checkpoint_seconds=60,
     )

@@ -15,7 +15,6 @@ from fewstain.pairs.segmenter_training import (
     labeled_planes,
     near,
     segmentation_loss,
-    shares_of,
 )
 from fewstain.pixels.labeled_window import label_window
 from fewstain.settings import SegmenterSettings
@@ -93,20 +92,11 @@ def test_crops_are_a_function_of_the_random_state():
 def test_windows_come_with_views_and_pairs_take_their_share():
     windows = [window(square(), (40, 60))]
     crops = labeled_crops(windows, SETTINGS, np.random.default_rng(0), pairs=[window(square(64, 2, 60))])
-    assert (len(crops.labeled), len(crops.pairs), len(crops.pool)) == (3, 1, 0)
+    assert (len(crops.labeled), len(crops.pairs)) == (3, 1)
     large = crops.draw(400, np.random.default_rng(0))["classes"].flatten(1).gt(0).float().mean(1) > 0.6
     assert large.float().mean().item() == pytest.approx(0.5, abs=0.08)
-    alone = LabeledCrops(crops.labeled, (), (), 0.0, 0.0, 32).draw(50, np.random.default_rng(0))
+    alone = LabeledCrops(crops.labeled, (), 0.0, 32).draw(50, np.random.default_rng(0))
     assert alone["classes"].shape == (50, 1, 32, 32)
-
-
-@pytest.mark.parametrize(
-    ("pairs", "pool", "shares"),
-    [(True, True, (0.125, 0.375)), (True, False, (0.5, 0.0)), (False, True, (0.0, 0.5)), (False, False, (0.0, 0.0))],
-)
-def test_pairs_have_a_share_of_their_own_however_many_windows_of_the_pool_there_are(pairs, pool, shares):
-    settings = SETTINGS.model_copy(update={"unlabeled_share": 0.5, "pairs_share": 0.25})
-    assert shares_of(settings, pairs=pairs, pool=pool) == shares
 
 
 def test_loss_counts_labeled_pixels_and_known_distances_only():

@@ -29,7 +29,6 @@ SUBSET = {
         "fold_steps": 2,
         "batch_size": 2,
         "views": 0,
-        "pool_windows": 2,
         "decoder_trials": 1,
     },
     "pixels": {

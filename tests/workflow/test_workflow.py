@@ -50,7 +50,6 @@ TINY = {
         "steps": 2,
         "fold_steps": 2,
         "views": 0,
-        "pool_windows": 2,
         "decoder_trials": 1,
     },
     "segment": {"tile": 64, "overlap": 8},

@@ -66,7 +66,7 @@ class UNetSegmenter:
         torch.manual_seed(self.seed)
         rng = np.random.default_rng(self.seed)
         own = self.settings
-        crops = labeled_crops(windows, SegmenterSettings(crop=own.crop, unlabeled_share=pairs_share), rng, pairs=pairs)
+        crops = labeled_crops(windows, SegmenterSettings(crop=own.crop, pairs_share=pairs_share), rng, pairs=pairs)
         network = _network([*windows, *pairs][0].image.shape[0], own.features).to(self.device).train()
         optimizer = torch.optim.AdamW(network.parameters(), lr=own.learning_rate, weight_decay=own.weight_decay)
         start, self.steps_done = time.monotonic(), 0

@@ -57,9 +57,8 @@ def train_segmenter(
     """Train a segmenter on the labels, and on synthetic pairs, or go on where the last call was stopped.
 
     One is trained without each fold, for the decoder and for the choice between segmenter, ensemble and both, and a
-    last one on everything. Pairs and windows of the pool are learned from in all of them, but for edits of held-out
-    windows' images; an ensemble that has seen the held-out windows had a part in those, which may flatter the
-    segmenter's out-of-fold scores.
+    last one on everything. Pairs are learned from in all of them, but for edits of held-out windows' images; what
+    painted these has seen the images of the held-out windows, which may flatter the segmenter's out-of-fold scores.
 
     Parameters
     ----------
@@ -84,7 +83,7 @@ def train_segmenter(
         Labels that are not those of the ensemble; else as of `fit_pixels` and `train_diffusion`.
     """
     check_replaceable(out, CONTENTS, HOLDER)
-    sources = read_sources(results, dataset, settings, pairs, seed)
+    sources = read_sources(results, dataset, pairs)
     ensemble = read_held_out(results / "pixels" / HELD_OUT_FILE, sources.windows, sources.record.seed)
     held_out: dict[int, PixelMaps] = {}
     for number in np.unique(sources.fold):
@@ -151,7 +150,6 @@ def train_one(
         "denoiser": sources.record.denoiser_sha256,
         "labels": [[window.name, content_hash(window)] for window in learned],
         "pairs": [content_hash(pair) for pair in pairs],
-        "windows of the pool": [content_hash(each.window) for each in sources.pool],
         "seed": seed,
     }
     saved = open_state(state, identity, restart=restart)
@@ -162,12 +160,7 @@ def train_one(
         training.restore(saved)
     if training.step < settings.steps:
         crops = labeled_crops(
-            learned,
-            settings,
-            np.random.default_rng((seed, settings.steps)),
-            held_out=aside,
-            pairs=pairs,
-            pool=sources.pool,
+            learned, settings, np.random.default_rng((seed, settings.steps)), held_out=aside, pairs=pairs
         )
         loss_of = loss_of_step(training.network, crops, settings, accelerator, seed)
         run(training, loss_of, settings, accelerator, state, f"training segmenter ({state.name})")

@@ -1,4 +1,4 @@
-"""What a segmenter is made from: a results folder's models, its labels, synthetic pairs, windows of the pool."""
+"""What a segmenter is made from: a results folder's models, its labels, synthetic pairs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ from fewstain.diffusion.network import Denoiser, load_denoiser
 from fewstain.diffusion.record import read_record as read_denoiser_record
 from fewstain.errors import UserError
 from fewstain.images.read import stem
-from fewstain.pairs.pool_labels import PoolWindow, label_pool
 from fewstain.pairs.reading import read_pairs
-from fewstain.pixels.folder import load_pixels
 from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.record import ONE_CLASS, PixelsRecord, read_record
 from fewstain.pixels.windows import labeled_windows
-from fewstain.settings import DiffusionSettings, SegmenterSettings
+from fewstain.settings import DiffusionSettings
 from fewstain.storage import sha256_file
 
 
@@ -38,8 +36,6 @@ class Sources:
         Its labeled windows, and the fold of each.
     pairs
         Synthetic pairs as windows; an edit of a labeled window has its group.
-    pool
-        Windows of other images, labeled by the ensemble.
     """
 
     denoiser: Denoiser
@@ -48,13 +44,10 @@ class Sources:
     windows: Sequence[LabeledWindow]
     fold: NDArray[np.int64]
     pairs: Sequence[LabeledWindow] = ()
-    pool: Sequence[PoolWindow] = ()
 
 
-def read_sources(
-    results: Path, dataset: Dataset, settings: SegmenterSettings, pairs: Sequence[Path], seed: int
-) -> Sources:
-    """Read what a segmenter is made from, and let the ensemble label windows of images that have no labels.
+def read_sources(results: Path, dataset: Dataset, pairs: Sequence[Path]) -> Sources:
+    """Read what a segmenter is made from.
 
     Raises
     ------
@@ -79,16 +72,9 @@ def read_sources(
     fold = np.array([fold_of[window.name] for window in windows], np.int64)
     built = DiffusionSettings(**read_denoiser_record(results / "diffusion").settings)
     labeled = {window.image for window in dataset.windows}
-    pool = label_pool(
-        load_pixels(results),
-        [path for path in dataset.images if path not in labeled],
-        settings.pool_windows,
-        denoiser.multiple,
-        np.random.default_rng((seed, settings.pool_windows)),
-    )
     groups = {sha256_file(path): stem(path) for path in labeled} if pairs else {}
     channels = record.channels, record.file_channels
     made = [
         pair for folder in pairs for pair in read_pairs(folder, record.normaliser, *channels, denoiser.multiple, groups)
     ]
-    return Sources(denoiser, built, record, windows, fold, made, pool)
+    return Sources(denoiser, built, record, windows, fold, made)

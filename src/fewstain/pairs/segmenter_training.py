@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fewstain.pairs.pool_labels import PoolWindow
 from fewstain.pixels.folds import within_margin
 from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.targets import INTERIOR, pixel_classes
@@ -41,38 +40,24 @@ class LabeledCrops:
     ----------
     labeled
         Planes of labeled windows and their views, see `labeled_planes`.
-    pairs, pool
-        Planes of synthetic pairs, and of windows that the ensemble labeled; may be empty.
-    pairs_share, pool_share
-        Of the crops that are of each.
+    pairs
+        Planes of synthetic pairs; may be empty.
+    pairs_share
+        Of the crops that are of pairs, [0, 1].
     crop
         Side, pixels.
     """
 
     labeled: Sequence[Planes]
     pairs: Sequence[Planes]
-    pool: Sequence[Planes]
     pairs_share: float
-    pool_share: float
     crop: int
 
     def draw(self, n: int, random: np.random.Generator) -> Planes:
         """Draw `n` augmented crops: (n, 1 or C, crop, crop) maps."""
-        sources = [self._source(each) for each in random.random(n)]
+        sources = [self.pairs if place < self.pairs_share else self.labeled for place in random.random(n)]
         drawn = [augmented(source[int(random.integers(len(source)))], self.crop, random) for source in sources]
         return {key: torch.stack([each[key] for each in drawn]) for key in drawn[0]}
-
-    def _source(self, place: float) -> Sequence[Planes]:
-        """Choose what a crop is of, by a place in [0, 1)."""
-        if place < self.pairs_share:
-            return self.pairs
-        return self.pool if place < self.pairs_share + self.pool_share else self.labeled
-
-
-def shares_of(settings: SegmenterSettings, *, pairs: bool, pool: bool) -> tuple[float, float]:
-    """Share out the crops that nobody labeled: how many of all are of pairs, and of the pool, where there are such."""
-    of_pairs = settings.unlabeled_share * (settings.pairs_share if pool else 1.0) * pairs
-    return of_pairs, settings.unlabeled_share - of_pairs if pool else 0.0
 
 
 def labeled_crops(
@@ -82,7 +67,6 @@ def labeled_crops(
     *,
     held_out: Sequence[LabeledWindow] = (),
     pairs: Sequence[LabeledWindow] = (),
-    pool: Sequence[PoolWindow] = (),
 ) -> LabeledCrops:
     """Prepare windows, and views of them with touching copies of their objects, to draw crops from.
 
@@ -91,15 +75,13 @@ def labeled_crops(
     windows
         To learn from.
     settings
-        Number of views, size of the crops.
+        Number of views, size of the crops, and the share of pairs among them.
     random
         Draws the views.
     held_out
         Windows whose pixels, and those near them in the same image, are not learned from.
     pairs
         Synthetic pairs, as windows without surroundings; learned from as they are.
-    pool
-        Windows that the ensemble labeled.
     """
     views = [
         with_copies(window, 1 + int(random.integers(MOST_COPIES)), random)
@@ -109,9 +91,7 @@ def labeled_crops(
     margin = settings.crop // 2
     labeled = [labeled_planes(each, margin, near(each, held_out)) for each in [*windows, *views]]
     made = [labeled_planes(each, margin) for each in pairs]
-    guessed = [labeled_planes(each.window, margin, each.doubtful) for each in pool]
-    shares = shares_of(settings, pairs=bool(made), pool=bool(guessed))
-    return LabeledCrops(labeled, made, guessed, *shares, settings.crop)
+    return LabeledCrops(labeled, made, settings.pairs_share if made else 0.0, settings.crop)
 
 
 def near(window: LabeledWindow, held_out: Sequence[LabeledWindow]) -> NDArray[np.bool_]:
