@@ -206,7 +206,7 @@ class SegmenterSettings(TrainingSettings):
     pairs_share: float = Field(0.5, ge=0, le=1, description="of the crops, those of synthetic pairs, if there are some")
     from_scratch: bool = Field(False, description="begin with random weights instead of the denoiser's")
     decoder_trials: int = Field(50, ge=1, description="as of pixels")
-    decoders: int = Field(14, ge=1, le=50, description="as of pixels, of segmenter and ensemble together")
+    decoders: int = Field(14, ge=1, le=50, description="as of pixels")
 
 
 class SegmentSettings(Strict):

@@ -1,48 +1,72 @@
+from math import log
+
+import pytest
 import torch
 
-from fewstain.pairs.joint import JointPredictor, joint_decoder, joint_maps
-from fewstain.pixels.decode import DecoderParameters
+from fewstain.pairs.joint import JointPredictor, joint_held_out, joint_maps
 from fewstain.pixels.ensemble import PixelMaps
-from fewstain.pixels.tune import decode_maps
+from fewstain.pixels.proposals import HeldOutMaps
 
 
-def maps(distance, uncertainty=0.0):
+def maps(probabilities, distance, uncertainty=0.0):
+    """The same at each of 2 × 2 pixels."""
     return PixelMaps(
-        torch.full((1, 3, 2, 2), 1 / 3), torch.full((1, 2, 2), distance), torch.full((1, 2, 2), uncertainty)
+        torch.tensor(probabilities)[None, :, None, None].expand(1, -1, 2, 2),
+        torch.full((1, 2, 2), distance),
+        torch.full((1, 2, 2), uncertainty),
     )
 
 
+def at_a_pixel(found):
+    assert (len(found.probabilities), found.distance.shape, found.uncertainty.shape) == (1, (1, 2, 2), (1, 2, 2))
+    return found.probabilities[0, :, 1, 0].tolist(), found.distance[0, 1, 0].item(), found.uncertainty[0, 1, 0].item()
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "segmenter", "mean", "apart"),
+    [
+        ([0.9, 0.1], [0.9, 0.1], [0.9, 0.1], 0.0),
+        ([1.0, 0.0], [0.0, 1.0], [0.7, 0.3], -0.7 * log(0.7) - 0.3 * log(0.3)),
+        (
+            [0.9, 0.1],
+            [0.5, 0.5],
+            [0.78, 0.22],  # 0.7 * 0.9 + 0.3 * 0.5
+            -0.78 * log(0.78) - 0.22 * log(0.22) + 0.7 * (0.9 * log(0.9) + 0.1 * log(0.1)) + 0.3 * log(0.5),
+        ),
+    ],
+)
+def test_maps_are_the_weighted_mean_and_the_models_divergence_adds_to_the_ensembles(ensemble, segmenter, mean, apart):
+    # the entropy that a single network has for uncertainty is none of a divergence
+    found = joint_maps(maps(ensemble, 0.2, uncertainty=0.25), maps(segmenter, 0.6, uncertainty=0.5))
+    probabilities, distance, uncertainty = at_a_pixel(found)
+    assert probabilities == pytest.approx(mean)
+    assert distance == pytest.approx(0.32)  # 0.7 * 0.2 + 0.3 * 0.6
+    assert uncertainty == pytest.approx(0.25 + apart, abs=1e-6)
+
+
 class Constant:
-    classes, sources = 3, 1
+    classes = 2
 
     def __init__(self, multiple, distance):
         self.multiple, self.distance = multiple, distance
 
     def __call__(self, images, origin, flips=False):
-        return maps(self.distance + 0.1 * flips, 0.5)
+        return maps([0.5, 0.5], self.distance + 0.1 * flips + 0.01 * origin[1])
 
 
-def test_the_ensembles_maps_come_before_the_segmenters():
+def test_one_batch_is_predicted():
     both = JointPredictor(Constant(4, 0.0), Constant(6, 0.5))
-    assert (both.multiple, both.classes, both.sources) == (12, 3, 2)
-    found = both(torch.zeros(1, 1, 2, 2), (0, 0), flips=True)
-    assert found.probabilities.shape == (2, 3, 2, 2)
-    torch.testing.assert_close(found.distance[:, 0, 0], torch.tensor([0.1, 0.6]))
-    # the entropy that a single network has for uncertainty is none of a divergence
-    assert found.uncertainty[:, 0, 0].tolist() == [0.5, 0.0]
+    assert (both.multiple, both.classes) == (12, 2)
+    found = both(torch.zeros(1, 1, 2, 2), (0, 5), flips=True)
+    assert at_a_pixel(found) == (pytest.approx([0.5, 0.5]), pytest.approx(0.3), 0)  # 0.7 * 0.15 + 0.3 * 0.65
 
 
-def test_each_models_decoders_decode_its_own_maps():
-    foreground = torch.zeros(2, 12, 12)
-    foreground[0, 2:8, 2:8] = 1  # the ensemble sees a square of 6, the segmenter nothing
-    probabilities = torch.stack([1 - foreground, torch.zeros_like(foreground), foreground], dim=1)
-    found = joint_maps(
-        *(PixelMaps(probabilities[i : i + 1], foreground[i : i + 1], torch.zeros(1, 12, 12)) for i in (0, 1))
+def test_held_out_maps_of_windows_and_views_are_mixed():
+    ensemble, segmenter = (
+        HeldOutMaps(["a", "b"], [maps([0.5, 0.5], d), maps([0.5, 0.5], d + 0.1)], ["v", "w"], [maps([0.5, 0.5], d)] * 2)
+        for d in (0.0, 0.5)
     )
-    sees = (DecoderParameters(min_area=1),)
-    decoder = joint_decoder(sees, sees)
-    assert decoder.sources == (0, 1)
-    assert not decode_maps(found, decoder).any()  # one voice of two
-    two_to_one = joint_decoder(sees * 2, sees)
-    assert two_to_one.sources == (0, 0, 1)
-    assert (decode_maps(found, two_to_one) > 0).sum() == 36
+    found = joint_held_out(ensemble, segmenter)
+    assert (found.windows, found.views) == (["a", "b"], ["v", "w"])
+    assert [at_a_pixel(each)[1] for each in found.maps] == pytest.approx([0.15, 0.25])
+    assert [at_a_pixel(each)[1] for each in found.view_maps] == pytest.approx([0.15, 0.15])

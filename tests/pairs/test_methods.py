@@ -1,9 +1,35 @@
 import numpy as np
 import pytest
+import torch
 
 from fewstain.evaluate.scores import ScoreSum
 from fewstain.pairs.method import Method
-from fewstain.pairs.methods import best_method, leads
+from fewstain.pairs.methods import best_method, held_out_methods, leads
+from fewstain.pixels.ensemble import PixelMaps
+from fewstain.pixels.labeled_window import label_window
+from fewstain.pixels.proposals import HeldOutMaps
+from fewstain.settings import SegmenterSettings
+
+
+def test_decoders_are_tried_on_each_methods_own_maps():
+    """A square that the ensemble believes in with 0.6, the segmenter with 0.1, and so both with 0.45."""
+    labels = np.zeros((16, 16), np.int32)
+    labels[5:11, 5:11] = 1
+    window = label_window(np.zeros((1, 16, 16), np.float32), labels, (0, 0), "a", "a", 1)
+    square = torch.from_numpy(labels).float()[None]
+
+    def believed(share):
+        inside = share * square
+        return HeldOutMaps([window], [PixelMaps(torch.stack([1 - inside, 0 * inside, inside], 1), square, 0 * square)])
+
+    calls = []
+    settings = SegmenterSettings(decoder_trials=1, decoders=2)  # the defaults: a foreground of 0.5 or more
+    found = held_out_methods(believed(0.6), believed(0.1), settings, 0, lambda: calls.append(1))
+    right_wrong_missed = {method: each.trials.counts[0, 0, 0].tolist() for method, each in found.items()}
+    assert right_wrong_missed == {"both": [0, 0, 1], "ensemble": [1, 0, 0], "segmenter": [0, 0, 1]}
+    assert found[Method.both].seen.maps[0].probabilities[0, 2].max() == pytest.approx(0.45)
+    assert all(each.decoder().decoders == each.trials.parameters for each in found.values())
+    assert len(calls) == 3
 
 
 def scored(*found: int) -> ScoreSum:

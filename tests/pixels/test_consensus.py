@@ -71,23 +71,22 @@ def test_one_decoder_decodes_as_it_does_alone():
     foreground = np.exp(-((y - 20) ** 2 + (x - 14) ** 2) / 90) + rng.uniform(0, 0.1, (40, 40))
     maps = foreground, 0 * foreground, foreground
     parameters = DecoderParameters()
-    found = Consensus((parameters,)).decode([maps])
+    found = Consensus((parameters,)).decode(maps)
     alone = decode(*maps, parameters)
     assert alone.max() == 1
     assert_array_equal(found.labels, alone)
     # a threshold that nothing reaches finds nothing, and is outvoted
     strict = DecoderParameters(foreground_threshold=2)
-    assert_array_equal(Consensus((parameters, parameters, strict)).decode([maps]).labels, alone)
-    assert not Consensus((parameters, strict, strict)).decode([maps]).labels.any()
+    assert_array_equal(Consensus((parameters, parameters, strict)).decode(maps).labels, alone)
+    assert not Consensus((parameters, strict, strict)).decode(maps).labels.any()
 
 
 def test_each_decoder_proposes_in_its_place():
-    """Of two models' maps, by decoders whose thresholds take turns."""
-    disc = (np.hypot(*(np.mgrid[:20, :20] - 10)) < 6).astype(float)
-    of_model = [(disc, 0 * disc, disc), (0.5 * disc, 0 * disc, disc)]
+    """By decoders whose thresholds take turns."""
+    disc = 0.5 * (np.hypot(*(np.mgrid[:20, :20] - 10)) < 6)
     low, high = (DecoderParameters(foreground_threshold=threshold) for threshold in (0.4, 0.6))
-    proposed = Consensus((high, low, high, low), sources=(0, 1, 1, 0)).propose(of_model)
-    assert [int(labels.max()) for labels in proposed] == [1, 1, 0, 1]
+    proposed = Consensus((high, low, high, low)).propose((disc, 0 * disc, disc))
+    assert [int(labels.max()) for labels in proposed] == [0, 1, 0, 1]
 
 
 def test_with_a_score_the_likelier_of_two_overlapping_objects_is_taken():
@@ -103,7 +102,7 @@ def test_with_a_score_the_likelier_of_two_overlapping_objects_is_taken():
     def found(solidity_weight):
         weights = [solidity_weight if name == "solidity" else 0.0 for name in FEATURES]
         score = ObjectScore((0.95,) * n, (0.02,) * n, tuple(weights), 0.0)
-        return Consensus((together, apart), score).decode([maps])
+        return Consensus((together, apart), score).decode(maps)
 
     assert found(-1.0).labels.max() == 1
     assert found(1.0).labels.max() == 2
@@ -113,11 +112,12 @@ def test_with_a_score_the_likelier_of_two_overlapping_objects_is_taken():
 def test_a_consensus_is_read_as_written():
     n = len(FEATURES)
     score = ObjectScore((0.5,) * n, (2.0,) * n, tuple(float(each) for each in range(n)), -1.5)
-    consensus = Consensus((DecoderParameters(min_area=3, max_radius=5), DecoderParameters(min_area=2)), score, (0, 1))
+    consensus = Consensus((DecoderParameters(min_area=3, max_radius=5), DecoderParameters(min_area=2)), score)
     assert Consensus.from_dict(json.loads(json.dumps(asdict(consensus)))) == consensus
     assert Consensus.from_dict(asdict(Consensus(consensus.decoders))) == Consensus(consensus.decoders)
+    assert Consensus.from_dict(asdict(consensus) | {"sources": []}) == consensus  # as earlier versions wrote it
     assert (consensus.min_area, consensus.max_radius) == (2, 20)
     with pytest.raises(ValueError, match="no decoders"):
-        Consensus.from_dict({"decoders": [], "score": None, "sources": []})
+        Consensus.from_dict({"decoders": [], "score": None})
     with pytest.raises(ValueError, match="not a score of these features"):
         Consensus.from_dict(asdict(consensus) | {"score": asdict(score) | {"weights": [1.0]}})

@@ -87,3 +87,11 @@ def test_select_keeps_the_members():
 def test_divergence(members, expected):
     probabilities = torch.tensor(members)[:, None, :, None]
     assert jensen_shannon(probabilities).tolist() == [[pytest.approx(expected, abs=1e-6)]]
+    alike = [1 / len(members)] * len(members)
+    assert jensen_shannon(probabilities, alike).tolist() == [[pytest.approx(expected, abs=1e-6)]]
+
+
+def test_weighted_divergence_is_that_of_members_who_come_as_often():
+    probabilities = torch.tensor([[0.9, 0.1], [0.2, 0.8]])[:, None, :, None]
+    three_to_one = jensen_shannon(probabilities[[0, 0, 0, 1]])
+    torch.testing.assert_close(jensen_shannon(probabilities, weights=(0.75, 0.25)), three_to_one)

@@ -21,7 +21,8 @@ def test_the_hash_follows_what_changes_masks(grey_results):
     record = read_record(grey_results / "pixels")
     assert record.model_hash == record.compute_hash()
     assert len(record.model_hash) == 64
-    assert replace(record, decoder=replace(record.decoder, sources=(0,))).compute_hash() != record.model_hash
+    twice = replace(record.decoder, decoders=2 * record.decoder.decoders)
+    assert replace(record, decoder=twice).compute_hash() != record.model_hash
     assert replace(record, ensemble_sha256="0" * 64).compute_hash() != record.model_hash
     assert replace(record, n_labels=7).compute_hash() == record.model_hash
 
@@ -35,7 +36,7 @@ def test_no_record(tmp_path):
     "change",
     [
         {"decoder": {"spikes": 3}},
-        {"decoder": {"decoders": [], "score": None, "sources": []}},
+        {"decoder": {"decoders": [], "score": None}},
         {"timesteps": None},
         {"colour": "red"},
     ],

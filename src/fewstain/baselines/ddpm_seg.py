@@ -177,8 +177,7 @@ class _Vote:
     """Maps a tile: probabilities are 1 for the class that most members say, else 0."""
 
     def __init__(self, fitted: DdpmSeg) -> None:
-        self.fitted, self.multiple = fitted, fitted.extractor.multiple
-        self.classes, self.sources = CLASSES, 1
+        self.fitted, self.multiple, self.classes = fitted, fitted.extractor.multiple, CLASSES
 
     @torch.inference_mode()
     def __call__(self, images: Tensor, origin: tuple[int, int], flips: bool = False) -> PixelMaps:

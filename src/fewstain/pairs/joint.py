@@ -1,55 +1,63 @@
-"""The pixel ensemble and the segmenter side by side: each maps the image, and both propose its objects."""
+"""The pixel ensemble and the segmenter together: the weighted mean of what both say of an image."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from math import lcm
 
 import torch
 from torch import Tensor
 
-from fewstain.pixels.consensus import Consensus
-from fewstain.pixels.decode import DecoderParameters
-from fewstain.pixels.ensemble import PixelMaps
+from fewstain.pixels.ensemble import PixelMaps, jensen_shannon
 from fewstain.pixels.predict import Predictor
 from fewstain.pixels.proposals import HeldOutMaps
 
+SEGMENTER_SHARE = 0.3  # weight of the segmenter's maps beside the ensemble's; see CHANGELOG.md
+
 
 class JointPredictor:
-    """What the ensemble says of an image, and after it what the segmenter says; see `Predictor`."""
+    """The weighted mean of what the ensemble and the segmenter say of an image; see `Predictor`."""
 
     def __init__(self, ensemble: Predictor, segmenter: Predictor) -> None:
         self.ensemble, self.segmenter = ensemble, segmenter
-        self.multiple, self.classes, self.sources = lcm(ensemble.multiple, segmenter.multiple), ensemble.classes, 2
+        self.multiple, self.classes = lcm(ensemble.multiple, segmenter.multiple), ensemble.classes
 
     def __call__(self, images: Tensor, origin: tuple[int, int], flips: bool = False) -> PixelMaps:
-        """See `Predictor`."""
+        """See `Predictor` and `joint_maps`."""
         return joint_maps(self.ensemble(images, origin, flips), self.segmenter(images, origin, flips))
 
 
 def joint_maps(ensemble: PixelMaps, segmenter: PixelMaps) -> PixelMaps:
-    """Put the ensemble's maps of an image and the segmenter's into one batch.
+    """Mean of both models' maps of an image; the segmenter's weigh `SEGMENTER_SHARE`, the ensemble's the rest to 1.
 
-    A single network has no divergence from itself, so the segmenter's uncertainty is 0 here.
+    Parameters
+    ----------
+    ensemble, segmenter
+        Batches of one, of the same size and classes.
+
+    Returns
+    -------
+    PixelMaps
+        A batch of one, on the ensemble's device: weighted means of probabilities and distance, [0, 1]. The uncertainty
+        is the divergence of the ensemble's members and, added to it, the weighted one of the two models' probabilities
+        (Lin, IEEE Trans. Inf. Theory 1991, eq. 5.1), nats. The segmenter has none of its own: it is a single network.
     """
+    # held out, the ensemble's were read from a file, and the segmenter's are where it was trained
+    probabilities = segmenter.probabilities.to(ensemble.probabilities)
+    apart = jensen_shannon(
+        torch.stack([ensemble.probabilities, probabilities]), weights=(1 - SEGMENTER_SHARE, SEGMENTER_SHARE)
+    )
     return PixelMaps(
-        torch.cat([ensemble.probabilities, segmenter.probabilities]),
-        torch.cat([ensemble.distance, segmenter.distance]),
-        torch.cat([ensemble.uncertainty, torch.zeros_like(segmenter.uncertainty)]),
+        ensemble.probabilities.lerp(probabilities, SEGMENTER_SHARE),
+        ensemble.distance.lerp(segmenter.distance.to(ensemble.distance), SEGMENTER_SHARE),
+        ensemble.uncertainty + apart,
     )
 
 
 def joint_held_out(ensemble: HeldOutMaps, segmenter: HeldOutMaps) -> HeldOutMaps:
-    """Put both models' maps of the same windows and views together."""
-    together = [
+    """Mean of both models' maps of the same windows and views; see `joint_maps`."""
+    maps, view_maps = (
         [joint_maps(*each) for each in zip(*maps, strict=True)]
         for maps in ((ensemble.maps, segmenter.maps), (ensemble.view_maps, segmenter.view_maps))
-    ]
-    return replace(ensemble, maps=together[0], view_maps=together[1])
-
-
-def joint_decoder(ensemble: Sequence[DecoderParameters], segmenter: Sequence[DecoderParameters]) -> Consensus:
-    """Let the parameter sets of both propose objects, each on its own model's maps."""
-    sources = (0,) * len(ensemble) + (1,) * len(segmenter)
-    return Consensus((*ensemble, *segmenter), sources=sources)
+    )
+    return replace(ensemble, maps=maps, view_maps=view_maps)

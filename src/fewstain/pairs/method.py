@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Method(StrEnum):
-    """The pixel ensemble, the segmenter, or both, which then both propose objects."""
+    """The pixel ensemble, the segmenter, or both, the weighted mean of whose maps is decoded."""
 
     ensemble = "ensemble"
     segmenter = "segmenter"

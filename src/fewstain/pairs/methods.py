@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewstain.evaluate.scores import ScoreSum
-from fewstain.pairs.joint import joint_decoder, joint_held_out
+from fewstain.pairs.joint import joint_held_out
 from fewstain.pairs.method import Method
 from fewstain.pixels.consensus import Consensus
 from fewstain.pixels.ensemble import PixelMaps
@@ -25,28 +25,25 @@ SURE_LEAD = 2.0
 
 @dataclass(frozen=True)
 class HeldOutMethod:
-    """One method: its held-out maps of all windows and their views, and what decoders made of each model's.
+    """One method: its held-out maps of all windows and their views, and what decoders made of them.
 
     Attributes
     ----------
     seen
-        A batch with each model's maps, of each window and view.
+        Maps of each window and view; both's are means, see `joint_maps`.
     trials
-        Of each model, on windows and views.
+        Of parameter sets, on windows and views.
     decoders
-        How many propose objects, of all models together.
+        How many of the sets propose objects.
     """
 
     seen: HeldOutMaps
-    trials: tuple[DecoderTrials, ...]
+    trials: DecoderTrials
     decoders: int
 
     def decoder(self, windows: NDArray[np.bool_] | None = None) -> Consensus:
         """Choose the parameter sets by (some of) the windows, and teach them."""
-        share = max(self.decoders // len(self.trials), 1)
-        best = [trials.best_sets(share, windows) for trials in self.trials]
-        chosen = Consensus(best[0]) if len(best) == 1 else joint_decoder(*best)
-        return self.seen.teach(chosen, windows)
+        return self.seen.teach(Consensus(self.trials.best_sets(self.decoders, windows)), windows)
 
     def scores(self, fold: NDArray[np.int64], class_names: Sequence[str] = ()) -> ScoreSum:
         """Score each fold with a decoder chosen on the others; see `nested_sum`."""
@@ -64,7 +61,7 @@ def held_out_methods(
     seed: int,
     advance: Callable[[], None] = lambda: None,
 ) -> dict[Method, HeldOutMethod]:
-    """Try the same parameter sets on the held-out maps of the ensemble and of the segmenter.
+    """Try the same parameter sets on the held-out maps of each method.
 
     Parameters
     ----------
@@ -73,19 +70,19 @@ def held_out_methods(
     settings, seed
         Which sets are tried.
     advance
-        Called twice on the way.
+        Called after each method.
     """
     candidates = decoder_candidates(ensemble.windows, settings.decoder_trials, seed)
-    of_ensemble = try_on_all(ensemble, candidates)
-    advance()
-    of_segmenter = try_on_all(segmenter, candidates)
-    advance()
-    both = joint_held_out(ensemble, segmenter)
-    return {
-        Method.both: HeldOutMethod(both, (of_ensemble, of_segmenter), settings.decoders),
-        Method.ensemble: HeldOutMethod(ensemble, (of_ensemble,), settings.decoders),
-        Method.segmenter: HeldOutMethod(segmenter, (of_segmenter,), settings.decoders),
+    seen = {
+        Method.both: joint_held_out(ensemble, segmenter),
+        Method.ensemble: ensemble,
+        Method.segmenter: segmenter,
     }
+    found = {}
+    for method, maps in seen.items():
+        found[method] = HeldOutMethod(maps, try_on_all(maps, candidates), settings.decoders)
+        advance()
+    return found
 
 
 def leads(scores: Mapping[Method, ScoreSum]) -> dict[Method, tuple[float, float]]:

@@ -68,7 +68,7 @@ class SegmenterPredictor:
 
     def __init__(self, segmenter: Segmenter) -> None:
         self.segmenter = segmenter.eval()
-        self.multiple, self.classes, self.sources = segmenter.multiple, segmenter.classes, 1
+        self.multiple, self.classes = segmenter.multiple, segmenter.classes
 
     @torch.inference_mode()
     def __call__(self, images: Tensor, origin: tuple[int, int], flips: bool = False) -> PixelMaps:

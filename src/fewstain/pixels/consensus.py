@@ -41,13 +41,10 @@ class Consensus:
         Parameter sets, the best first.
     score
         Chance that an object is right. None where the labels are too few to learn it: the agreement takes its place.
-    sources
-        Of each set, which model's maps it decodes, counted from 0; empty where there is one model only.
     """
 
     decoders: tuple[DecoderParameters, ...]
     score: ObjectScore | None = None
-    sources: tuple[int, ...] = ()
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Consensus:
@@ -56,11 +53,7 @@ class Consensus:
         if not decoders:
             raise ValueError("no decoders")
         score = values["score"]
-        return cls(
-            decoders,
-            None if score is None else ObjectScore.from_dict(score),
-            tuple(int(each) for each in values["sources"]),
-        )
+        return cls(decoders, None if score is None else ObjectScore.from_dict(score))
 
     @property
     def max_radius(self) -> float:
@@ -72,13 +65,13 @@ class Consensus:
         """Area that the smallest object kept may have, pixels."""
         return min(each.min_area for each in self.decoders)
 
-    def decode(self, maps: Sequence[Maps]) -> FoundObjects:
-        """Decode each model's maps with its own parameter sets, and keep the likeliest of all objects.
+    def decode(self, maps: Maps) -> FoundObjects:
+        """Decode with each parameter set, and keep the likeliest of all objects.
 
         Parameters
         ----------
         maps
-            Of each model: foreground, boundary and distance, (H, W) each, as `decode` takes them.
+            Foreground, boundary and distance, (H, W) each, as `decode` takes them.
         """
         proposed = self.propose(maps)
         agreement = agreements(proposed)
@@ -91,18 +84,16 @@ class Consensus:
         ]
         return likeliest(proposed, chances, LEAST_CHANCE)
 
-    def propose(self, maps: Sequence[Maps]) -> list[NDArray[np.int32]]:
+    def propose(self, maps: Maps) -> list[NDArray[np.int32]]:
         """Decode with each parameter set by itself: (H, W) labels of each."""
-        sources = self.sources or (0,) * len(self.decoders)
-        groups: dict[tuple[int, float], list[int]] = {}  # decoders of the same components, which are found once
-        for number, (source, decoder) in enumerate(zip(sources, self.decoders, strict=True)):
-            groups.setdefault((source, decoder.foreground_threshold), []).append(number)
+        groups: dict[float, list[int]] = {}  # decoders of the same components, which are found once
+        for number, decoder in enumerate(self.decoders):
+            groups.setdefault(decoder.foreground_threshold, []).append(number)
 
-        def decoded(group: tuple[int, list[int]]) -> list[NDArray[np.int32]]:
-            source, numbers = group
-            return decode_each(*maps[source], [self.decoders[number] for number in numbers])
+        def decoded(numbers: list[int]) -> list[NDArray[np.int32]]:
+            return decode_each(*maps, [self.decoders[number] for number in numbers])
 
-        found = in_threads(decoded, [(source, numbers) for (source, _), numbers in groups.items()])
+        found = in_threads(decoded, groups.values())
         by_number = dict(zip(chain(*groups.values()), chain(*found), strict=True))
         return [by_number[number] for number in range(len(self.decoders))]
 

@@ -35,9 +35,8 @@ class PixelMaps:
     uncertainty: Tensor
 
     def stacked(self) -> NDArray[np.float32]:
-        """All planes, one image's after the other's: (B · (K + 2), H, W), probabilities, distance, uncertainty."""
-        planes = torch.cat([self.probabilities, self.distance[:, None], self.uncertainty[:, None]], dim=1)
-        return planes.flatten(0, 1).float().cpu().numpy()
+        """All planes of a batch of one: (K + 2, H, W), probabilities, distance, uncertainty."""
+        return torch.cat([self.probabilities[0], self.distance, self.uncertainty]).float().cpu().numpy()
 
     def cut(self, rows: slice, columns: slice) -> PixelMaps:
         """Cut a window out."""
@@ -146,21 +145,30 @@ class PixelEnsemble(nn.Module):
         return PixelMaps(probabilities.mean(0), torch.stack(distance).mean(0), jensen_shannon(probabilities))
 
 
-def jensen_shannon(probabilities: Tensor) -> Tensor:
+def jensen_shannon(probabilities: Tensor, weights: Sequence[float] | None = None) -> Tensor:
     """Divergence of several predictions: entropy of their mean minus the mean of their entropies (Lin 1991, eq. 5.1).
 
     Parameters
     ----------
     probabilities
         (members, B, K, ...), summing to 1 over K.
+    weights
+        Of the members in both means, summing to 1; all the same where none are given.
 
     Returns
     -------
     Tensor
-        (B, ...) in nats, between 0 and log(members).
+        (B, ...) in nats, between 0 and the entropy of the weights, which is at most log(members).
     """
-    mean_entropy = torch.special.entr(probabilities).sum(2).mean(0)
-    return (torch.special.entr(probabilities.mean(0)).sum(1) - mean_entropy).clamp_min(0)
+    mean_entropy = _mean(torch.special.entr(probabilities).sum(2), weights)
+    return (torch.special.entr(_mean(probabilities, weights)).sum(1) - mean_entropy).clamp_min(0)
+
+
+def _mean(members: Tensor, weights: Sequence[float] | None) -> Tensor:
+    """Mean over the first axis."""
+    if weights is None:
+        return members.mean(0)
+    return (members.movedim(0, -1) * members.new_tensor(weights)).sum(-1)
 
 
 def _hidden_layers(

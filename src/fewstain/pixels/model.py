@@ -133,7 +133,7 @@ class Model:
 
     def maps(self, image: Tensor, origin: tuple[int, int]) -> ImageMaps:
         """Map a window (C, H, W) in [-1, 1] at once, whose top-left pixel lies at `origin` of its image."""
-        return ImageMaps(Planes(self.predictor(image[None], origin).stacked()), self.predictor.sources)
+        return ImageMaps(Planes(self.predictor(image[None], origin).stacked()))
 
     def object_classes(self, labels: NDArray[np.int32], maps: ImageMaps) -> dict[int, str] | None:
         """Class of each object, None where the labels had no classes."""

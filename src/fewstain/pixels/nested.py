@@ -50,7 +50,7 @@ def nested_sum(
             if not inside:
                 continue
             labels = decode_maps(maps, decoder)
-            interior = maps.probabilities.mean(0)[INTERIOR:].float().cpu().numpy()
+            interior = maps.probabilities[0, INTERIOR:].float().cpu().numpy()
             found = object_classes(labels, interior, tuple(class_names)) if class_names else None
             true = {label: class_names[index] for label, index in window.class_of_label.items()} or None
             total.add(

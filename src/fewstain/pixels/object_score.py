@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from skimage.measure import regionprops_table
 from skimage.segmentation import find_boundaries
 from sklearn.linear_model import LogisticRegression
 
-Maps = tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]
+Maps = tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]  # foreground, boundary and distance
 
 SHAPE_AND_MAPS = (
     "log area",
@@ -101,10 +101,10 @@ class Describer:
     Attributes
     ----------
     maps
-        Of each model; see `describe_objects`.
+        Of the image; see `describe_objects`.
     """
 
-    maps: Sequence[Maps]
+    maps: Maps
     _known: dict[tuple[int, int, int, bytes], NDArray[np.float64]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -123,7 +123,7 @@ class Describer:
         return np.array([self._known[key] for key in keys]).reshape(-1, len(SHAPE_AND_MAPS))
 
 
-def describe_objects(labels: NDArray[np.int32], maps: Sequence[Maps]) -> NDArray[np.float64]:
+def describe_objects(labels: NDArray[np.int32], maps: Maps) -> NDArray[np.float64]:
     """Describe objects by their shape and by what the maps say at their rim and in their core.
 
     Nothing said of an object depends on what lies beside it.
@@ -133,7 +133,7 @@ def describe_objects(labels: NDArray[np.int32], maps: Sequence[Maps]) -> NDArray
     labels
         (H, W) 1..n, 0 = background.
     maps
-        Of each model: foreground, boundary and distance, (H, W) each; their means are looked at.
+        Foreground, boundary and distance, (H, W) each in [0, 1].
 
     Returns
     -------
@@ -143,10 +143,10 @@ def describe_objects(labels: NDArray[np.int32], maps: Sequence[Maps]) -> NDArray
     n = int(labels.max(initial=0))
     if n == 0:
         return np.zeros((0, len(SHAPE_AND_MAPS)))
-    foreground, boundary, distance = (np.mean(planes, axis=0) for planes in zip(*maps, strict=True))
+    foreground, boundary, _ = maps
     measured = regionprops_table(
         labels,
-        np.stack([foreground, boundary, distance], axis=-1),
+        np.stack(maps, axis=-1),
         properties=("area", "solidity", "eccentricity", "perimeter", "mean_intensity", "max_intensity"),
     )
     number = np.arange(1, n + 1)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fewstain.diffusion.padding import pad_to_multiple
-from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps, jensen_shannon
+from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps
 from fewstain.pixels.features import FeatureExtractor
 from fewstain.pixels.object_score import Maps as DecodedMaps
 from fewstain.pixels.planes import Planes, zeros
@@ -33,13 +33,10 @@ class Predictor(Protocol):
         Sides of windows are best multiples of it.
     classes
         Number K of pixel classes.
-    sources
-        Number of models; their maps are a batch, one model's after the other's.
     """
 
     multiple: int
     classes: int
-    sources: int
 
     def __call__(self, images: Tensor, origin: tuple[int, int], flips: bool = False) -> PixelMaps:
         """Map images.
@@ -52,6 +49,11 @@ class Predictor(Protocol):
             Where in the whole image their top-left pixel lies.
         flips
             Average over the images and their mirror images.
+
+        Returns
+        -------
+        PixelMaps
+            A batch of one: (1, K, H, W) probabilities, (1, H, W) distance and uncertainty.
         """
         ...
 
@@ -67,7 +69,7 @@ class EnsemblePredictor:
 
     def __init__(self, extractor: FeatureExtractor, ensemble: PixelEnsemble) -> None:
         self.extractor, self.ensemble = extractor, ensemble
-        self.multiple, self.classes, self.sources = extractor.multiple, ensemble.classes, 1
+        self.multiple, self.classes = extractor.multiple, ensemble.classes
 
     @torch.inference_mode()
     def __call__(self, images: Tensor, origin: tuple[int, int], flips: bool = False) -> PixelMaps:
@@ -90,25 +92,21 @@ class EnsemblePredictor:
 
 @dataclass(frozen=True)
 class ImageMaps:
-    """Maps of a whole image by one model, or by several: K probabilities, distance and uncertainty of each.
+    """Maps of a whole image: K probabilities, distance and uncertainty.
 
     Attributes
     ----------
     planes
-        (sources · (K + 2), H, W), one model's after the other's.
-    sources
-        Number of models.
+        (K + 2, H, W).
     """
 
     planes: Planes
-    sources: int = 1
 
     @classmethod
     def empty(cls, shape: tuple[int, int], predictor: Predictor, folder: Path | None = None) -> ImageMaps:
         """Make maps of zeros for what a predictor says: float32 in memory, or float16 in a file in `folder`."""
         dtype = np.float32 if folder is None else np.float16
-        planes = zeros((predictor.sources * (predictor.classes + 2), *shape), dtype, folder)
-        return cls(planes, predictor.sources)
+        return cls(zeros((predictor.classes + 2, *shape), dtype, folder))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -116,52 +114,33 @@ class ImageMaps:
         return self.planes.array.shape[1], self.planes.array.shape[2]
 
     @property
-    def by_source(self) -> NDArray[np.floating]:
-        """(sources, K + 2, H, W), not copied."""
-        return self.planes.array.reshape(self.sources, -1, *self.shape)
-
-    @property
     def probabilities(self) -> NDArray[np.floating]:
-        """(K, H, W), mean over models: background, boundary, then the interior of each class of objects."""
-        return self._mean(slice(None, -2))
+        """(K, H, W) in [0, 1]: background, boundary, then the interior of each class of objects."""
+        return self.planes.array[:-2]
 
     @property
     def distance(self) -> NDArray[np.floating]:
-        """(H, W) normalised distance to the object's border, mean over models."""
-        return self._mean(-2)
+        """(H, W) normalised distance to the object's border, [0, 1]."""
+        return self.planes.array[-2]
 
     @property
     def uncertainty(self) -> NDArray[np.floating]:
-        """(H, W) Jensen-Shannon divergence of all models' members, nats; see `joint_uncertainty`."""
-        own = self._mean(-1)
-        return own if self.sources == 1 else own + joint_uncertainty(self.by_source[:, :-2])
+        """(H, W), nats: what the predictor gives for it, the ensemble the divergence of its members."""
+        return self.planes.array[-1]
 
-    def _mean(self, planes: slice | int) -> NDArray[np.floating]:
-        found = self.by_source[:, planes]
-        return found[0] if self.sources == 1 else found.mean(0)
-
-    def decodable(self) -> list[DecodedMaps]:
-        """Each model's foreground, boundary and distance, as `Consensus.decode` takes them."""
-        return [(1 - each[BACKGROUND], each[BOUNDARY], each[-2]) for each in self.by_source]
+    def decodable(self) -> DecodedMaps:
+        """Foreground, boundary and distance, as `Consensus.decode` takes them."""
+        return 1 - self.probabilities[BACKGROUND], self.probabilities[BOUNDARY], self.distance
 
     def window(self, rows: slice, columns: slice) -> ImageMaps:
         """Copy a window into memory, float32."""
-        return ImageMaps(Planes(self.planes.array[:, rows, columns].astype(np.float32)), self.sources)
+        return ImageMaps(Planes(self.planes.array[:, rows, columns].astype(np.float32)))
 
     def bands(self, height: int = 256) -> Iterator[ImageMaps]:
         """Walk down the image in bands of rows, in memory, letting each go after use."""
         for top in range(0, self.shape[0], height):
             yield self.window(slice(top, top + height), slice(None))
             self.planes.release()
-
-
-def joint_uncertainty(probabilities: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Divergence of models from each other (sources, K, H, W) -> (H, W), to be added to the mean of their own.
-
-    The Jensen-Shannon divergence of all members, where each model weighs the same, is H(mean) - mean H, and splits so
-    (Lin, IEEE Trans. Inf. Theory 1991, eq. 5.1).
-    """
-    return jensen_shannon(torch.from_numpy(probabilities)[:, None])[0].numpy()
 
 
 def predict_maps(

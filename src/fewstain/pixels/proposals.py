@@ -14,6 +14,7 @@ from fewstain.pixels.decode import DecoderParameters, decode
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.object_score import RIGHT, Describer, Maps, learn_score
+from fewstain.pixels.targets import BACKGROUND, BOUNDARY
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,14 @@ class HeldOutMaps:
     windows, views
         View i is of window i % len(windows).
     maps, view_maps
-        Of each window and view, cut to it: a batch with each model's maps.
+        Of each window and view, cut to it: a batch of one.
     """
 
     windows: Sequence[LabeledWindow]
     maps: Sequence[PixelMaps]
     views: Sequence[LabeledWindow] = ()
     view_maps: Sequence[PixelMaps] = ()
-    _proposed: dict[tuple[int, DecoderParameters, int], ProposedObjects] = field(
+    _proposed: dict[tuple[int, DecoderParameters], ProposedObjects] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -58,24 +59,21 @@ class HeldOutMaps:
     def teach(self, decoder: Consensus, windows: NDArray[np.bool_] | None = None) -> Consensus:
         """Teach a decoder which of its objects are right, by (some of) the windows and their views."""
         described, right = [], []
-        sources = decoder.sources or (0,) * len(decoder.decoders)
         for window, maps in self.some(windows):
             describe = Describer(decodable(maps))
-            proposed = [
-                self._propose(window, id(maps), describe, *each) for each in zip(decoder.decoders, sources, strict=True)
-            ]
+            proposed = [self._propose(window, id(maps), describe, parameters) for parameters in decoder.decoders]
             for each, agreement in zip(proposed, agreements([each.labels for each in proposed]), strict=True):
                 described.append(np.column_stack([agreement, each.described])[each.whole])
                 right.append(each.right[each.whole])
         return replace(decoder, score=learn_score(np.concatenate(described), np.concatenate(right)))
 
     def _propose(
-        self, window: LabeledWindow, maps: int, describe: Describer, parameters: DecoderParameters, source: int
+        self, window: LabeledWindow, maps: int, describe: Describer, parameters: DecoderParameters
     ) -> ProposedObjects:
-        """Decode one model's maps of a window, once: the folds of nested scores mostly ask for the same."""
-        key = maps, parameters, source
+        """Decode the maps of a window, once: the folds of nested scores mostly ask for the same."""
+        key = maps, parameters
         if key not in self._proposed:
-            labels = decode(*describe.maps[source], parameters)
+            labels = decode(*describe.maps, parameters)
             self._proposed[key] = ProposedObjects(
                 labels.astype(np.min_scalar_type(int(labels.max(initial=0)))),  # many are held at once
                 describe(labels),
@@ -85,14 +83,10 @@ class HeldOutMaps:
         return self._proposed[key]
 
 
-def decodable(maps: PixelMaps) -> list[Maps]:
-    """Of each model's maps of one image, what `decode` takes: foreground, boundary and distance."""
-    return [
-        (1 - probabilities[0], probabilities[1], distance)
-        for probabilities, distance in zip(
-            maps.probabilities.float().cpu().numpy(), maps.distance.float().cpu().numpy(), strict=True
-        )
-    ]
+def decodable(maps: PixelMaps) -> Maps:
+    """Take of the maps of one image, a batch of one, what `decode` takes: foreground, boundary and distance, (H, W)."""
+    probabilities = maps.probabilities[0].float().cpu().numpy()
+    return 1 - probabilities[BACKGROUND], probabilities[BOUNDARY], maps.distance[0].float().cpu().numpy()
 
 
 def _whole(labels: NDArray[np.int32]) -> NDArray[np.bool_]:

@@ -116,7 +116,7 @@ def try_decoders(
 
     def counts(seen: tuple[LabeledWindow, PixelMaps]) -> list[list[tuple[int, int, int]]]:
         window, own = seen
-        return [_counts(window.labels, labels) for labels in decode_each(*decodable(own)[0], candidates)]
+        return [_counts(window.labels, labels) for labels in decode_each(*decodable(own), candidates)]
 
     counted = np.array(in_threads(counts, zip(windows, maps, strict=True)))
     by_candidate = counted.reshape(len(windows), len(candidates), len(THRESHOLDS), 3).swapaxes(0, 1)
@@ -139,9 +139,9 @@ def tune_decoder(held_out: HeldOutMaps, *, trials: int, decoders: int, seed: int
 
 
 def decode_maps(maps: PixelMaps, decoder: DecoderParameters | Consensus) -> NDArray[np.int32]:
-    """Decode the maps of one image: a batch with one model's maps or, for a consensus of several, each model's."""
+    """Decode the maps of one image, a batch of one -> (H, W) labels 1..n, 0 = background."""
     planes = decodable(maps)
-    return decoder.decode(planes).labels if isinstance(decoder, Consensus) else decode(*planes[0], decoder)
+    return decoder.decode(planes).labels if isinstance(decoder, Consensus) else decode(*planes, decoder)
 
 
 def _whole_areas(windows: Sequence[LabeledWindow]) -> NDArray[np.int64]:

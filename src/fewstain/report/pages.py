@@ -36,8 +36,8 @@ BLOCKED_NOTE = (
 )
 METHOD_SCORES = ("AP50", "AP50_standard_error", "AP", "PQ", "F1", "count_relative_bias", "count_bias")
 METHODS_NOTE = (
-    "Out-of-fold scores of the pixel ensemble, of the segmenter, and of both, which then both propose objects; "
-    "count_bias is the mean of a labeled window, not of an image. "
+    "Out-of-fold scores of the pixel ensemble, of the segmenter, and of both, the weighted mean of whose maps is then "
+    "decoded; count_bias is the mean of a labeled window, not of an image. "
     "The ensemble segments, unless another leads its AP50 by more than two standard errors of the lead (both drawn on "
     "the same windows). The segmenter learns from windows of the pool, too, with objects of the ensemble, which knew "
     "all labels: its scores, and those of both, may flatter. "
