@@ -196,9 +196,9 @@ class SegmenterSettings(TrainingSettings):
     """The segmenter: the denoiser's U-Net, trained on to map pixels in one pass."""
 
     batch_size: int = Field(8, ge=1)
-    steps: int = Field(800, ge=1)
+    steps: int = Field(2400, ge=1)
     fold_steps: int = Field(
-        400, ge=1, description="steps of each training without a fold, for the choice of decoder and method"
+        500, ge=1, description="steps of each training without a fold, for the choice of decoder and method"
     )
     warmup_steps: int = Field(20, ge=0)
     ema_decay: float = Field(0.99, ge=0, lt=1)

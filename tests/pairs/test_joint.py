@@ -35,13 +35,13 @@ def at_a_pixel(found):
         ),
     ],
 )
-def test_maps_are_the_weighted_mean_and_the_models_divergence_adds_to_the_ensembles(ensemble, segmenter, mean, apart):
+def test_maps_are_the_weighted_mean_and_uncertainty_is_the_divergence_of_all_members(ensemble, segmenter, mean, apart):
     # the entropy that a single network has for uncertainty is none of a divergence
     found = joint_maps(maps(ensemble, 0.2, uncertainty=0.25), maps(segmenter, 0.6, uncertainty=0.5))
     probabilities, distance, uncertainty = at_a_pixel(found)
     assert probabilities == pytest.approx(mean)
     assert distance == pytest.approx(0.32)  # 0.7 * 0.2 + 0.3 * 0.6
-    assert uncertainty == pytest.approx(0.25 + apart, abs=1e-6)
+    assert uncertainty == pytest.approx(0.7 * 0.25 + apart, abs=1e-6)
 
 
 class Constant:

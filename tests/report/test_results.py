@@ -153,12 +153,12 @@ def test_what_segments_is_told_with_the_leads_it_was_chosen_by(places, tmp_path)
     write_scores(results, root)
     record = {
         "method": "ensemble",
-        "out_of_fold": {"both": {"AP50": 0.625, "AP50_standard_error": 0.25}, "ensemble": {"AP50": 0.5}},
-        "leads": {"both": [0.125, 0.1875]},
+        "out_of_fold": {"both": {"AP50": 0.5}, "ensemble": {"AP50": 0.625, "AP50_standard_error": 0.25}},
+        "leads": {"ensemble": [0.125, 0.1875]},
     }
     write_json(results / "segmenter" / "segmenter.json", record)
     page = next(path for path in write_tables(results, tmp_path / "out") if path.name == "choices.html").read_text()
-    rows = [row for row in page.split("<tr") if "<td>both</td>" in row]
+    rows = [row for row in page.split("<tr") if "<td>ensemble</td>" in row]
     assert len(rows) == 1
     assert "<td>0.125</td>" in rows[0]
     assert "<td>0.1875</td>" in rows[0]

@@ -55,5 +55,5 @@ def train(
     for method, scores in record.out_of_fold.items():
         say(f"out-of-fold AP50, {method}: {scores['AP50'] or 0:.3f} ± {scores['AP50_standard_error']:.3f}")
     for method, (lead, error) in record.leads.items():
-        say(f"{method} leads the ensemble by {lead:+.3f} ± {error:.3f}")
+        say(f"{method} leads both together by {lead:+.3f} ± {error:.3f}")
     say(f"wrote {out}; {record.method} will segment")

@@ -39,8 +39,8 @@ def joint_maps(ensemble: PixelMaps, segmenter: PixelMaps) -> PixelMaps:
     -------
     PixelMaps
         A batch of one, on the ensemble's device: weighted means of probabilities and distance, [0, 1]. The uncertainty
-        is the divergence of the ensemble's members and, added to it, the weighted one of the two models' probabilities
-        (Lin, IEEE Trans. Inf. Theory 1991, eq. 5.1), nats. The segmenter has none of its own: it is a single network.
+        is the Jensen-Shannon divergence of the ensemble's members and the segmenter, so weighted, nats: that of the
+        members, by their weight, and that of the two models (Lin, IEEE Trans. Inf. Theory 1991, eq. 5.1).
     """
     # held out, the ensemble's were read from a file, and the segmenter's are where it was trained
     probabilities = segmenter.probabilities.to(ensemble.probabilities)
@@ -50,7 +50,7 @@ def joint_maps(ensemble: PixelMaps, segmenter: PixelMaps) -> PixelMaps:
     return PixelMaps(
         ensemble.probabilities.lerp(probabilities, SEGMENTER_SHARE),
         ensemble.distance.lerp(segmenter.distance.to(ensemble.distance), SEGMENTER_SHARE),
-        ensemble.uncertainty + apart,
+        (1 - SEGMENTER_SHARE) * ensemble.uncertainty + apart,
     )
 
 

@@ -104,10 +104,10 @@ def train_segmenter(
 def compare(
     ensemble: HeldOutMaps, segmenter: HeldOutMaps, sources: Sources, settings: SegmenterSettings, seed: int
 ) -> tuple[dict[Method, HeldOutMethod], dict[Method, ScoreSum]]:
-    """Try decoders on the held-out maps of the ensemble, of the segmenter and of both together, and score each."""
+    """Try decoders on the held-out maps of the ensemble and of the segmenter, and score both and the two together."""
     names = () if sources.record.classes == ONE_CLASS else sources.record.classes
-    with StepProgress("comparing ensemble and segmenter", 2 * len(Method), images_per_step=0) as progress:
-        done = iter(range(1, 1 + 2 * len(Method)))
+    with StepProgress("comparing ensemble and segmenter", 2 + len(Method), images_per_step=0) as progress:
+        done = iter(range(1, 3 + len(Method)))
         methods = held_out_methods(ensemble, segmenter, settings, seed, lambda: progress.show(next(done)))
         scores = {}
         for method, each in methods.items():

@@ -30,10 +30,10 @@ class SegmenterRecord:
     decoders
         Of each method, tuned out-of-fold. The ensemble alone takes that of pixels.json.
     out_of_fold
-        Nested scores of each method, see `nested_sum`. The segmenter's, and that of both, may flatter a little; see
-        `best_method`.
+        Nested scores of each method, see `nested_sum`. Where there are synthetic pairs, the segmenter's, and that of
+        both, may flatter a little; see `train_segmenter`.
     leads
-        Of the others, how far AP50 is ahead of the ensemble's, and the lead's standard error; see `leads`.
+        Of the others, how far AP50 is ahead of that of both, and the lead's standard error; see `leads`.
     settings, seed, n_labels, n_pairs
         What it was trained with, and on.
     wall_seconds, steps

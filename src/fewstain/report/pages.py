@@ -36,13 +36,15 @@ BLOCKED_NOTE = (
 )
 METHOD_SCORES = ("AP50", "AP50_standard_error", "AP", "PQ", "F1", "count_relative_bias", "count_bias")
 METHODS_NOTE = (
-    "Out-of-fold scores of the pixel ensemble, of the segmenter, and of both, the weighted mean of whose maps is then "
-    "decoded; count_bias is the mean of a labeled window, not of an image. "
-    "The ensemble segments, unless another leads its AP50 by more than two standard errors of the lead (both drawn on "
-    "the same windows). The segmenter learns from windows of the pool, too, with objects of the ensemble, which knew "
-    "all labels: its scores, and those of both, may flatter. "
+    "Out-of-fold scores of the pixel ensemble, of the segmenter, and of both, of whose maps the mean is decoded; "
+    "count_bias is the mean of a labeled window, not of an image. "
+    "Both segment, unless another leads their AP50 by more than two standard errors of the lead (all drawn on the "
+    "same windows). "
 )
-PAIRS_NOTE = "So may its {n} synthetic pairs make them, for what painted these has seen the images of all labels. "
+PAIRS_NOTE = (
+    "The segmenter learns from {n} synthetic pairs, too, and what painted these has seen the images of all labels: its "
+    "scores, and those of both, may flatter. "
+)
 TABLE_NOTES = {
     "features": "Noise levels and layers of the denoiser that were tried, with their out-of-fold scores.",
     "decoder": "Parameters that were tried out-of-fold, on windows and their views, best first.",
