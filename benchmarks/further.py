@@ -4,11 +4,11 @@
 
 With `--whole` they are scored on the whole images that no window of the trial is of. Otherwise on windows: those of
 the stain's other trials that come from images which the trial of `--labels` and `--seed` has none of (`views.py`).
-Ensemble, segmenter and both are scored, where a results folder has them, each with its own decoder; the nested
-out-of-fold score is told beside. Errors are standard errors of a bootstrap over windows, or images; the difference to
-the first model is bootstrapped window by window. Below it stands how often objects of some `confidence` are right: a
-chance learned on held-out windows of a few images says too much of others. With `--page` the tables go between that
-page's markers of the stain.
+Ensemble, segmenter and both are scored, where a results folder has them, both with a decoder chosen by the ensemble's
+maps; the nested out-of-fold score is told beside. Errors are standard errors of a bootstrap over windows, or images;
+the difference to the first model is bootstrapped window by window. Below it stands how often objects of some
+`confidence` are right: a chance learned on held-out windows of a few images says too much of others. With `--page`
+the tables go between that page's markers of the stain.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from fewstain.pixels.tune import decode_maps
 from fewstain.settings import SegmenterSettings
 
 
-def test_decoders_are_tried_on_either_models_maps_and_both_take_the_ensembles():
+def test_decoders_are_tried_on_either_models_maps_and_both_take_the_ensembles(monkeypatch):
     """A square that the ensemble believes in with 0.6, the segmenter with 0.1, and so both with 0.45."""
     labels = np.zeros((16, 16), np.int32)
     labels[5:11, 5:11] = 1
@@ -28,7 +28,10 @@ def test_decoders_are_tried_on_either_models_maps_and_both_take_the_ensembles():
     found = held_out_methods(believed(0.6), believed(0.1), settings, 0, lambda: calls.append(1))
     right_wrong_missed = {method: each.trials.counts[0, 0, 0].tolist() for method, each in found.items()}
     assert right_wrong_missed == {"both": [1, 0, 0], "ensemble": [1, 0, 0], "segmenter": [0, 0, 1]}
+    taught = []
+    monkeypatch.setattr(HeldOutMaps, "teach", lambda maps, decoder, _: taught.append(maps) or decoder)
     assert found[Method.both].decoder() == found[Method.ensemble].decoder()
+    assert taught[0] is taught[1] is found[Method.ensemble].seen
     assert found[Method.both].seen.maps[0].probabilities[0, 2].max() == pytest.approx(0.45)
     assert all(each.decoder().decoders == each.trials.parameters for each in found.values())
     assert len(calls) == 2

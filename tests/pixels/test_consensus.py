@@ -117,6 +117,8 @@ def test_a_consensus_is_read_as_written():
     assert Consensus.from_dict(asdict(Consensus(consensus.decoders))) == Consensus(consensus.decoders)
     assert Consensus.from_dict(asdict(consensus) | {"sources": []}) == consensus  # as earlier versions wrote it
     assert (consensus.min_area, consensus.max_radius) == (2, 20)
+    with pytest.raises(ValueError, match="of two models' maps"):
+        Consensus.from_dict(asdict(consensus) | {"sources": [0, 1]})
     with pytest.raises(ValueError, match="no decoders"):
         Consensus.from_dict({"decoders": [], "score": None})
     with pytest.raises(ValueError, match="not a score of these features"):

@@ -69,6 +69,6 @@ def test_the_summary_counts_what_became_of_pairs_and_compares_what_segments(tmp_
     for name, count in (("made", 10), ("kept", 6), ("dropped by layout agreement", 3), ("memorised", 2)):
         assert re.search(rf"<td>{name}</td>\s*<td>{count}</td>", text)
     assert re.search(r"<td>agreement</td>\s*<td>0.25</td>", text)
-    assert "So may its 6 synthetic pairs" in text
+    assert "learns from 6 synthetic pairs, too" in text
     assert re.search(r"<td>segmenter</td>\s*<td>0.75</td>", text)
     assert "What segments" not in write_pair_summary(tmp_path / "pairs", tmp_path / "alone").read_text()

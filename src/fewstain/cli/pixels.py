@@ -75,9 +75,7 @@ def segment(
     masks: Annotated[Path | None, typer.Option(help="Folder for the masks, instead of masks/ in --out.")] = None,
     method: Annotated[
         Method | None,
-        typer.Option(
-            "--with", help="What segments; by default the ensemble, unless train-segmenter found another clearly ahead."
-        ),
+        typer.Option("--with", help="What segments; by default what train-segmenter chose, or else the ensemble."),
     ] = None,
 ) -> None:
     """Find and measure the objects of images. Images done before by the same model are not computed again."""

@@ -35,8 +35,8 @@ class HeldOutMethod:
     seen
         Maps of each window and view; both's are means, see `joint_maps`.
     taught
-        Maps that the decoder is chosen by. Those of the ensemble for both, too: a decoder chosen by the means is worse
-        on other images (CHANGELOG.md).
+        Maps that the decoder is chosen by. Those of the ensemble for both, too: chosen by the means, it was worse on
+        other images of one stain, and no better on another (CHANGELOG.md).
     trials
         Of parameter sets, on windows and views, with these maps.
     decoders

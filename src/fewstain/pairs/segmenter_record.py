@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fewstain.errors import UserError
+from fewstain.pairs.joint import SEGMENTER_SHARE
 from fewstain.pairs.method import Method
 from fewstain.pixels.consensus import Consensus
 from fewstain.storage import misfit, read_json, write_json
@@ -62,8 +63,8 @@ class SegmenterRecord:
 
     def compute_hash(self, method: Method, classes: Sequence[str]) -> str:
         """SHA-256 over everything that changes a method's masks, and the names of the objects' classes."""
-        parts = [method, self.weights_sha256, asdict(self.decoders[method]), list(classes)]
-        parts += [self.ensemble_sha256] if method is Method.both else []
+        parts: list[object] = [method, self.weights_sha256, asdict(self.decoders[method]), list(classes)]
+        parts += [self.ensemble_sha256, SEGMENTER_SHARE] if method is Method.both else []
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def write(self, folder: Path) -> None:

@@ -71,8 +71,7 @@ def read_sources(results: Path, dataset: Dataset, pairs: Sequence[Path]) -> Sour
         )
     fold = np.array([fold_of[window.name] for window in windows], np.int64)
     built = DiffusionSettings(**read_denoiser_record(results / "diffusion").settings)
-    labeled = {window.image for window in dataset.windows}
-    groups = {sha256_file(path): stem(path) for path in labeled} if pairs else {}
+    groups = {sha256_file(path): stem(path) for path in {each.image for each in dataset.windows}} if pairs else {}
     channels = record.channels, record.file_channels
     made = [
         pair for folder in pairs for pair in read_pairs(folder, record.normaliser, *channels, denoiser.multiple, groups)

@@ -52,6 +52,8 @@ class Consensus:
         decoders = tuple(DecoderParameters(**each) for each in values["decoders"])
         if not decoders:
             raise ValueError("no decoders")
+        if any(values.get("sources", ())):
+            raise ValueError("decoders of two models' maps, as earlier versions had them")
         score = values["score"]
         return cls(decoders, None if score is None else ObjectScore.from_dict(score))
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from fewstain.errors import UserError
 from fewstain.images.read import read_image
@@ -130,10 +129,6 @@ class Model:
         predict_maps(
             pixels, lambda window: self.record.normaliser.apply(window, limits), self.predictor, settings, maps, advance
         )
-
-    def maps(self, image: Tensor, origin: tuple[int, int]) -> ImageMaps:
-        """Map a window (C, H, W) in [-1, 1] at once, whose top-left pixel lies at `origin` of its image."""
-        return ImageMaps(Planes(self.predictor(image[None], origin).stacked()))
 
     def object_classes(self, labels: NDArray[np.int32], maps: ImageMaps) -> dict[int, str] | None:
         """Class of each object, None where the labels had no classes."""

@@ -201,11 +201,12 @@ class Review:
         Raises
         ------
         UserError
-            They cannot be moved; or a run is going on, which has taken measurements.csv away: nothing is moved then.
+            They cannot be moved; or a run has taken measurements.csv away: nothing is moved then.
         """
         if _written(self.results) is None:
             raise UserError(
-                f"{self.results / 'measurements.csv'}: no such file; a run is making it anew: wait for its end"
+                f"{self.results / 'measurements.csv'}: no such file; a run is making it anew, or was stopped: let it "
+                "end, or run again"
             )
         aside = move_aside(self.study.corrected(image))
         self.table = self._read()
