@@ -12,7 +12,7 @@ from fewstain.pixels.ensemble import PixelMaps, jensen_shannon
 from fewstain.pixels.predict import Predictor
 from fewstain.pixels.proposals import HeldOutMaps
 
-SEGMENTER_SHARE = 0.3  # weight of the segmenter's maps beside the ensemble's; see CHANGELOG.md
+SEGMENTER_SHARE = 0.3  # weight of the segmenter's maps beside the ensemble's; see docs/experiments.md
 
 
 class JointPredictor:

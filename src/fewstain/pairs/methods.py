@@ -36,7 +36,7 @@ class HeldOutMethod:
         Maps of each window and view; both's are means, see `joint_maps`.
     taught
         Maps that the decoder is chosen by. Those of the ensemble for both, too: chosen by the means, it was worse on
-        other images of one stain, and no better on another (CHANGELOG.md).
+        other images of one stain, and no better on another (docs/experiments.md).
     trials
         Of parameter sets, on windows and views, with these maps.
     decoders
