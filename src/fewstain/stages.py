@@ -14,7 +14,7 @@ CODE_VERSIONS = {
     "painter": 1,
     "pairs": 4,
     "gather": 3,
-    "segmenter": 12,
+    "segmenter": 13,
     "segment": 8,
     "corrections": 5,
     "evaluate": 2,

@@ -30,7 +30,12 @@ def test_decoders_are_tried_on_either_models_maps_and_both_take_the_ensembles(mo
     assert right_wrong_missed == {"both": [1, 0, 0], "ensemble": [1, 0, 0], "segmenter": [0, 0, 1]}
     taught = []
     monkeypatch.setattr(HeldOutMaps, "teach", lambda maps, decoder, _: taught.append(maps) or decoder)
-    assert found[Method.both].decoder() == found[Method.ensemble].decoder()
+    assert found[Method.both].decoder().decoders == found[Method.ensemble].decoder().decoders
+    assert {name: each.decoder().least_chance for name, each in found.items()} == {
+        "both": 0.2,
+        "ensemble": 0.3,
+        "segmenter": 0.3,
+    }
     assert taught[0] is taught[1] is found[Method.ensemble].seen
     assert found[Method.both].seen.maps[0].probabilities[0, 2].max() == pytest.approx(0.45)
     assert all(each.decoder().decoders == each.trials.parameters for each in found.values())

@@ -109,13 +109,27 @@ def test_with_a_score_the_likelier_of_two_overlapping_objects_is_taken():
     assert (found(1.0).confidence > 0.5).all()
 
 
+def test_an_object_less_likely_than_the_least_chance_is_dropped():
+    """A disc whose chance is 1 / (1 + e) = 0.27, whatever it looks like."""
+    disc = 1.0 * (np.hypot(*(np.mgrid[:20, :20] - 10)) < 6)
+    n = len(FEATURES)
+    score = ObjectScore((0.0,) * n, (1.0,) * n, (0.0,) * n, -1.0)
+    kept = [
+        Consensus((DecoderParameters(),), score, least).decode((disc, 0 * disc, disc)).confidence
+        for least in (0.2, 0.3)
+    ]
+    assert kept[0] == pytest.approx([1 / (1 + np.e)])
+    assert kept[1].shape == (0,)
+
+
 def test_a_consensus_is_read_as_written():
     n = len(FEATURES)
     score = ObjectScore((0.5,) * n, (2.0,) * n, tuple(float(each) for each in range(n)), -1.5)
-    consensus = Consensus((DecoderParameters(min_area=3, max_radius=5), DecoderParameters(min_area=2)), score)
+    consensus = Consensus((DecoderParameters(min_area=3, max_radius=5), DecoderParameters(min_area=2)), score, 0.2)
     assert Consensus.from_dict(json.loads(json.dumps(asdict(consensus)))) == consensus
     assert Consensus.from_dict(asdict(Consensus(consensus.decoders))) == Consensus(consensus.decoders)
-    assert Consensus.from_dict(asdict(consensus) | {"sources": []}) == consensus  # as earlier versions wrote it
+    as_earlier_versions_wrote_it = {"decoders": asdict(consensus)["decoders"], "sources": [], "score": asdict(score)}
+    assert Consensus.from_dict(as_earlier_versions_wrote_it) == Consensus(consensus.decoders, score, 0.3)
     assert (consensus.min_area, consensus.max_radius) == (2, 20)
     with pytest.raises(ValueError, match="of two models' maps"):
         Consensus.from_dict(asdict(consensus) | {"sources": [0, 1]})

@@ -14,6 +14,10 @@ from fewstain.pixels.proposals import HeldOutMaps
 
 SEGMENTER_SHARE = 0.3  # weight of the segmenter's maps beside the ensemble's; see docs/experiments.md
 
+# Chance of an object that is kept. It was learned on the ensemble's maps; where the two models differ, their mean is
+# fainter than either, and so is the chance. With the ensemble's own least chance too few objects were counted.
+LEAST_CHANCE_OF_BOTH = 0.2
+
 
 class JointPredictor:
     """The weighted mean of what the ensemble and the segmenter say of an image; see `Predictor`."""

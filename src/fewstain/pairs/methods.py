@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewstain.evaluate.scores import ScoreSum
-from fewstain.pairs.joint import joint_held_out
+from fewstain.pairs.joint import LEAST_CHANCE_OF_BOTH, joint_held_out
 from fewstain.pairs.method import Method
-from fewstain.pixels.consensus import Consensus
+from fewstain.pixels.consensus import LEAST_CHANCE, Consensus
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.nested import nested_sum
 from fewstain.pixels.proposals import HeldOutMaps
@@ -41,16 +41,20 @@ class HeldOutMethod:
         Of parameter sets, on windows and views, with these maps.
     decoders
         How many of the sets propose objects.
+    least_chance
+        Chance of an object that is kept.
     """
 
     seen: HeldOutMaps
     taught: HeldOutMaps
     trials: DecoderTrials
     decoders: int
+    least_chance: float = LEAST_CHANCE
 
     def decoder(self, windows: NDArray[np.bool_] | None = None) -> Consensus:
         """Choose the parameter sets by (some of) the windows, and teach them."""
-        return self.taught.teach(Consensus(self.trials.best_sets(self.decoders, windows)), windows)
+        untaught = Consensus(self.trials.best_sets(self.decoders, windows), least_chance=self.least_chance)
+        return self.taught.teach(untaught, windows)
 
     def scores(self, fold: NDArray[np.int64], class_names: Sequence[str] = ()) -> ScoreSum:
         """Score each fold with a decoder chosen on the others; see `nested_sum`."""
@@ -86,7 +90,7 @@ def held_out_methods(
     advance()
     both = joint_held_out(ensemble, segmenter)
     return {
-        Method.both: HeldOutMethod(both, ensemble, of_ensemble, settings.decoders),
+        Method.both: HeldOutMethod(both, ensemble, of_ensemble, settings.decoders, LEAST_CHANCE_OF_BOTH),
         Method.ensemble: HeldOutMethod(ensemble, ensemble, of_ensemble, settings.decoders),
         Method.segmenter: HeldOutMethod(segmenter, segmenter, of_segmenter, settings.decoders),
     }

@@ -41,10 +41,13 @@ class Consensus:
         Parameter sets, the best first.
     score
         Chance that an object is right. None where the labels are too few to learn it: the agreement takes its place.
+    least_chance
+        Chance of an object that is kept; without a score it takes no part.
     """
 
     decoders: tuple[DecoderParameters, ...]
     score: ObjectScore | None = None
+    least_chance: float = LEAST_CHANCE
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Consensus:
@@ -55,7 +58,9 @@ class Consensus:
         if any(values.get("sources", ())):
             raise ValueError("decoders of two models' maps, as earlier versions had them")
         score = values["score"]
-        return cls(decoders, None if score is None else ObjectScore.from_dict(score))
+        # earlier versions had but one least chance, and did not write it
+        least = float(values.get("least_chance", LEAST_CHANCE))
+        return cls(decoders, None if score is None else ObjectScore.from_dict(score), least)
 
     @property
     def max_radius(self) -> float:
@@ -84,7 +89,7 @@ class Consensus:
             self.score(np.column_stack([own, describe(labels)]))
             for labels, own in zip(proposed, agreement, strict=True)
         ]
-        return likeliest(proposed, chances, LEAST_CHANCE)
+        return likeliest(proposed, chances, self.least_chance)
 
     def propose(self, maps: Maps) -> list[NDArray[np.int32]]:
         """Decode with each parameter set by itself: (H, W) labels of each."""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from fewstain.dataset import LARGEST_PIECE
 from fewstain.evaluate.counts import DRAWS
+from fewstain.pairs.joint import LEAST_CHANCE_OF_BOTH
 from fewstain.pixels.consensus import LEAST_AGREEMENT, LEAST_CHANCE
 from fewstain.provenance import tell_unseen
 from fewstain.report.reading import read_table
@@ -36,7 +37,8 @@ BLOCKED_NOTE = (
 )
 METHOD_SCORES = ("AP50", "AP50_standard_error", "AP", "PQ", "F1", "count_relative_bias", "count_bias")
 METHODS_NOTE = (
-    "Out-of-fold scores of the pixel ensemble, of the segmenter, and of both, of whose maps the mean is decoded; "
+    "Out-of-fold scores of the pixel ensemble, of the segmenter, and of both, of whose maps the mean is decoded: by "
+    f"the ensemble's decoder, but objects are kept from a chance of {LEAST_CHANCE_OF_BOTH} on, as the mean is fainter. "
     "count_bias is the mean of a labeled window, not of an image. "
     "Both segment, unless another leads their AP50 by more than two standard errors of the lead (all drawn on the "
     "same windows). "
