@@ -321,7 +321,11 @@ def test_absent_and_empty_folders(tmp_path):
     assert "no folder images/" in absent.fault
     assert absent.remedy == f"make the folder {tmp_path / 'none' / 'images'} and put images there"
     assert "`fewstain init " in check_dataset(tmp_path / "data" / "none").errors[0].remedy
-    (tmp_path / "images").mkdir()
+    (tmp_path / "Image").mkdir()
+    misspelt = check_dataset(tmp_path)
+    assert "no folder images/" in misspelt.errors[0].fault
+    assert misspelt.warnings[0].remedy == "did you mean 'images'?"
+    (tmp_path / "Image").rename(tmp_path / "images")
     assert check_dataset(tmp_path).errors[0].fault == "no images"
 
 

@@ -21,6 +21,9 @@ MOST_CUT = 0.8  # share of the objects; windows of 128 pixels cut 54-71 % on the
 # Pieces beyond one an object. Of 23,593 labels and windows of five stains some have more than half of their objects in
 # pieces, where an edge cuts them; those have two of them at most.
 MANY_PIECES = 4
+# Objects of so few pixels, more than half of all: an image's noise. Of the label files above none has more than 2 %.
+SPECK = 2
+MANY_SPECKS = 20
 FOREGROUND = 255  # what programs write into a mask that tells objects from background only
 NO_INSTANCES = "looks like a mask of the foreground or an image, not one number per object"
 NUMBER_THEM = (
@@ -208,7 +211,7 @@ def _inside(
 def _check_objects(path: Path, labels: np.ndarray, report: CheckReport, least: int) -> bool:
     """Tell what is odd about the objects; whether they are objects at all."""
     pieces = pieces_of_objects(labels)
-    if are_no_instances(pieces):
+    if are_no_instances(labels, pieces):
         report.error(path, NO_INSTANCES, NUMBER_THEM)
         return False
     count = len(pieces)
@@ -237,14 +240,20 @@ def instances_in_pieces(labels: np.ndarray) -> list[int]:
     return [value for value, number in pieces_of_objects(labels).items() if number > 1]
 
 
-def are_no_instances(pieces: Mapping[int, int]) -> bool:
+def are_no_instances(labels: np.ndarray, pieces: Mapping[int, int]) -> bool:
     """Whether labels are one value for all objects or for a class of them, or an image's intensities.
 
     Parameters
     ----------
+    labels : (H, W) integers
+        0 is background.
     pieces : mapping
-        What `pieces_of_objects` found.
+        What `pieces_of_objects` found in them.
     """
+    areas = np.unique(labels[labels > 0], return_counts=True)[1]
+    specks = np.count_nonzero(areas <= SPECK)
+    if specks >= MANY_SPECKS and specks > len(areas) / 2:
+        return True
     torn = sum(number > 1 for number in pieces.values())
     if set(pieces) == {FOREGROUND}:
         return torn > 0

@@ -46,10 +46,10 @@ def check_dataset(
     """
     root = Path(root)
     report = CheckReport()
+    _check_folders(root, report)
     if not (root / "images").is_dir():
         report.error(root, "no folder images/ in it", how_to_make(root))
         return report
-    _check_folders(root, report)
     images = of_images.unique_files(root / "images", IMAGE_EXTENSIONS, report)
     if not images:
         report.error(root / "images", "no images", "put TIFF, PNG or JPEG files there")

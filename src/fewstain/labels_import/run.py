@@ -123,7 +123,7 @@ def _convert(source: Path, images: Mapping[str, Path], folder: Path) -> tuple[st
                 f"{source}: masks of {labels.shape[0]} × {labels.shape[1]} for an image of {size[0]} × {size[1]}; "
                 "a window is named <image>__y<row>_x<column>"
             )
-        if are_no_instances(pieces_of_objects(labels)):
+        if are_no_instances(labels, pieces_of_objects(labels)):
             raise UserError(f"{source}: {NO_INSTANCES}; {NUMBER_THEM}")
         return name, Drawn(labels, {}, renumbered=False)
     if name not in images:
