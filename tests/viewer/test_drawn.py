@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fewstain.check.labels import instances_in_pieces
+from fewstain.check.numbering import instances_in_pieces
 from fewstain.viewer.drawn import look_over, mend, missed_objects
 
 TWO = np.array([[1, 1, 0, 0, 2], [1, 1, 0, 0, 2], [0, 0, 0, 0, 0]])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from fewstain.check.labels import instances_in_pieces
+from fewstain.check.numbering import instances_in_pieces
 
 
 @dataclass(frozen=True)

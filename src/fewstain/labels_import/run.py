@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fewstain.check.labels import NO_INSTANCES, NUMBER_THEM, are_no_instances, pieces_of_objects
+from fewstain.check.numbering import NO_INSTANCES, NUMBER_THEM, are_no_instances, pieces_of_objects
 from fewstain.dataset import CLASSES_FILE, list_files, parse_window, read_classes
 from fewstain.errors import UserError
 from fewstain.images.read import LABEL_EXTENSIONS, extension, image_size, read_labels, stem

@@ -11,7 +11,7 @@ from scipy import ndimage
 from skimage.measure import label as connected_components
 from skimage.measure import regionprops
 
-from fewstain.check.labels import instances_in_pieces
+from fewstain.check.numbering import instances_in_pieces
 
 SPECK = 0.02
 """Share of the median object's area below which an object or piece is taken for a slip of the brush.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fewstain.check.labels import are_no_instances, instances_in_pieces, pieces_of_objects
+from fewstain.check.numbering import are_no_instances, instances_in_pieces, pieces_of_objects
 
 
 def test_instances_in_pieces():
