@@ -8,14 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from fewstain.benchmark.tables import labels_of, row_cells, stain_tables
 from fewstain.benchmark.targets import targets
-from fewstain.benchmark_settings import DONE
 from fewstain.report.tables import page
 
-HEADINGS = (
-    *("method", "AP50 (95 % interval)", "PQ (95 % interval)", "fewstain − method, AP50", "AP", "AJI", "count bias"),
-    *("seeds", "minutes: pool", "labels", "seconds: test", "GB", "parameters", "device"),
-)
 WIDTH = 118  # of the page's lines
 
 INTRODUCTION = """# Benchmark
@@ -134,7 +130,7 @@ def benchmark_page(
         "",
     ]
     for stain in stains:
-        parts += [f"## {stain}\n", *_stain_tables(table[table["stain"] == stain])]
+        parts += [f"## {stain}\n", *stain_tables(table[table["stain"] == stain])]
     return "\n".join([*parts, METHODS.format(preset=facts["preset"]), ON_YOUR_DATA])
 
 
@@ -144,7 +140,9 @@ def report_table(table: pd.DataFrame) -> str:
     sections = []
     for stain in dict.fromkeys(table["stain"]):
         rows = table[table["stain"] == stain]
-        shown = pd.DataFrame([_cells(row) | {"labels": _n(row)} for row in rows.to_dict("records")], dtype=object)
+        shown = pd.DataFrame(
+            [row_cells(row) | {"labels": labels_of(row)} for row in rows.to_dict("records")], dtype=object
+        )
         sections.append((stain, note, shown[["labels", *(name for name in shown.columns if name != "labels")]]))
     return page("Benchmark", sections)
 
@@ -157,46 +155,6 @@ def _over(table: pd.DataFrame) -> str:
     return "over seeds and images at once" + (", over images only where a row has one seed" if one_seed.any() else "")
 
 
-def _stain_tables(rows: pd.DataFrame) -> list[str]:
-    """Make a table for each n; what learns from all labels, or was not run at all, comes last."""
-    parts = []
-    known = rows.dropna(subset=["n_images"])
-    if len(known):
-        first = known.iloc[0]
-        parts.append(f"{int(first['n_images'])} test images, {int(first['n_objects'])} objects.\n")
-    for n in dict.fromkeys(_n(row) for row in rows.to_dict("records")):
-        group = [row for row in rows.to_dict("records") if _n(row) == n]
-        parts += [f"### {n} labeled windows\n" if n.isdecimal() else "### All labels, or not run\n"]
-        parts += ["| " + " | ".join(HEADINGS) + " |", "| " + " | ".join("---" for _ in HEADINGS) + " |"]
-        parts += ["| " + " | ".join(_cells(row).values()) + " |" for row in group]
-        parts.append("")
-    return parts
-
-
-def _cells(row: dict[str, Any]) -> dict[str, str]:
-    """Texts of one row, by heading."""
-    told = str(row["title"])
-    if row["status"] != DONE:
-        told += f" — {row['status']}" + (f": {row['reason']}" if row["reason"] else "")
-    seconds = [_number(row[name], "{:.0f}", 1 / 60) for name in ("pretraining_s", "fit_s")]
-    seconds.append(_number(row["predict_s"], "{:.1f}"))
-    values = [
-        told,
-        _bounded(row, "AP50"),
-        _bounded(row, "PQ"),
-        _difference(row),
-        _number(row["AP"]),
-        _number(row["AJI"]),
-        _number(row["count_bias"], "{:.1f}"),
-        _seeds(row),
-        *seconds,
-        _number(row["peak_memory_gb"], "{:.1f}"),
-        _number(row["parameters"], "{:,.0f}"),
-        _text(row["device"]),
-    ]
-    return dict(zip(HEADINGS, values, strict=True))
-
-
 def _introduction(file: str, told: dict[str, str]) -> str:
     parts = INTRODUCTION.format(file=file, **told).strip().split("\n\n")
     return "\n\n".join(_wrapped(part) for part in parts if part.strip()) + "\n"
@@ -207,35 +165,6 @@ def _wrapped(paragraph: str) -> str:
     if paragraph.startswith(("    ", "#")):
         return paragraph
     return textwrap.fill(" ".join(paragraph.split()), WIDTH, break_on_hyphens=False)
-
-
-def _n(row: dict[str, Any]) -> str:
-    return "all" if row["n"] is None or row["n"] != row["n"] else str(int(row["n"]))
-
-
-def _bounded(row: dict[str, Any], name: str, form: str = "{:.3f}") -> str:
-    mean, low, high = (_number(row[f"{name}{part}"], form) for part in ("", "_low", "_high"))
-    return mean if low == "–" else f"{mean} ({low} to {high})"
-
-
-def _difference(row: dict[str, Any]) -> str:
-    """Tell the difference, and of which seeds where the two methods have not the same."""
-    told, shared = _bounded(row, "ours_minus_AP50", "{:+.3f}"), row["shared_seeds"]
-    return told if told == "–" or shared == row["seeds"] else f"{told}, seeds {shared}"
-
-
-def _seeds(row: dict[str, Any]) -> str:
-    told = _text(row["seeds"])
-    return told if told == "–" or "," in told else f"{told} (images only)"
-
-
-def _text(value: Any) -> str:
-    """Tell a text; pandas has NaN where there is none."""
-    return value if isinstance(value, str) and value else "–"
-
-
-def _number(value: float | None, form: str = "{:.3f}", scale: float = 1.0) -> str:
-    return "–" if value is None or value != value else form.format(value * scale)
 
 
 def _machine(cells: Sequence[dict[str, Any]]) -> str:
