@@ -16,6 +16,7 @@ from torch import nn
 
 from fewstain.baselines.presets import UNetSettings
 from fewstain.baselines.segmenter import single_maps
+from fewstain.diffusion.precision import choose_precision
 from fewstain.pairs.segmenter_training import labeled_crops, segmentation_loss
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.labeled_window import LabeledWindow
@@ -28,6 +29,8 @@ CLASSES = INTERIOR + 1
 @dataclass
 class UNetSegmenter:
     """A U-Net that predicts the pixels' class and distance, for a number of steps or of seconds.
+
+    It is trained in the number format that fewstain's own networks are, see `choose_precision`.
 
     Parameters
     ----------
@@ -67,14 +70,19 @@ class UNetSegmenter:
         rng = np.random.default_rng(self.seed)
         own = self.settings
         crops = labeled_crops(windows, SegmenterSettings(crop=own.crop, pairs_share=pairs_share), rng, pairs=pairs)
+        precision = choose_precision()
         network = _network([*windows, *pairs][0].image.shape[0], own.features).to(self.device).train()
+        if precision.channels_last:
+            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(network.parameters(), lr=own.learning_rate, weight_decay=own.weight_decay)
         start, self.steps_done = time.monotonic(), 0
         while (progress := self._progress(time.monotonic() - start)) < 1:
             for group in optimizer.param_groups:
                 group["lr"] = own.learning_rate * cosine_with_warmup(progress)
             batch = {key: planes.to(self.device) for key, planes in crops.draw(own.batch_size, rng).items()}
-            loss = segmentation_loss(network(batch["image"]), batch)
+            with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=precision.mixed == "bf16"):
+                output = network(precision.lay_out(batch["image"]))
+            loss = segmentation_loss(output.float(), batch)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
