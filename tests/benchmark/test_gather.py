@@ -53,7 +53,7 @@ def test_what_failed_was_cut_or_never_run_keeps_its_row():
 def test_a_loss_is_told():
     table = summarise([cell("ours", (4, 4)), cell("forest", (6, 6)), cell("unet-all", (8, 8), n=None)])
     (line,) = targets(table)
-    assert "fewstain **loses**: 0.400, where random forest has 0.600" in line
+    assert "fewstain **loses**: 0.400, where random forest has 0.600 (the difference's interval lies below 0)" in line
     assert "50% of the upper bound" in line
     (line,) = targets(summarise([cell("ours", (8, 8)), cell("forest", (6, 6))]))
     assert (

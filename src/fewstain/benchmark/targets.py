@@ -61,7 +61,8 @@ def _standing(own: dict[str, Any], other: dict[str, Any]) -> str:
     if abs(ahead) < 1e-9:
         return f"{us} is level with {title} in AP50, {ours:.3f}"
     if ahead < 0:
-        return f"{us} **loses**: {ours:.3f}, where {title} has {theirs:.3f}"
+        apart = "lies below 0" if other["ours_minus_AP50_high"] < 0 else "includes 0"
+        return f"{us} **loses**: {ours:.3f}, where {title} has {theirs:.3f} (the difference's interval {apart})"
     apart = "lies above 0" if other["ours_minus_AP50_low"] > 0 else "includes 0"
     return f"{us} is first in AP50, {ours:.3f}; next is {title}, {theirs:.3f} (the difference's interval {apart})"
 
