@@ -1,4 +1,4 @@
-"""Segment one huge image and print as JSON how long it took and how much memory.
+"""Segment one huge image by what segments a dataset, and print as JSON how long it took and how much memory.
 
     python benchmarks/large_image.py results/demo data/demo/images/<image>.tif
 
@@ -18,7 +18,7 @@ import numpy as np
 from fewstain.diffusion.progress import peak_memory_bytes
 from fewstain.images.read import read_image
 from fewstain.images.write import write_image
-from fewstain.pixels.folder import load_pixels
+from fewstain.pairs.opening import load
 from fewstain.pixels.segment import segment_files
 from fewstain.presets import PRESETS
 from fewstain.settings import Preset
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--preset", type=Preset, default=Preset.cpu, choices=list(Preset))
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
-    model = load_pixels(arguments.results, arguments.device)
+    model = load(arguments.results, arguments.device)
     with tempfile.TemporaryDirectory(dir=arguments.results) as folder:
         path = Path(folder) / "large.tif"
         write_image(path, mosaic(read_image(arguments.image).pixels, arguments.side))

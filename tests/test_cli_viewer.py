@@ -83,7 +83,7 @@ def test_suggest_lists_windows_of_a_dataset_that_cannot_be_written_to(dataset, c
 def test_view_without_napari_says_how_to_install_it(dataset, capsys, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert cli.run(["view", str(dataset)]) == 2
-    assert "pip install -c constraints.txt -e '.[napari]'" in capsys.readouterr().err
+    assert 'pip install -c constraints.txt -e ".[napari]"' in capsys.readouterr().err
     assert cli.run(["view", str(dataset / "absent")]) == 2
 
 

@@ -14,4 +14,4 @@ class TrainingError(UserError):
 
 def install_extra(extra: str) -> str:
     """Say how to install an extra of this package, for messages."""
-    return f"pip install -c constraints.txt -e '.[{extra}]', in the project's folder and environment"
+    return f'pip install -c constraints.txt -e ".[{extra}]", in the folder and the environment of the project'

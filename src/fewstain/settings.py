@@ -47,7 +47,7 @@ class TrainingSettings(Strict):
 class DiffusionSettings(TrainingSettings):
     """The denoiser: its network, its objective and its training."""
 
-    steps: int = Field(4500, ge=1, description="longer training pays before anything else does")
+    steps: int = Field(4500, ge=1, description="time of training grows with it")
     unshuffle: Literal[1, 2, 4] = Field(2, description="pixels of a k x k block become channels before the first layer")
     channels: tuple[Annotated[int, Field(ge=8, multiple_of=8)], ...] = Field(
         (48, 96, 96), min_length=1, max_length=6, description="width of each resolution level; multiples of 8"

@@ -21,6 +21,8 @@ labeled windows with the same surroundings, normalised alike. `test/` is read wh
 
     snakemake --cores all benchmark --config benchmark={file}
 
+for which the folders must lie where that names them; for your own data see [below](#on-your-own-data).
+
 AP50 is TP / (TP + FP + FN) at an IoU of 0.5, PQ the panoptic quality; counts are summed over all test images, and the
 scores of seeds averaged. Intervals are of 95 %, by bootstrap {over}; "fewstain − method" is of the same drawn images
 and of the seeds that both have (paired). Minutes are of one run each: what is learned from the pool is learned once a
@@ -86,9 +88,9 @@ data. A cell that is there is never run again, also one that failed or was cut s
 file to run it again. A method that is killed, as one that takes more memory than there is, has failed as well. What
 is learned from the pool lies in `results/.benchmark`, goes on where it was stopped, and can be deleted when all cells
 are done; a training that failed by itself leaves `failed.json` there, and its cells fail: to train again, delete its
-folder, its state beside it, and those cells. A test image whose pixels are in the pool, too, is refused. `snakemake`
-without a target puts the table of a finished benchmark into the report of everything; `snakemake benchmark` alone
-writes a report of the benchmark alone.
+folder, its state beside it, and those cells. A test image whose pixels are in the pool, too, is refused. `snakemake
+--cores all benchmark` makes `results/report.html` a report of the benchmark alone; `snakemake --cores all` makes that
+of everything again, with the table of a finished benchmark where `benchmark` stands in config.yaml.
 
 Cellpose needs an environment of its own: `benchmarks/cellpose-environment` makes it, of Python packages only. It goes
 on from pretrained weights where you have them: `{cellpose_weights: FILE}`. A timm backbone needs timm and torchvision
