@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fewstain.errors import UserError
 from fewstain.images.read import IMAGE_EXTENSIONS, LABEL_EXTENSIONS, extension, namesakes, stem
+from fewstain.storage import atomic_path
 
 LARGEST_PIECE = 256  # pixels; larger labels are learned from in pieces, which bounds memory and makes blocks for folds
 LEAST_WINDOWS = 2  # labeled ones, large labels counted by their pieces
@@ -192,6 +193,15 @@ def read_classes(path: Path) -> dict[str, dict[int, str]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: unreadable ({error}); save it as CSV in UTF-8") from error
     return classes
+
+
+def write_classes(path: Path, classes: Mapping[str, Mapping[int, str]]) -> None:
+    """Write the table that `read_classes` reads: stem of a label file -> label -> class."""
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(("file", "label", "class"))
+        for name in sorted(classes):
+            rows.writerows((name, label, kind) for label, kind in sorted(classes[name].items()))
 
 
 def _add_class(classes: dict[str, dict[int, str]], row: Mapping[str, str | None], place: str) -> None:

@@ -191,6 +191,23 @@ def test_only_images_looked_through_become_labels(review, project):
         review.use_as_labels("b")
 
 
+def test_classes_of_a_corrected_mask_go_with_it(project):
+    """The second object of b is rejected, and a fourth one drawn, which has no class."""
+    table = project.results / "measurements.csv"
+    pd.read_csv(table).assign(**{"class": ["round", "long", "round"] * 2}).to_csv(table, index=False)
+    classes = project.data / "labels" / "classes.csv"
+    classes.write_text("file,label,class\na__y0_x0,1,round\n")
+    review = Review(locate(project.results))
+    open_b(review, project, mask(project))
+    review.decide([1, 3], Decision.ACCEPTED)
+    review.decide([2], Decision.REJECTED)
+    changed = np.where(mask(project) == 2, 0, mask(project))
+    changed[-3:, -3:] = 4
+    review.write(changed)
+    review.use_as_labels("b")
+    assert classes.read_text() == "file,label,class\na__y0_x0,1,round\nb,1,round\nb,3,round\n"
+
+
 def test_without_results_or_with_a_damaged_table_the_user_is_told(project):
     with pytest.raises(UserError, match="run the workflow first"):
         Review(Study(project.data))

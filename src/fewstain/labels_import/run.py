@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,14 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from fewstain.check.numbering import NO_INSTANCES, NUMBER_THEM, are_no_instances, pieces_of_objects
-from fewstain.dataset import CLASSES_FILE, list_files, parse_window, read_classes
+from fewstain.dataset import CLASSES_FILE, list_files, parse_window, read_classes, write_classes
 from fewstain.errors import UserError
 from fewstain.images.read import LABEL_EXTENSIONS, extension, image_size, read_labels, stem
 from fewstain.images.write import write_labels
 from fewstain.labels_import.geojson import read_geojson
 from fewstain.labels_import.imagej import read_rois
 from fewstain.labels_import.outlines import Drawn, draw
-from fewstain.storage import atomic_path
 
 # What programs add to the image's name.
 _ADDITIONS = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_RoiSet", "-RoiSet", "_rois", "_annotations")
@@ -89,7 +87,7 @@ def import_labels(
         classes[stem(target)], notes = _classes(drawn, present, classes.get(stem(target), {}))
         imported.append(Imported(source, target, len(present), (*drawn.notes, *notes)))
     if any(classes.values()) or (out / "labels" / CLASSES_FILE).exists():
-        _write_classes(out / "labels" / CLASSES_FILE, classes)
+        write_classes(out / "labels" / CLASSES_FILE, classes)
     return imported
 
 
@@ -155,11 +153,3 @@ def _match(source: Path, images: Mapping[str, Path], folder: Path) -> tuple[str,
         if place is not None:
             return candidate, place[0]
     raise UserError(f"{source}: no image of this name in {folder}; rename it as its image, or add the image")
-
-
-def _write_classes(path: Path, classes: Mapping[str, Mapping[int, str]]) -> None:
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(("file", "label", "class"))
-        for name in sorted(classes):
-            rows.writerows((name, label, kind) for label, kind in sorted(classes[name].items()))

@@ -11,13 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fewstain.errors import UserError
-from fewstain.images.read import read_labels
 from fewstain.images.write import write_labels
 from fewstain.pixels.carried import model_of, renew_corrections
 from fewstain.pixels.decisions import CORRECTED, DECISION, Decision, read_objects, write_objects
 from fewstain.viewer.corrections import next_label
 from fewstain.viewer.earlier import Earlier
 from fewstain.viewer.forgotten import move_aside
+from fewstain.viewer.learned import copy_to_labels
 from fewstain.viewer.open_image import OpenImage, areas_of
 from fewstain.viewer.settled import check_settled
 from fewstain.viewer.study import Study
@@ -213,7 +213,7 @@ class Review:
         return aside
 
     def use_as_labels(self, image: str) -> Path:
-        """Copy a corrected mask to the dataset's labels, so that the next run learns from it.
+        """Copy a corrected mask to the dataset's labels, so that the next run learns from it; see `copy_to_labels`.
 
         Raises
         ------
@@ -229,9 +229,8 @@ class Review:
             raise UserError(
                 f"{existing[0].labels}: labels of this image exist; move them away to use the corrected mask"
             )
-        target = self.study.data / "labels" / f"{image}.tif"
-        write_labels(target, read_labels(self.study.corrected(image)))
-        return target
+        rows = self.table[self.table["image"] == image].set_index("label")
+        return copy_to_labels(self.study, image, rows["class"].dropna().to_dict() if "class" in rows else {})
 
     def _read(self) -> pd.DataFrame:
         table = read_objects(self.results / "measurements.csv").assign(**{DECISION: Decision.OPEN.value})
