@@ -198,7 +198,7 @@ class SegmenterSettings(TrainingSettings):
     batch_size: int = Field(8, ge=1)
     steps: int = Field(2400, ge=1)
     fold_steps: int = Field(
-        500, ge=1, description="steps of each training without a fold, for the choice of decoder and method"
+        400, ge=1, description="steps of each training without a fold, for the choice of decoder and method"
     )
     warmup_steps: int = Field(20, ge=0)
     ema_decay: float = Field(0.99, ge=0, lt=1)
@@ -212,7 +212,7 @@ class SegmenterSettings(TrainingSettings):
 class SegmentSettings(Strict):
     """How whole images are run."""
 
-    tile: int = Field(256, ge=32, description="side of the part of a tile that is kept, pixels")
+    tile: int = Field(320, ge=32, description="largest side of the part of a tile that is kept, pixels")
     overlap: int = Field(32, ge=0, description="context around it, pixels")
     flips: bool = Field(False, description="average the maps over the image and its mirror images: 4 times the work")
 

@@ -43,6 +43,18 @@ def test_images_of_any_size_are_padded_and_cut_again(segmenter):
     torch.testing.assert_close(found.uncertainty, torch.special.entr(found.probabilities).sum(1))
 
 
+def test_in_bfloat16_the_maps_are_nearly_the_same_and_float32(segmenter):
+    image = torch.rand(1, 2, 16, 16) * 2 - 1
+    plain, half = (
+        SegmenterPredictor(segmenter)(image, (0, 0)),
+        SegmenterPredictor(segmenter, autocast=True)(image, (0, 0)),
+    )
+    for one, other in zip(vars(plain).values(), vars(half).values(), strict=True):
+        assert other.dtype == torch.float32
+        torch.testing.assert_close(one, other, atol=0.02, rtol=0)
+    assert not torch.equal(plain.probabilities, half.probabilities)
+
+
 def test_with_flips_an_image_and_its_mirror_image_are_mapped_alike(segmenter):
     predict, image = SegmenterPredictor(segmenter), torch.rand(1, 2, 16, 16) * 2 - 1
     once = predict(image, (0, 0), flips=True).probabilities

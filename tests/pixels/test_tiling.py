@@ -17,6 +17,11 @@ def test_two_windows_share_their_overlap():
     assert left.weight.shape == (4, 8)
 
 
+def test_windows_are_no_longer_than_so_many_need():
+    rows = [tile.rows for tile in tiles((16, 4), tile=6, overlap=1, multiple=1)]
+    assert rows == [slice(0, 7), slice(5, 12), slice(9, 16)]  # of 8, which they may have, they would reach 20
+
+
 def test_a_small_image_goes_in_one_piece():
     (only,) = tiles((8, 7), tile=4, overlap=2, multiple=2)
     assert (only.rows, only.columns, only.last_in_row) == (slice(0, 8), slice(0, 7), True)
@@ -36,6 +41,8 @@ def test_windows_cover_an_image_once(height, width, tile, overlap, multiple):
     for each in found:
         total[each.rows, each.columns] += each.weight
         assert each.origin[0] % multiple == each.origin[1] % multiple == 0
+        longest = -(-tile // multiple) * multiple + 2 * -(-overlap // multiple) * multiple
+        assert max(len(each.weight_rows), len(each.weight_columns)) <= longest
     assert total == pytest.approx(np.ones((height, width)), abs=1e-5)
     assert len(found) == count_tiles((height, width), tile, overlap, multiple)
     padded = {tuple(-(-len(side) // multiple) for side in (each.weight_rows, each.weight_columns)) for each in found}

@@ -64,7 +64,8 @@ def load(
             f"{results_dir / 'pixels'}; run train-segmenter again"
         )
     place = torch.device(device) if device is not None else PartialState().device
-    predictor: Predictor = SegmenterPredictor(load_segmenter(results_dir, record, pixels).to(place))
+    segmenter = load_segmenter(results_dir, record, pixels).to(place)
+    predictor: Predictor = SegmenterPredictor(segmenter, autocast=pixels.autocast)
     if chosen is Method.both:
         predictor = JointPredictor(load_pixels(results_dir, place).predictor, predictor)
     hashed = replace(pixels, decoder=record.decoders[chosen], model_hash=record.compute_hash(chosen, pixels.classes))

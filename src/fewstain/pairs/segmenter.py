@@ -64,10 +64,12 @@ class SegmenterPredictor:
     ----------
     segmenter
         Trained.
+    autocast
+        Run in bfloat16, as the ensemble's features are read; the maps are float32 all the same.
     """
 
-    def __init__(self, segmenter: Segmenter) -> None:
-        self.segmenter = segmenter.eval()
+    def __init__(self, segmenter: Segmenter, *, autocast: bool = False) -> None:
+        self.segmenter, self.autocast = segmenter.eval(), autocast
         self.multiple, self.classes = segmenter.multiple, segmenter.classes
 
     @torch.inference_mode()
@@ -75,7 +77,8 @@ class SegmenterPredictor:
         """See `Predictor`. The uncertainty of this one network is the entropy of its classes, nats."""
         device = next(self.segmenter.parameters()).device
         padded = pad_to_multiple(images.to(device), self.multiple)
-        outputs = [self.segmenter(padded.flip(flip)).flip(flip).float() for flip in (FLIPS if flips else FLIPS[:1])]
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
+            outputs = [self.segmenter(padded.flip(flip)).flip(flip).float() for flip in (FLIPS if flips else FLIPS[:1])]
         outputs = [each[..., : images.shape[2], : images.shape[3]] for each in outputs]
         probabilities = torch.stack([each[:, :-1].softmax(1) for each in outputs]).mean(0)
         distance = torch.stack([each[:, -1].sigmoid() for each in outputs]).mean(0)

@@ -90,7 +90,7 @@ def train_segmenter(
         inside = sources.fold == number
         shorter = settings.model_copy(update={"steps": settings.fold_steps})
         trained = train_one(sources, state / f"fold-{number}", shorter, seed, inside, restart=restart)
-        predictor = SegmenterPredictor(trained.network)
+        predictor = SegmenterPredictor(trained.network, autocast=sources.record.autocast)
         for index, window in enumerate((*sources.windows, *ensemble.views)):
             if inside[index % len(inside)]:
                 held_out[index] = predictor(window.image[None], window.origin).cut(*window.inside)

@@ -138,7 +138,7 @@ class PixelEnsemble(nn.Module):
             hidden = _hidden_layers(
                 maps, weights[member], biases[member, 0], self.weights[1][member], self.biases[1][member], size
             )
-            last = _pointwise(hidden, self.weights[2][member], self.biases[2][member]).unflatten(2, size)
+            last = _pointwise(hidden, self.weights[2][member], self.biases[2][member]).mT.unflatten(2, size)
             logits.append(last[:, :-1])
             distance.append(last[:, -1].sigmoid())
         probabilities = torch.stack(logits).softmax(dim=2)
@@ -179,39 +179,44 @@ def _hidden_layers(
     second_bias: Tensor,
     size: tuple[int, int],
 ) -> Tensor:
-    """Compute (B, h2, H * W) outputs of the second layer; those of the first are made some at a time and let go."""
-    hidden = second_bias.T
+    """Compute (B, H * W, h2) outputs of the second layer; those of the first are made some at a time and let go."""
+    hidden = second_bias
     for start in range(0, len(second), UNITS_AT_ONCE):
         units = slice(start, start + UNITS_AT_ONCE)
-        outputs = _first_layer(maps, first[:, units], size).add_(first_bias[units, None, None]).relu_()
-        hidden = _pointwise(outputs.flatten(2), second[units], hidden.mT)
+        outputs = _first_layer(maps, first[:, units], size).add_(first_bias[units]).relu_()
+        hidden = _pointwise(outputs, second[units], hidden)
     return hidden.relu_()
 
 
 def _pointwise(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Apply a layer (F, F'), and add (…, F'), to the pixels of (B, F, P).
+    """Apply a layer (F, F'), and add (…, F'), to pixels (B, P, F).
 
     A product of matrices, for a convolution copies its operands into a layout of its own.
     """
-    return torch.baddbmm(bias.mT, weight.T.expand(len(rows), -1, -1), rows)
+    return torch.baddbmm(bias, rows, weight.expand(len(rows), -1, -1))
 
 
 def _first_layer(maps: Sequence[Tensor], weight: Tensor, size: tuple[int, int]) -> Tensor:
-    """Sum of up(Wi fi) over maps; maps of one resolution are added before they are upsampled."""
+    """Sum of up(Wi fi) over maps, (B, H * W, F'); maps of one resolution are added before they are upsampled."""
     by_resolution: dict[tuple[int, int], Tensor] = {}
     start = 0
     for each in maps:
-        part = weight[start : start + each.shape[1]].T.expand(len(each), -1, -1)
+        part = weight[start : start + each.shape[1]].expand(len(each), -1, -1)
         start += each.shape[1]
         resolution = (each.shape[2], each.shape[3])
-        product = torch.bmm(part, each.flatten(2)).unflatten(2, resolution)
+        product = torch.bmm(each.flatten(2).mT, part)
         by_resolution[resolution] = by_resolution[resolution].add_(product) if resolution in by_resolution else product
     # added one by one: at full size only two are held
     total: Tensor | None = None
     for resolution, each in by_resolution.items():
-        same = resolution == tuple(size)
-        full = each if same else functional.interpolate(each, size, mode="bilinear", align_corners=False)
+        full = each if resolution == tuple(size) else _upsampled(each, resolution, size)
         total = full if total is None else total.add_(full)
     if total is None:
         raise ValueError("no maps")
     return total
+
+
+def _upsampled(rows: Tensor, resolution: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Upsample (B, h * w, F) to (B, H * W, F); a pixel's features lie side by side, which is four times as fast."""
+    planes = rows.unflatten(1, resolution).movedim(-1, 1)
+    return functional.interpolate(planes, size, mode="bilinear", align_corners=False).movedim(1, -1).flatten(1, 2)

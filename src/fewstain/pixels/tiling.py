@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -43,15 +44,16 @@ class Tile:
 def tiles(shape: tuple[int, int], tile: int, overlap: int, multiple: int) -> Iterator[Tile]:
     """Cover an image with windows, row by row from the top left.
 
-    All windows are `tile + 2 * overlap` long, because a network with GroupNorm answers differently to windows of
-    different size; only an image that is not longer goes in one piece. The last window is moved back into the image.
+    There are as few as reach, none longer than `tile + 2 * overlap`, and all of one size, because a network with
+    GroupNorm answers differently to windows of different size: what so few need is divided evenly, so that no window
+    shows again what its neighbours have seen. The last one is moved back into the image.
 
     Parameters
     ----------
     shape
         (H, W) of the image.
     tile
-        Distance between windows, pixels.
+        Largest distance between windows, pixels.
     overlap
         Pixels of context on each side, where neighbours are blended.
     multiple
@@ -66,26 +68,29 @@ def tiles(shape: tuple[int, int], tile: int, overlap: int, multiple: int) -> Ite
 
 def count_tiles(shape: tuple[int, int], tile: int, overlap: int, multiple: int) -> int:
     """Count what `tiles` gives."""
-    return len(_starts(shape[0], tile, overlap, multiple)) * len(_starts(shape[1], tile, overlap, multiple))
-
-
-def _starts(length: int, tile: int, overlap: int, multiple: int) -> list[int]:
-    """First pixels of the windows along one axis."""
-    step, window = _up(tile, multiple), _window(tile, overlap, multiple)
-    last = _up(max(length - window, 0), multiple)
-    return [*range(0, last, step), last]
+    rows, columns = (len(_spans(length, tile, overlap, multiple)) for length in shape)
+    return rows * columns
 
 
 def _along(length: int, tile: int, overlap: int, multiple: int) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """Windows along one axis, cut off at the image's end, with their shares."""
-    window = _window(tile, overlap, multiple)
-    spans = [slice(start, min(start + window, length)) for start in _starts(length, tile, overlap, multiple)]
+    spans = _spans(length, tile, overlap, multiple)
     ramps = [_ramp(span, length, _up(overlap, multiple)) for span in spans]
     total = np.zeros(length)
     for span, ramp in zip(spans, ramps, strict=True):
         total[span] += ramp
     for span, ramp in zip(spans, ramps, strict=True):
         yield span, (ramp / total[span]).astype(np.float32)
+
+
+def _spans(length: int, tile: int, overlap: int, multiple: int) -> list[slice]:
+    """Pixels of the windows along one axis."""
+    shared = 2 * _up(overlap, multiple)
+    count = max(1, math.ceil((length - shared) / _up(tile, multiple)))
+    window = _up(math.ceil((length + (count - 1) * shared) / count), multiple)
+    last = _up(max(length - window, 0), multiple)
+    starts = sorted({min(number * (window - shared), last) for number in range(count)})
+    return [slice(start, min(start + window, length)) for start in starts]
 
 
 def _ramp(span: slice, length: int, overlap: int) -> NDArray[np.float64]:
@@ -98,10 +103,6 @@ def _ramp(span: slice, length: int, overlap: int) -> NDArray[np.float64]:
     from_start = position - span.start if span.start > 0 else np.full(len(position), np.inf)
     from_stop = span.stop - position if span.stop < length else np.full(len(position), np.inf)
     return np.clip(np.minimum(from_start, from_stop) / max(2 * overlap, 1), None, 1.0)
-
-
-def _window(tile: int, overlap: int, multiple: int) -> int:
-    return _up(tile, multiple) + 2 * _up(overlap, multiple)
 
 
 def _up(pixels: int, multiple: int) -> int:
