@@ -31,6 +31,11 @@ def test_a_few_steps_find_a_bright_disk():
     assert ((maps.probabilities[0, 0].numpy() < 0.5) == (labels > 0)).mean() > 0.9
 
 
+def test_a_bar_shows_how_much_of_the_training_is_done(capsys):
+    UNetSegmenter(steps=1, settings=SMALL).fit([window()])
+    assert "training U-Net, per cent: 100/100" in capsys.readouterr().err
+
+
 def test_equal_seeds_give_equal_maps():
     image, _ = disk()
     first, second = (UNetSegmenter(steps=2, settings=SMALL).fit([window()]).predict(image) for _ in range(2))

@@ -17,6 +17,7 @@ from torch import nn
 from fewstain.baselines.presets import UNetSettings
 from fewstain.baselines.segmenter import single_maps
 from fewstain.diffusion.precision import choose_precision
+from fewstain.diffusion.progress import StepProgress
 from fewstain.pairs.segmenter_training import labeled_crops, segmentation_loss
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.labeled_window import LabeledWindow
@@ -24,6 +25,7 @@ from fewstain.pixels.targets import INTERIOR
 from fewstain.settings import SegmenterSettings
 
 CLASSES = INTERIOR + 1
+PERCENT = 100  # a budget of seconds has no number of steps
 
 
 @dataclass
@@ -76,17 +78,21 @@ class UNetSegmenter:
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(network.parameters(), lr=own.learning_rate, weight_decay=own.weight_decay)
         start, self.steps_done = time.monotonic(), 0
-        while (progress := self._progress(time.monotonic() - start)) < 1:
-            for group in optimizer.param_groups:
-                group["lr"] = own.learning_rate * cosine_with_warmup(progress)
-            batch = {key: planes.to(self.device) for key, planes in crops.draw(own.batch_size, rng).items()}
-            with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=precision.mixed == "bf16"):
-                output = network(precision.lay_out(batch["image"]))
-            loss = segmentation_loss(output.float(), batch)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            self.steps_done += 1
+        with StepProgress("training U-Net, per cent", PERCENT, images_per_step=0) as shown:
+            while (progress := self._progress(time.monotonic() - start)) < 1:
+                for group in optimizer.param_groups:
+                    group["lr"] = own.learning_rate * cosine_with_warmup(progress)
+                batch = {key: planes.to(self.device) for key, planes in crops.draw(own.batch_size, rng).items()}
+                with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=precision.mixed == "bf16"):
+                    output = network(precision.lay_out(batch["image"]))
+                loss = segmentation_loss(output.float(), batch)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                self.steps_done += 1
+                if shown.due(percent := int(PERCENT * progress)):
+                    shown.show(percent, loss=float(loss.detach()))
+            shown.show(PERCENT)
         self._network = network.eval()
         return self
 

@@ -106,9 +106,9 @@ class Trial:
         return list(read_windows(self.dataset, chosen, normaliser, self.chosen_channels(), multiple, {}))
 
     def budget(self, share: float = 1.0) -> dict[str, Any]:
-        """Arguments of a segmenter that trains: steps, or a share of the seconds."""
+        """Arguments of a segmenter that trains: a share of the steps, or of the seconds."""
         if self.steps is not None:
-            return {"steps": self.steps}
+            return {"steps": max(1, round(self.steps * share))}
         if self.seconds is None:
             raise ValueError("a training on labels needs a budget")
         return {"seconds": self.seconds * share}
