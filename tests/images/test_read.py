@@ -48,6 +48,16 @@ def test_pictures_are_rgb_and_all_of_several_files_must_be(tmp_path):
     assert not are_rgb(tmp_path / name for name in names)
 
 
+def test_an_image_too_large_for_memory_is_not_called_damaged(monkeypatch, tmp_path):
+    def read(path):
+        raise MemoryError
+
+    (tmp_path / "a.png").touch()
+    monkeypatch.setattr("fewstain.images.raster.read", read)
+    with pytest.raises(UserError, match=r"a\.png: asks for more memory than there is; cut it in parts"):
+        read_image(tmp_path / "a.png")
+
+
 def test_pixels_of_vendors_formats_that_are_not_square(monkeypatch, tmp_path):
     opened = SimpleNamespace(
         dims=SimpleNamespace(order="CYX", C=1, Y=20, X=30),

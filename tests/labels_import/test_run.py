@@ -245,6 +245,18 @@ def test_masks_of_a_window(out, tmp_path):
     assert labels_of(out, "a__y2_x3").shape == (4, 4)
 
 
+def test_a_window_that_reaches_beyond_its_image_is_refused(out, tmp_path):
+    tifffile.imwrite(tmp_path / "a__y6_x3_masks.tif", np.ones((4, 4), np.uint8))
+    with pytest.raises(UserError, match=r"a__y6_x3_masks\.tif: the window reaches beyond a\.tif; correct the __y_x"):
+        import_labels([tmp_path / "a__y6_x3_masks.tif"], out)
+
+
+def test_images_of_one_name_are_told(out, tmp_path):
+    (out / "images" / "a.png").touch()
+    with pytest.raises(UserError, match="has the same name as"):
+        import_labels([zipped(tmp_path / "a.zip", roi(SQUARE))], out)
+
+
 def test_a_pickle_is_never_opened(out, tmp_path):
     class Trap:
         def __reduce__(self):

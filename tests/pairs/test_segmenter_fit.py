@@ -38,6 +38,8 @@ def test_a_finished_training_only_writes_its_results_again(trained, tmp_path, se
     assert "training" not in capsys.readouterr().err
     assert (out / WEIGHTS_FILE).read_bytes() == before
     assert record == read_segmenter_record(trained / "results" / "segmenter")
+    sessions = [read_state(folder).seconds for folder in (again / "state").iterdir()]
+    assert record.wall_seconds == pytest.approx(sum(sessions))
 
 
 def test_from_scratch_begins_with_other_weights(trained, tmp_path, segmenter_settings):

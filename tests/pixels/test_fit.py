@@ -6,6 +6,7 @@ import torch
 
 from fewstain.diffusion.network import build_denoiser
 from fewstain.errors import UserError
+from fewstain.images.normalise import fit_normaliser
 from fewstain.pixels.fit import count_steps, fit_pixels, fit_windows
 from fewstain.pixels.folder import load_pixels
 from fewstain.pixels.labeled_window import label_window
@@ -83,9 +84,21 @@ def test_one_large_labeled_image_is_enough(tmp_path, diffusion_dir, discs, label
     assert load_pixels(tmp_path).segment(image).labels.max() > 10
 
 
+def test_nothing_is_found_where_nothing_is(tmp_path, make_denoiser, discs, labeled_dataset):
+    drawn = {name: discs(seed) for seed, name in enumerate("abcd")}
+    floor = fit_normaliser([image[..., None] for image, _ in drawn.values()]).floor[0]
+    (tmp_path / "diffusion").symlink_to(make_denoiser(NETWORK, floor=floor))
+    fit_pixels(labeled_dataset(tmp_path / "data", drawn), tmp_path / "diffusion", tmp_path / "pixels", SETTINGS)
+    model = load_pixels(tmp_path)
+    assert model.segment(drawn["a"][0]).labels.max() >= 4
+    assert model.segment(np.full((48, 48), 40, np.uint8)).labels.max() == 0
+    background = np.random.default_rng(0).normal(40, 10, (48, 48)).clip(0, 255).astype(np.uint8)
+    assert model.segment(background).labels.max() == 0
+
+
 def test_one_small_label_is_too_few(tmp_path, diffusion_dir, discs, labeled_dataset):
     dataset = labeled_dataset(tmp_path, {"a": discs(0), "b": discs(1)})
-    with pytest.raises(UserError, match="1 labeled windows, but choices are made out-of-fold, which takes 2; label"):
+    with pytest.raises(UserError, match="1 labeled windows, but choices are checked on windows that were not learned from, which takes 2; label"):
         fit_pixels(dataset, diffusion_dir, tmp_path / "pixels", SETTINGS, n_labels=1)
     assert not (tmp_path / "pixels").exists()
 

@@ -102,6 +102,12 @@ def test_pictures(places, tmp_path, kind, names):
     assert all(imageio.imread(path).shape[1] > 1000 for path in written)
 
 
+def test_a_window_that_was_not_learned_from_is_not_shown_as_one_that_was(places, tmp_path):
+    root, results = places
+    write_labels(root / "labels" / "b__y8_x8.tif", _labels()[8:, 8:])
+    assert [path.stem for path in write_pictures(results, root, Kind.labeled, tmp_path / "out")] == ["01 a__y8_x8"]
+
+
 def test_no_more_pictures_than_asked(places, tmp_path):
     assert len(write_pictures(places[1], places[0], Kind.pool, tmp_path / "out", most=1)) == 1
 

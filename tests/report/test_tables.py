@@ -25,9 +25,11 @@ def test_scores_stand_side_by_side_without_a_test_too():
 
 
 def test_out_of_fold_scores_are_of_windows():
-    scores = {"test": {"n_images": 2, "count_relative_bias": -0.1}, "out_of_fold": {"n_images": 9}}
+    test = {"n_images": 2, "count_relative_bias": -0.1, "IoU": {"background": 0.9, "big": 0.5}}
+    scores = {"test": test, "out_of_fold": {"n_images": 9}}
     table = score_table(scores).set_index("score")
     assert table.loc["count_relative_bias", "test"] == -0.1
+    assert cell(table.loc["IoU", "test"]) == "background 0.9, big 0.5"
     assert list(table.loc["n_images"]) == [2, None]
     assert list(table.loc["n_windows"]) == [None, 9]
 

@@ -135,6 +135,14 @@ def test_a_results_folder_that_cannot_be_one_is_told(project):
     assert "Traceback" not in text
 
 
+def test_the_report_has_its_folder_also_where_results_lie_elsewhere(project):
+    content = {"datasets": {"cells": TINY}, "preset": "demo", "results": "elsewhere"}
+    (project.folder / "config.yaml").write_text(yaml.safe_dump(content))
+    project.run("--dry-run", "--workflow-profile", "none")
+    project.configure(TINY)
+    assert (project.folder / "results").is_dir()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="kills a POSIX process group")
 def test_a_killed_run_leaves_a_training_to_go_on_from(project):
     process = subprocess.Popen(

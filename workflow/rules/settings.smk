@@ -49,6 +49,7 @@ validate(config, "../schemas/config.schema.json", set_default=False)
 DATA, RESULTS = CONFIG.data, CONFIG.results
 if Path(RESULTS).exists() and not (Path(RESULTS).is_dir() and os.access(RESULTS, os.W_OK)):
     raise WorkflowError(f"{RESULTS}: is no folder that can be written to; change it, or `results` in config.yaml")
+Path("results").mkdir(exist_ok=True)  # the report is written there, wherever results are; Snakemake makes no folder
 NUMBERS = {name: dataset_settings(CONFIG, name) for name in CONFIG.datasets}
 
 

@@ -174,6 +174,10 @@ def _decode(path: Path, decode: Callable[[Any], _T]) -> _T:
         raise
     except PermissionError as error:
         raise UserError(f"{path}: no permission to read it; change the file's permissions") from error
+    except MemoryError as error:
+        raise UserError(
+            f"{path}: asks for more memory than there is; cut it in parts, or export it again if it is not that large"
+        ) from error
     except Exception as error:  # a damaged file can raise anything: KeyError, struct.error, the codecs' own errors
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise UserError(f"{path}: unreadable or truncated ({reason}); copy or export the file again") from error

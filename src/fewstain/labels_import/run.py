@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fewstain.check.numbering import NO_INSTANCES, NUMBER_THEM, are_no_instances, pieces_of_objects
-from fewstain.dataset import CLASSES_FILE, list_files, parse_window, read_classes, write_classes
+from fewstain.dataset import CLASSES_FILE, by_stem, list_files, parse_window, read_classes, write_classes
 from fewstain.errors import UserError
 from fewstain.images.read import LABEL_EXTENSIONS, extension, image_size, read_labels, stem
 from fewstain.images.write import write_labels
@@ -60,7 +60,7 @@ def import_labels(
     """
     out = Path(out)
     folder = Path(images_dir) if images_dir is not None else out / "images"
-    images = {stem(path): path for path in list_files(folder)}
+    images = by_stem(list_files(folder))
     faults: list[str] = []
     ready: dict[Path, tuple[Path, Drawn]] = {}
     for source in map(Path, files):
@@ -112,7 +112,7 @@ def _convert(source: Path, images: Mapping[str, Path], folder: Path) -> tuple[st
     outlines = {".roi": read_rois, ".zip": read_rois, ".geojson": read_geojson, ".json": read_geojson}.get(suffix)
     if outlines is None and extension(source) not in LABEL_EXTENSIONS:
         raise UserError(f"{source}: not a format that is imported; give TIFF or PNG masks, .roi, .zip or .geojson")
-    name, image = _match(source, images, folder)
+    name, (image, y, x) = _match(source, images, folder)
     if outlines is None:
         labels = read_labels(source)
         size = image_size(image)[:2]
@@ -121,6 +121,8 @@ def _convert(source: Path, images: Mapping[str, Path], folder: Path) -> tuple[st
                 f"{source}: masks of {labels.shape[0]} × {labels.shape[1]} for an image of {size[0]} × {size[1]}; "
                 "a window is named <image>__y<row>_x<column>"
             )
+        if y + labels.shape[0] > size[0] or x + labels.shape[1] > size[1]:
+            raise UserError(f"{source}: the window reaches beyond {image.name}; correct the __y_x in its name")
         if are_no_instances(labels, pieces_of_objects(labels)):
             raise UserError(f"{source}: {NO_INSTANCES}; {NUMBER_THEM}")
         return name, Drawn(labels, {}, renumbered=False)
@@ -143,13 +145,13 @@ def _refuse_loss(source: Path, count: int, drawn: Drawn) -> None:
         )
 
 
-def _match(source: Path, images: Mapping[str, Path], folder: Path) -> tuple[str, Path]:
-    """Stem of the label file, and the image it belongs to."""
+def _match(source: Path, images: Mapping[str, Path], folder: Path) -> tuple[str, tuple[Path, int, int]]:
+    """Stem of the label file, the image it belongs to, and its top-left pixel (y, x) there."""
     name = stem(source) if extension(source) else source.stem
     candidates = [name, stem(name)]
     candidates += [stem(name[: -len(added)]) for added in _ADDITIONS if name.lower().endswith(added.lower())]
     for candidate in candidates:
         place = parse_window(candidate, images)
         if place is not None:
-            return candidate, place[0]
+            return candidate, place
     raise UserError(f"{source}: no image of this name in {folder}; rename it as its image, or add the image")

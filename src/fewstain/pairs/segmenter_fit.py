@@ -86,10 +86,12 @@ def train_segmenter(
     sources = read_sources(results, dataset, pairs)
     ensemble = read_held_out(results / "pixels" / HELD_OUT_FILE, sources.windows, sources.record.seed)
     held_out: dict[int, PixelMaps] = {}
+    seconds = 0.0
     for number in np.unique(sources.fold):
         inside = sources.fold == number
         shorter = settings.model_copy(update={"steps": settings.fold_steps})
         trained = train_one(sources, state / f"fold-{number}", shorter, seed, inside, restart=restart)
+        seconds += trained.seconds
         predictor = SegmenterPredictor(trained.network, autocast=sources.record.autocast)
         for index, window in enumerate((*sources.windows, *ensemble.views)):
             if inside[index % len(inside)]:
@@ -98,7 +100,7 @@ def train_segmenter(
     n = len(sources.windows)
     compared = compare(ensemble, replace(ensemble, maps=maps[:n], view_maps=maps[n:]), sources, settings, seed)
     final = train_one(sources, state / "all", settings, seed, np.zeros(n, np.bool_), restart=restart)
-    return write_segmenter(out, final, sources, *compared, settings, seed)
+    return write_segmenter(out, final, sources, *compared, settings, seed, seconds + final.seconds)
 
 
 def compare(
@@ -191,8 +193,9 @@ def write_segmenter(
     scores: Mapping[Method, ScoreSum],
     settings: SegmenterSettings,
     seed: int,
+    seconds: float,
 ) -> SegmenterRecord:
-    """Write the segmenter, the choice and its scores in place of the folder `out`."""
+    """Write the segmenter, the choice and its scores in place of the folder `out`; `seconds` of all trainings."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in final.network.state_dict().items()}
     ahead = leads(scores)
     with replaced_folder(out) as folder:
@@ -209,7 +212,7 @@ def write_segmenter(
             n_labels=sources.record.n_labels,
             n_pairs=len(sources.pairs),
             steps=settings.steps,
-            wall_seconds=final.seconds,
+            wall_seconds=seconds,
             ensemble_sha256=sources.record.ensemble_sha256,
             weights_sha256=sha256_file(folder / WEIGHTS_FILE),
             versions={name: version(name) for name in LIBRARIES},

@@ -37,8 +37,10 @@ class SegmenterRecord:
         Of the others, how far AP50 is ahead of that of both, and the lead's standard error; see `leads`.
     settings, seed, n_labels, n_pairs
         What it was trained with, and on.
-    wall_seconds, steps
-        Of the last of its trainings, on all labels, alone.
+    wall_seconds
+        Of all of its trainings, those without a fold included, all sessions.
+    steps
+        Of the last of them, on all labels.
     ensemble_sha256
         Of the weights of the ensemble it was compared with.
     weights_sha256

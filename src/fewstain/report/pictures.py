@@ -73,8 +73,8 @@ def write_training(diffusion: Path, out: Path) -> None:
 
 
 def _labeled(results: Path, dataset: Dataset) -> Iterator[_Picture]:
-    """Labeled windows, spread over the files."""
-    windows = dataset.windows
+    """Labeled windows that were learned from, spread over the files."""
+    windows = dataset.windows[: read_json(results / "pixels" / "pixels.json")["n_labels"]]
     spread = sorted(range(len(windows)), key=lambda index: (index * 0.6180339887) % 1)  # any first few are far apart
     for index in spread:
         window = windows[index]
@@ -91,7 +91,7 @@ def _test(results: Path, dataset: Dataset) -> Iterator[_Picture]:
 
 
 def _pool(results: Path, dataset: Dataset) -> Iterator[_Picture]:
-    """Pool images: flagged ones, the most uncertain first, and the median one last of a short list."""
+    """Pool images: flagged ones, then the others, the most uncertain first."""
     counts = read_table(results / "counts.csv").set_index("image")
     images = {stem(path): path for path in dataset.images}
     order = counts.sort_values(["look_at_this_one", "mean_uncertainty"], ascending=False).index

@@ -24,7 +24,7 @@ p {{ max-width: 50em; color: #444 }}
 """
 _SHARD = re.compile(r"-\d+-of-\d+$")  # ends the name of a job that did one of several parts of a step
 _SCORES = (
-    *("AP50", "AP", "PQ", "AJI", "F1", "mIoU", "count_relative_bias", "count_relative_bias_95"),
+    *("AP50", "AP", "PQ", "AJI", "F1", "mIoU", "IoU", "count_relative_bias", "count_relative_bias_95"),
     *("count_bias", "count_limits_95", "n_images", "n_windows", "n_objects"),
 )
 
