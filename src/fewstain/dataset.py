@@ -15,7 +15,7 @@ from fewstain.storage import atomic_path
 
 LARGEST_PIECE = 256  # pixels; larger labels are learned from in pieces, which bounds memory and makes blocks for folds
 LEAST_WINDOWS = 2  # labeled ones, large labels counted by their pieces
-TOO_FEW_WINDOWS = f"choices are checked on windows that were not learned from, which takes {LEAST_WINDOWS}"
+TOO_FEW_WINDOWS = f"each choice is checked on some that were not learned from, which takes {LEAST_WINDOWS}"
 LABEL_MORE = "label more windows: 5 work, 20-50 are recommended"
 _WINDOW = re.compile(r"(?P<image>.+)__y(?P<y>\d+)_x(?P<x>\d+)")
 CLASSES_FILE = "classes.csv"

@@ -31,8 +31,8 @@ class Segmentation:
     probabilities
         (K, H, W) float32: background, boundary, then the interior of each class of objects.
     uncertainty
-        (H, W) float32 Jensen-Shannon divergence of the ensemble's members, and of the segmenter where both segment, nats;
-        the entropy of its classes where the segmenter alone does.
+        (H, W) float32 Jensen-Shannon divergence of the ensemble's members, and of the segmenter where both segment,
+        nats; the entropy of its classes where the segmenter alone does.
     classes
         Label -> class; None where the labels had no classes.
     object_uncertainty
