@@ -98,7 +98,7 @@ def test_nothing_is_found_where_nothing_is(tmp_path, make_denoiser, discs, label
 
 def test_one_small_label_is_too_few(tmp_path, diffusion_dir, discs, labeled_dataset):
     dataset = labeled_dataset(tmp_path, {"a": discs(0), "b": discs(1)})
-    with pytest.raises(UserError, match="1 labeled windows, but each choice is checked on .*, which takes 2; label"):
+    with pytest.raises(UserError, match=r"1 labeled windows, but each choice .*, which takes 2; label"):
         fit_pixels(dataset, diffusion_dir, tmp_path / "pixels", SETTINGS, n_labels=1)
     assert not (tmp_path / "pixels").exists()
 

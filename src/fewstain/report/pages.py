@@ -22,10 +22,10 @@ SCORES_NOTE = (
     "test: the images in test/, which nothing was trained, chosen or tuned on. out_of_fold: each labeled window "
     "predicted by a model that has not seen its image. AP50, PQ, F1: objects matched one to one at IoU 0.5; AP: "
     "mean over IoU 0.5 to 0.95; AJI: area shared by matched objects over the area of all; IoU: the same of each class "
-    "of pixels, whatever object they belong to, and mIoU their mean; all of these are 1 at best. "
-    "Objects are summed over images before anything is divided. count_relative_bias: objects found over objects drawn, minus 1, with a 95 % interval "
-    "(bootstrap over the images, or over the windows, {draws} draws, seed 0). count_bias: objects found minus objects "
-    "drawn, mean of a test image, with the limits that 95 % of them lie within. "
+    "of pixels, whatever object they belong to, and mIoU their mean; all of these are 1 at best. Objects are summed "
+    "over images before anything is divided. count_relative_bias: objects found over objects drawn, minus 1, with a "
+    "95 % interval (bootstrap over the images, or over the windows, {draws} draws, seed 0). count_bias: objects found "
+    "minus objects drawn, mean of a test image, with the limits that 95 % of them lie within. "
 )
 WINDOWS_NOTE = (
     "Under out_of_fold, count_bias is the mean of a labeled window, not of an image{many}: a large label is cut to "
