@@ -79,7 +79,7 @@ class PairSettings(Strict):
     batch_size: int = Field(4, ge=1, description="pairs computed together; a shard takes whole batches")
     shards: int = Field(1, ge=1, description="jobs that the pairs are shared out to; the result is the same")
     keep: float | None = Field(
-        None, gt=0, le=1, description="share kept, the least uncertain; by default half of image-first pairs"
+        None, ge=0.001, le=1, description="share kept, the least uncertain; by default half of image-first pairs"
     )
     min_agreement: float | None = Field(
         None,
@@ -88,9 +88,9 @@ class PairSettings(Strict):
         description="least panoptic quality of layouts segmented again; by default what the labels say",
     )
     max_distance: float | None = Field(
-        None, gt=0, description="largest distance to the pool; by default what real images say"
+        None, ge=0, description="largest distance to the pool; by default what real images say"
     )
-    crowding: float = Field(1.0, gt=0, description="area covered by objects, as a multiple of a layout's own")
+    crowding: float = Field(1.0, ge=0.01, description="area covered by objects, as a multiple of a layout's own")
     size: float = Field(1.0, ge=0.25, le=4, description="diameter of objects, as a multiple of what was learned")
     count: int | None = Field(None, ge=1, description="objects in each layout; as many as come by default")
     layouts: str | None = Field(

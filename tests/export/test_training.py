@@ -1,4 +1,4 @@
-"""Read back with tifffile and skimage.io, which Cellpose, StarDist and nnU-Net read by."""
+"""Read back with tifffile and skimage.io, which Cellpose, StarDist and nnU-Net read by; and by StarDist's geometry."""
 
 import json
 
@@ -7,9 +7,11 @@ import pytest
 import tifffile
 from scipy import ndimage
 from skimage import io
+from skimage.draw import ellipse
 from skimage.segmentation import expand_labels
 
 from fewstain.errors import UserError
+from fewstain.evaluate.matching import match
 from fewstain.export.formats import Format
 from fewstain.export.run import export_results
 from fewstain.images.read import read_image
@@ -46,6 +48,23 @@ def test_stardist_has_channels_last(channels, tmp_path):
     image = tifffile.imread(folder / "images" / "a.b.tif")
     np.testing.assert_array_equal(image, pixels[:, :, 0] if channels == 1 else pixels)
     np.testing.assert_array_equal(tifffile.imread(folder / "masks" / "a.b.tif"), LABELS)
+
+
+def test_stardist_describes_convex_objects_of_a_mask(tmp_path):
+    stardist = pytest.importorskip("stardist")
+    labels = np.zeros((64, 64), int)
+    for label, (row, column, height, width) in enumerate([(20, 20, 9, 9), (44, 20, 14, 7), (32, 46, 6, 15)], start=1):
+        labels[ellipse(row, column, height, width)] = 10 * label
+    results = results_folder(tmp_path, labels.astype(np.uint8))
+    for name in ("a.b", "c"):
+        write_labels(results / "masks" / f"{name}.tif", labels)
+    export_results(results, Format.stardist, tmp_path / "out")
+    mask = tifffile.imread(tmp_path / "out" / "masks" / "masks" / "a.b.tif")
+    distances = stardist.star_dist(mask, n_rays=32)
+    points = np.array([np.argwhere(mask == label).mean(axis=0).round().astype(int) for label in (10, 20, 30)])
+    given_back = stardist.polygons_to_label(distances[tuple(points.T)], points, mask.shape)
+    matched = match(mask, given_back, 0.8)
+    assert (matched.tp, matched.fp, matched.fn) == (3, 0, 0)
 
 
 def nnunet(root, pixels, rgb=None):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fewstain.pairs.arrange import Wish, arrange, count_objects, enlarge, source_size, thin
+from fewstain.pairs.arrange import Wish, arrange, count_objects, enlarge, source_size, thin, turned
 
 TWO = np.array(
     [
@@ -77,3 +77,12 @@ def test_the_source_is_large_enough_to_be_enlarged(factor):
     assert height * factor >= 64
     assert width * factor >= 96
     assert height % 16 == width % 16 == 0
+
+
+def test_a_plane_is_turned_and_then_mirrored():
+    planes = np.array([[[1, 2, 3], [4, 5, 6]]])
+    assert turned(planes, 0).tolist() == [[[1, 2, 3], [4, 5, 6]]]
+    assert turned(planes, 1).tolist() == [[[3, 6], [2, 5], [1, 4]]]
+    assert turned(planes, 4).tolist() == [[[3, 2, 1], [6, 5, 4]]]
+    assert turned(planes, 5).tolist() == [[[6, 3], [5, 2], [4, 1]]]
+    assert len({(turned(planes, symmetry).tobytes(), turned(planes, symmetry).shape) for symmetry in range(8)}) == 8

@@ -8,7 +8,7 @@ import pytest
 from fewstain.errors import UserError
 from fewstain.images.read import read_header
 from fewstain.pairs.batches import IMAGES, batch_folder, forget_others, last_asked_for, make_batches, open_state
-from fewstain.pairs.generators import BatchedGenerator, Pair
+from fewstain.pairs.generators import BatchedGenerator, Pair, PairGenerator, batch_numbers
 from fewstain.pairs.scores import PairScores
 
 
@@ -87,3 +87,21 @@ def test_files_say_whether_three_channels_are_colours(state, tmp_path, rgb):
     assert make_batches(Black(rgb), folder, range(1), 1, 0) == 1
     (image,) = (batch_folder(folder, 0) / IMAGES).iterdir()
     assert (read_header(image).channels, read_header(image).rgb) == (3, rgb)
+
+
+class Counted(BatchedGenerator):
+    """Makes pairs that tell their number and seed."""
+
+    def batch(self, numbers, seed):
+        return [
+            Pair(np.full((1, 1, 1), number), np.full((1, 1), seed), PairScores(number, 0.0, 1.0)) for number in numbers
+        ]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5, 8])
+def test_generated_pairs_are_those_of_the_batches(batch_size):
+    generator: PairGenerator = Counted(batch_size)
+    pairs = list(generator.generate(5, 7))
+    assert [(int(pair.image.item()), int(pair.labels.item())) for pair in pairs] == [(i, 7) for i in range(5)]
+    batches = [generator.batch(batch_numbers(number, 5, batch_size), 7) for number in range(-(-5 // batch_size))]
+    assert [pair.scores for batch in batches for pair in batch] == [pair.scores for pair in pairs]

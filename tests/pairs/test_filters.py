@@ -55,7 +55,8 @@ def test_of_equally_uncertain_ones_the_first_are_kept():
 def test_none_kept_is_told_with_the_filters_that_dropped_them():
     scores = [but(agreement=0.1), but(agreement=0.3), but(objects=0)]
     why = choose(scores, LIMITS)
-    with pytest.raises(UserError, match=r"none of 3 pairs.*2 by layout agreement, 1 by no objects.*0\.80.*0\.50"):
+    told = r"none of 3 pairs.*2 by layout agreement, 1 by no objects.*best agreement of these is 0\.30.*allowed 0\.50"
+    with pytest.raises(UserError, match=told):
         check_some_kept(why, scores, LIMITS, PairKind.layout)
     check_some_kept(["", "uncertainty"], [GOOD, GOOD], LIMITS, PairKind.layout)
 
@@ -76,3 +77,32 @@ def test_there_is_a_remedy_for_whatever_drops_all(kind, fault):
     scores = [but(**fault)]
     with pytest.raises(UserError, match=r"none of 1 pairs is kept: 1 by .*; .+"):
         check_some_kept(choose(scores, LIMITS), scores, LIMITS, kind)
+
+
+@pytest.mark.parametrize("kind", PairKind)
+@pytest.mark.parametrize("fault", [{"objects": 0}, {"plausible": 0.1}, {"copy": 1}, {"distance": 9.0}])
+def test_agreement_is_told_only_where_it_dropped_a_pair(kind, fault):
+    scores = [but(**fault), but(**fault, agreement=0.1)]
+    with pytest.raises(UserError) as told:
+        check_some_kept(choose(scores, LIMITS), scores, LIMITS, kind)
+    assert "agreement" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault", "remedy"),
+    [
+        (PairKind.layout, {"copy": 1}, "train on more images"),
+        (PairKind.layout, {"covered": 0.9}, "ask for less crowding, or train the layouts longer"),
+        (PairKind.layout, {"agreement": 0.1}, "train the painter longer, or allow less with --min-agreement"),
+        (PairKind.image, {"copy": 1}, "train on more images"),
+        (PairKind.image, {"distance": 9.0}, "train longer, or allow more with --max-distance"),
+        (PairKind.edit, {"copy": 1}, "raise --strength"),
+        (PairKind.edit, {"distance": 9.0}, "raise --strength, or allow more with --max-distance"),
+        (PairKind.edit, {"agreement": 0.1}, "lower --strength, or allow less with --min-agreement"),
+    ],
+)
+def test_what_helps_fits_what_was_made_first(kind, fault, remedy):
+    scores = [but(**fault)]
+    with pytest.raises(UserError) as told:
+        check_some_kept(choose(scores, LIMITS), scores, LIMITS, kind)
+    assert str(told.value).endswith(f"; {remedy}")

@@ -1,6 +1,7 @@
 """Gathering pairs whose scores are told in advance."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -62,3 +63,24 @@ def test_every_copy_is_counted_whatever_filter_dropped_it(gathered, tmp_path):
 def test_what_helps_depends_on_what_was_made_first(gathered, identity, remedy):
     with pytest.raises(UserError, match=remedy):
         gathered(PairScores(0, 0.0, 1.0), limits=Limits(), **identity)
+
+
+TABLE = """\
+pair,kept,why,objects,covered,plausible,agreement,uncertainty,distance,copy
+pair-000000,yes,,3,0.25,1,0.75,0.0123457,1.5,0.5
+pair-000001,no,memorised copy,3,0.25,1,0.75,0.125,1.5,0.95
+pair-000002,yes,,2,0.125,0.875,,,,
+pair-000003,no,no objects,0,0,1,,,,
+"""
+
+
+def test_the_table_tells_every_score_of_every_pair_and_some_dropped_ones_are_there(gathered, tmp_path, monkeypatch):
+    monkeypatch.setattr("fewstain.pairs.gather.MOST_DROPPED", 1)
+    good = PairScores(3, 0.25, 1.0, agreement=0.75, uncertainty=0.0123456789, distance=1.5, copy=0.5)
+    copied = replace(good, uncertainty=0.125, copy=0.95)
+    gathered(good, copied, PairScores(2, 0.125, 0.875), PairScores(0, 0.0, 1.0), limits=Limits(copy=0.9))
+    out = tmp_path / "out"
+    assert (out / "pairs.csv").read_bytes().decode() == TABLE
+    for part in ("images", "labels"):
+        assert sorted(path.name for path in (out / part).iterdir()) == ["pair-000000.tif", "pair-000002.tif"]
+        assert [path.name for path in (out / "dropped" / part).iterdir()] == ["pair-000001.tif"]

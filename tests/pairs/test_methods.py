@@ -4,7 +4,7 @@ import torch
 
 from fewstain.evaluate.scores import ScoreSum
 from fewstain.pairs.method import Method
-from fewstain.pairs.methods import best_method, held_out_methods, leads
+from fewstain.pairs.methods import best_method, held_out_methods, leads, reason
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.labeled_window import label_window
 from fewstain.pixels.proposals import HeldOutMaps
@@ -76,3 +76,22 @@ def test_both_segment_unless_another_leads_by_more_than_chance(ensemble, segment
     found = leads(scores)
     assert best_method(found) is expected
     assert found[Method.ensemble][0] == pytest.approx(sum(ensemble) / 40 - 0.7)
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ({"ensemble": (0.04, 0.02)}, "both: no other leads out-of-fold by more than 2 standard errors of the lead"),
+        (
+            {"ensemble": (0.05, 0.02), "segmenter": (0.25, 0.2)},
+            "ensemble: it leads both out-of-fold by +0.050 ± 0.020, by more than 2 standard errors of the lead",
+        ),
+        (
+            {"ensemble": (0.05, 0.02), "segmenter": (0.06, 0.01)},
+            "segmenter: it leads both out-of-fold by +0.060 ± 0.010, by more than 2 standard errors of the lead",
+        ),
+    ],
+)
+def test_the_reason_of_the_choice_is_told(found, told):
+    method = best_method({Method(name): lead for name, lead in found.items()})
+    assert f"{method}: {reason(method, found)}" == told

@@ -1,14 +1,17 @@
+import json
 import shutil
 
 import numpy as np
 import pytest
 from safetensors.torch import load_file
 
+from fewstain.cli.run import run
 from fewstain.dataset import open_dataset
 from fewstain.diffusion.state import read_state
 from fewstain.errors import UserError
 from fewstain.images.write import write_image, write_labels
 from fewstain.pairs.method import Method
+from fewstain.pairs.methods import reason
 from fewstain.pairs.segmenter_fit import train_segmenter
 from fewstain.pairs.segmenter_record import WEIGHTS_FILE, read_segmenter_record
 from fewstain.storage import read_json, sha256_file, write_json
@@ -40,6 +43,23 @@ def test_a_finished_training_only_writes_its_results_again(trained, tmp_path, se
     assert record == read_segmenter_record(trained / "results" / "segmenter")
     sessions = [read_state(folder).seconds for folder in (again / "state").iterdir()]
     assert record.wall_seconds == pytest.approx(sum(sessions))
+
+
+def test_the_command_tells_the_scores_and_why_what_was_chosen_will_segment(
+    trained, tmp_path, segmenter_settings, capsys
+):
+    again = shutil.copytree(trained, tmp_path / "again")
+    out = again / "results" / "segmenter"
+    words = ["train-segmenter", str(again / "results"), "--data", str(again / "data"), "--out", str(out), "--seed", "3"]
+    for key, value in segmenter_settings.model_dump(mode="json").items():
+        words += ["--set", f"segmenter.{key}={json.dumps(value)}"]
+    assert run([*words, "--state", str(again / "state")]) == 0
+    record = read_segmenter_record(out)
+    *scores, written = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in scores if line.startswith("out-of-fold")] == [
+        f"out-of-fold AP50, {method}" for method in record.out_of_fold
+    ]
+    assert written == f"wrote {out}; {record.method} will segment: {reason(record.method, record.leads)}"
 
 
 def test_from_scratch_begins_with_other_weights(trained, tmp_path, segmenter_settings):

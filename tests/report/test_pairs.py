@@ -1,4 +1,6 @@
+import csv
 import re
+from dataclasses import replace
 
 import imageio.v3 as imageio
 import numpy as np
@@ -6,6 +8,9 @@ import pytest
 
 from fewstain.errors import UserError
 from fewstain.images.write import write_image, write_labels
+from fewstain.pairs.filters import Limits, choose
+from fewstain.pairs.gather import write_table
+from fewstain.pairs.scores import PairScores
 from fewstain.report.pair_summary import write_pair_summary
 from fewstain.report.pairs import caption, coloured, real_crops, spread, write_pair_pictures
 from fewstain.storage import write_json
@@ -44,6 +49,29 @@ def test_a_caption_tells_the_scores_there_are_and_the_fault():
     row = {"why": "", "agreement": "0.5", "uncertainty": "", "distance": "1.25", "copy": ""}
     assert caption(row) == "agr. 0.50 dist. 1.25"
     assert caption(row | {"why": "unlike the pool"}) == "unlike the pool\nagr. 0.50 dist. 1.25"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"objects": 0}, "no objects\nobj. 0 agr. 0.80 unc. 0.10 dist. 1.00 copy 0.50"),
+        ({"plausible": 0.7}, "implausible objects\nplaus. 0.70 agr. 0.80 unc. 0.10 dist. 1.00 copy 0.50"),
+        ({"covered": 0.6}, "covered\ncov. 0.60 agr. 0.80 unc. 0.10 dist. 1.00 copy 0.50"),
+        ({"copy": 0.95}, "memorised copy\nagr. 0.80 unc. 0.10 dist. 1.00 copy 0.95"),
+        ({"distance": 3.1}, "unlike the pool\nagr. 0.80 unc. 0.10 dist. 3.10 copy 0.50"),
+        ({"agreement": 0.4}, "layout agreement\nagr. 0.40 unc. 0.10 dist. 1.00 copy 0.50"),
+        ({"uncertainty": 0.3}, "uncertainty\nagr. 0.80 unc. 0.30 dist. 1.00 copy 0.50"),
+    ],
+)
+def test_a_caption_tells_the_score_that_the_pair_was_dropped_by(tmp_path, changes, told):
+    good = PairScores(objects=3, covered=0.2, plausible=1.0, agreement=0.8, uncertainty=0.1, distance=1.0, copy=0.5)
+    scores = [good, replace(good, **changes)]
+    limits = Limits(plausible=0.8, covered=0.5, copy=0.9, distance=3.0, agreement=0.5, keep=0.5)
+    write_table(tmp_path / "pairs.csv", scores, choose(scores, limits))
+    with (tmp_path / "pairs.csv").open(newline="") as file:
+        kept, dropped = csv.DictReader(file)
+    assert caption(kept) == "agr. 0.80 unc. 0.10 dist. 1.00 copy 0.50"
+    assert caption(dropped) == told
 
 
 def test_colours_and_choices():

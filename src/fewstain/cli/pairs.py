@@ -206,9 +206,10 @@ def report_pairs(
 
 
 def told(out: Path, gathered: Gathered) -> str:
-    """Say what was kept, and what was not."""
+    """Say what was kept, what was not, and how many are copies, whatever dropped them."""
     dropped = "".join(f", {count} dropped by {name}" for name, count in sorted(gathered.dropped.items()))
-    return f"wrote {out}: {gathered.kept} of {gathered.generated} pairs kept{dropped}"
+    copies = f"; {gathered.memorised} of all are copies of training images" if gathered.memorised else ""
+    return f"wrote {out}: {gathered.kept} of {gathered.generated} pairs kept{dropped}{copies}"
 
 
 def shard_of(text: str) -> tuple[int, int]:

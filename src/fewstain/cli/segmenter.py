@@ -44,6 +44,7 @@ def train(
 
     from fewstain.dataset import open_dataset
     from fewstain.diffusion.progress import peak_memory_bytes
+    from fewstain.pairs.methods import reason
     from fewstain.pairs.segmenter_fit import train_segmenter
     from fewstain.provenance import find_dataset
     from fewstain.report.scores import write_cost
@@ -56,4 +57,4 @@ def train(
         say(f"out-of-fold AP50, {method}: {scores['AP50'] or 0:.3f} ± {scores['AP50_standard_error']:.3f}")
     for method, (lead, error) in record.leads.items():
         say(f"{method} leads both together by {lead:+.3f} ± {error:.3f}")
-    say(f"wrote {out}; {record.method} will segment")
+    say(f"wrote {out}; {record.method} will segment: {reason(record.method, record.leads)}")

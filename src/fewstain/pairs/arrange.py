@@ -55,7 +55,7 @@ def enlarge(labels: Labels, factor: float, size: tuple[int, int]) -> Labels:
         np.floor((np.arange(side) + 0.5 - side / 2) / factor + given / 2).astype(int).clip(0, given - 1)
         for side, given in zip(size, labels.shape, strict=True)
     )
-    return numbered(labels[np.ix_(rows, columns)])
+    return relabeled(labels[np.ix_(rows, columns)])
 
 
 def arrange(labels: Labels, wish: Wish, random: np.random.Generator) -> Labels:
@@ -81,7 +81,7 @@ def thin(labels: Labels, enough: Callable[[Labels], bool], random: np.random.Gen
         if enough(labels):
             break
         labels[labels == label] = 0
-    return numbered(labels)
+    return relabeled(labels)
 
 
 def crowd(labels: Labels, enough: Callable[[Labels], bool], random: np.random.Generator) -> Labels:
@@ -94,14 +94,14 @@ def crowd(labels: Labels, enough: Callable[[Labels], bool], random: np.random.Ge
     while shapes and not enough(labels):
         if not _add(labels, shapes, random):
             break
-    return numbered(labels)
+    return relabeled(labels)
 
 
 def _add(labels: Labels, shapes: list[NDArray[np.bool_]], random: np.random.Generator) -> bool:
     """Lay one object into a free place, in place; False where none was found."""
     for _ in range(TRIES):
-        shape = np.rot90(shapes[random.integers(len(shapes))], int(random.integers(4)))
-        shape = shape[:, ::-1] if random.random() < 0.5 else shape
+        shape, quarters = shapes[random.integers(len(shapes))], int(random.integers(4))
+        shape = turned(shape, quarters + 4 * (random.random() < 0.5))
         room = [side - own for side, own in zip(labels.shape, shape.shape, strict=True)]
         if min(room) < 0:
             continue
@@ -111,6 +111,12 @@ def _add(labels: Labels, shapes: list[NDArray[np.bool_]], random: np.random.Gene
             there[shape] = int(labels.max()) + 1
             return True
     return False
+
+
+def turned(planes: NDArray, symmetry: int) -> NDArray:
+    """Turn planes (..., H, W) by `symmetry` % 4 quarters, and mirror them from 4 on: 0 to 7 are all of the square's."""
+    rotated = np.rot90(planes, symmetry % 4, (-2, -1))
+    return np.ascontiguousarray(rotated[..., ::-1] if symmetry >= 4 else rotated)
 
 
 def covered(labels: Labels) -> int:
@@ -123,6 +129,6 @@ def count_objects(labels: Labels) -> int:
     return len(np.setdiff1d(labels, 0))
 
 
-def numbered(labels: NDArray[np.integer]) -> Labels:
+def relabeled(labels: NDArray[np.integer]) -> Labels:
     """Give the objects the numbers 1..n."""
     return np.asarray(relabel_sequential(labels)[0], np.int32)

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from fewstain.pairs.arrange import turned
+
 INNER = 0.75  # of a painted image's sides: a copy whose edges were painted anew is found as well
 FLAT = 0.02  # standard deviation in [-1, 1] below which an image shows nothing that could be a copy
 FLAT_PLACE = FLAT / 4  # and a place of an image nothing that could be copied: float32 tells less than 1e-4 there
@@ -95,4 +97,4 @@ def _fast(shape: tuple[int, ...]) -> list[int]:
 
 def symmetries(planes: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """Turn and mirror planes (..., H, W) in the 8 ways of the square."""
-    return [np.rot90(each, quarter, (-2, -1)) for each in (planes, planes[..., ::-1]) for quarter in range(4)]
+    return [turned(planes, symmetry) for symmetry in range(8)]

@@ -6,10 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fewstain.errors import UserError
 from fewstain.pair_settings import PairKind
-from fewstain.pairs.scores import PairScores
+
+if TYPE_CHECKING:
+    from fewstain.pairs.scores import PairScores
 
 EMPTY, ODD_OBJECTS, COVERED, COPY = "no objects", "implausible objects", "covered", "memorised copy"
 UNREAL, DISAGREEMENT, UNCERTAIN = "unlike the pool", "layout agreement", "uncertainty"
@@ -36,6 +39,7 @@ REMEDIES = {
     | {
         EMPTY: "look at the labels in the folder that --from names",
         ODD_OBJECTS: "give each object in the folder that --from names a label of its own",
+        COPY: "raise --strength",
         UNREAL: "raise --strength, or allow more with --max-distance",
         DISAGREEMENT: "lower --strength, or allow less with --min-agreement",
     },
@@ -132,9 +136,10 @@ def check_some_kept(
     remedies = REMEDIES[kind] | (DRAWN if drawn else {})
     counts = Counter(why)
     told = ", ".join(f"{count} by {name}" for name, count in counts.most_common())
-    best = max((each.agreement for each in scores if each.agreement is not None), default=None)
     agreed = ""
-    if best is not None and kind is not PairKind.image:
-        agreed = f" (the best agreement is {best:.2f}, the least allowed {limits.agreement:.2f})"
+    if DISAGREEMENT in counts:
+        refused = [each.agreement for each, fault in zip(scores, why, strict=True) if fault == DISAGREEMENT]
+        best = max(agreement for agreement in refused if agreement is not None)
+        agreed = f" (the best agreement of these is {best:.2f}, the least allowed {limits.agreement:.2f})"
     worst = counts.most_common(1)[0][0]
     raise UserError(f"none of {len(why)} pairs is kept: {told} dropped{agreed}; {remedies[worst]}")

@@ -18,7 +18,7 @@ from fewstain.diffusion.editing import edit
 from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.record import DenoiserRecord
 from fewstain.images.read import read_labels
-from fewstain.pairs.arrange import Wish, arrange, enlarge, numbered, source_size
+from fewstain.pairs.arrange import Wish, arrange, enlarge, relabeled, source_size, turned
 from fewstain.pairs.layouts import LayoutModel
 from fewstain.pairs.painter import Painter, sample_images
 from fewstain.pairs.recolour import Recoloured
@@ -138,8 +138,7 @@ class GivenLayouts:
         for number in numbers:
             labels = read_labels(self.files[number % len(self.files)])
             symmetry = number // len(self.files) % 8
-            turned = np.rot90(labels, symmetry % 4)
-            found.append(numbered(turned[:, ::-1] if symmetry >= 4 else turned))
+            found.append(relabeled(turned(labels, symmetry)))
         return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from fewstain.pairs.making import Request, Stain, denoiser_folder, facts_of, lay
 from fewstain.pairs.painter import CONTROL, FOLDER, LAYOUTS
 from fewstain.stages import CODE_VERSIONS
 from fewstain.storage import sha256_file
+
+LAYOUTS_FROM = "layouts from"  # the key of the weights that sampled another stain's layouts
 
 
 def identity_of(stain: Stain, request: Request) -> dict[str, Any]:
@@ -31,8 +33,12 @@ def identity_of(stain: Stain, request: Request) -> dict[str, Any]:
     told |= told.pop("wish")
     for name in ("layouts", "layouts_from", "source", "n_labels", "borrowed"):
         del told[name]
-    told["weights"] = _sha256(list(_weights(stain.results, request)), _to_train)
-    told["model"] = stain.model.record.model_hash if stain.model is not None else None
+    own_layouts = request.layouts is None and request.layouts_from is None
+    told["weights"] = _weights_sha256(stain.results, request.kind, own_layouts=own_layouts)
+    if request.layouts_from is not None:
+        _check_results(request.layouts_from, f"--layouts-from {request.layouts_from}")
+        told[LAYOUTS_FROM] = _sha256([_layout_weights(request.layouts_from)], _to_train)
+    told["model"] = _model_hash(stain)
     facts = facts_of(stain, request)
     told["facts"] = asdict(facts) if facts is not None else None
     if request.borrowed.denoiser is not None:
@@ -48,17 +54,44 @@ def identity_of(stain: Stain, request: Request) -> dict[str, Any]:
     return told
 
 
-def _weights(results: Path, request: Request) -> Iterator[Path]:
-    """Weight files of the stain's networks, and of those that sample layouts."""
+def check_made_with(stain: Stain, identity: Mapping[str, Any], folder: Path) -> None:
+    """Raise UserError where the pairs in a folder were made with another fit, or painted by other networks.
+
+    Parameters
+    ----------
+    stain
+        As it is now.
+    identity
+        Of the pairs, see `identity_of`.
+    """
+    own_layouts = not {"layouts", LAYOUTS_FROM} & identity.keys()
+    weights = _weights_sha256(stain.results, PairKind(identity["kind"]), own_layouts=own_layouts)
+    for told, then, now in (
+        ("with another fit", identity["model"], _model_hash(stain)),
+        ("by other networks", identity["weights"], weights),
+    ):
+        if then != now:
+            raise UserError(
+                f"{folder}: its pairs were made {told} than {stain.results} has; run `fewstain pairs` again"
+            )
+
+
+def _model_hash(stain: Stain) -> str | None:
+    return stain.model.record.model_hash if stain.model is not None else None
+
+
+def _weights_sha256(results: Path, kind: PairKind, *, own_layouts: bool) -> str:
+    """Hash the weight files of the stain's networks, with that of its layouts where these are sampled."""
     _check_results(results, str(results))
-    yield denoiser_folder(results, request.kind) / "unet" / WEIGHTS
-    if request.kind is not PairKind.layout:
-        return
-    yield results / FOLDER / CONTROL / "controlnet" / WEIGHTS
-    if request.layouts_from is not None:
-        _check_results(request.layouts_from, f"--layouts-from {request.layouts_from}")
-    if request.layouts is None:
-        yield (request.layouts_from or results) / FOLDER / LAYOUTS / "unet" / WEIGHTS
+    files = [denoiser_folder(results, kind) / "unet" / WEIGHTS]
+    if kind is PairKind.layout:
+        files.append(results / FOLDER / CONTROL / "controlnet" / WEIGHTS)
+        files += [_layout_weights(results)] if own_layouts else []
+    return _sha256(files, _to_train)
+
+
+def _layout_weights(results: Path) -> Path:
+    return results / FOLDER / LAYOUTS / "unet" / WEIGHTS
 
 
 def _check_results(folder: Path, told: str) -> None:

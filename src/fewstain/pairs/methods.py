@@ -109,3 +109,12 @@ def best_method(found: Mapping[Method, tuple[float, float]]) -> Method:
     """
     ahead = {method: lead for method, (lead, error) in found.items() if lead > SURE_LEAD * error}
     return max(ahead, key=ahead.__getitem__, default=USUAL)
+
+
+def reason(method: Method, found: Mapping[str, Sequence[float]]) -> str:
+    """Say why a method was chosen by these leads; see `best_method`."""
+    sure = f"by more than {SURE_LEAD:g} standard errors of the lead"
+    if method is USUAL:
+        return f"no other leads out-of-fold {sure}"
+    lead, error = found[method]
+    return f"it leads {USUAL} out-of-fold by {lead:+.3f} ± {error:.3f}, {sure}"

@@ -14,7 +14,7 @@ from fewstain.diffusion.translation.table import LEVELS, apply_table, fit_table
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser, fit_normaliser
 from fewstain.images.read import are_rgb, read_image, read_labels
-from fewstain.pairs.arrange import enlarge
+from fewstain.pairs.arrange import enlarge, turned
 
 EXTREME = 2.0  # percentile of a pool image's levels that the strongest stain of a source becomes
 STREAM = 11
@@ -101,7 +101,7 @@ class Recoloured:
         labels, stain = enlarge(labels[place], self.size, shape), _resized(stain[place], shape)
         painted = palette(self.pool[int(random.integers(len(self.pool)))]).paint(stain)
         symmetry = int(random.integers(8))
-        planes = [_turned(plane, symmetry) for plane in (*painted, labels)]
+        planes = [turned(plane, symmetry) for plane in (*painted, labels)]
         return np.stack(planes[:-1]), planes[-1]
 
 
@@ -116,8 +116,3 @@ def recoloured(source: Dataset, pool: Sequence[NDArray[np.float32]], side: int, 
 
 def _resized(plane: NDArray[np.floating], shape: tuple[int, int]) -> NDArray[np.float64]:
     return np.asarray(resize(plane, shape, order=1, mode="edge", anti_aliasing=False), np.float64)
-
-
-def _turned(plane: NDArray, symmetry: int) -> NDArray:
-    turned = np.rot90(plane, symmetry % 4)
-    return np.ascontiguousarray(turned[:, ::-1] if symmetry >= 4 else turned)

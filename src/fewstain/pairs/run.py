@@ -19,7 +19,7 @@ from fewstain.pairs.batches import (
     shard_batches,
 )
 from fewstain.pairs.gather import CONTENTS, Gathered, gather
-from fewstain.pairs.identity import identity_of
+from fewstain.pairs.identity import check_made_with, identity_of
 from fewstain.pairs.layouts import LayoutFacts
 from fewstain.pairs.likeness import Likeness
 from fewstain.pairs.limits import Asked, choose_limits
@@ -96,13 +96,14 @@ def gather_pairs(results: Path, data: Path, out: Path, asked: Asked, *, state: P
     Raises
     ------
     UserError
-        If shards are missing, or no pair is kept.
+        If shards are missing, or were made with another fit or by other networks, or no pair is kept.
     """
     batches = last_asked_for(state or default_state(out), out)
     identity = read_json(batches / IDENTITY_FILE)
     stain = open_stain(results, open_dataset(data))
     kind = PairKind(identity["kind"])
     _check_asked(asked, kind)
+    check_made_with(stain, identity, batches)
     folder = denoiser_folder(results, kind)
     likeness = stain.likeness(folder, open_denoiser(folder)[1], identity["side"])
     return _gathered(batches, out, asked, stain, likeness)

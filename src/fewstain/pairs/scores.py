@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,8 +96,3 @@ def mean_uncertainty(uncertainty: NDArray[np.floating], labels: NDArray[np.integ
 def covered_share(labels: NDArray[np.integer]) -> float:
     """Share of pixels in objects."""
     return float(np.count_nonzero(labels) / labels.size)
-
-
-def known(values: Sequence[float | None]) -> NDArray[np.float64]:
-    """Those of some scores that could be taken."""
-    return np.array([value for value in values if value is not None], np.float64)

@@ -16,9 +16,12 @@ from skimage.segmentation import find_boundaries
 from fewstain.dataset import list_files, open_dataset
 from fewstain.errors import UserError
 from fewstain.images.read import Image, read_image, read_labels, stem
+from fewstain.pairs.filters import COVERED, EMPTY, ODD_OBJECTS
 from fewstain.report.figures import PREDICTED, to_rgb
 from fewstain.storage import atomic_path
 
+USUAL_SCORES = {"agreement": "agr.", "uncertainty": "unc.", "distance": "dist.", "copy": "copy"}
+SCORE_BY_FILTER = {EMPTY: ("objects", "obj."), ODD_OBJECTS: ("plausible", "plaus."), COVERED: ("covered", "cov.")}
 SHOWN, COLUMNS = 8, 4
 PANEL = 2.0  # inches
 
@@ -67,12 +70,15 @@ def spread(available: int, wanted: int) -> list[int]:
 
 
 def caption(row: Mapping[str, object]) -> str:
-    """Tell the scores of a pair, and why it was dropped."""
-    told = [str(row["why"])] if row["why"] else []
-    for name, short in (("agreement", "agr."), ("uncertainty", "unc."), ("distance", "dist."), ("copy", "copy")):
-        if row[name] != "":
-            told.append(f"{short} {float(str(row[name])):.2f}")
-    return "\n".join([told[0], " ".join(told[1:])] if row["why"] else [" ".join(told)])
+    """Tell the scores of a pair, and why it was dropped, with the score that it was dropped by."""
+    why = str(row["why"])
+    scores = dict([SCORE_BY_FILTER[why]] if why in SCORE_BY_FILTER else []) | USUAL_SCORES
+    told = " ".join(
+        f"{short} {float(str(row[name])):{'.0f' if name == 'objects' else '.2f'}}"
+        for name, short in scores.items()
+        if row[name] != ""
+    )
+    return f"{why}\n{told}" if why else told
 
 
 def pairs_figure(pairs: Sequence[tuple[Image, NDArray[np.integer]]], captions: Sequence[str]) -> Figure:
