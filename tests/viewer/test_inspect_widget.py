@@ -12,6 +12,7 @@ from qtpy.QtTest import QTest
 
 from fewstain.images.read import read_labels
 from fewstain.images.write import write_labels
+from fewstain.pixels.decisions import read_objects
 from fewstain.viewer.inspect_widget import InspectWidget
 
 
@@ -48,6 +49,12 @@ def decisions(widget, image="b"):
     table = widget.review.table
     rows = table[table["image"] == image]
     return dict(zip(rows["label"], rows["decision"], strict=True))
+
+
+def kept(project, image="b"):
+    """Decisions as they lie beside the corrected mask."""
+    table = read_objects(project.results / "corrected" / f"{image}.csv").fillna({"decision": ""})
+    return dict(zip(table["label"], table["decision"], strict=True))
 
 
 def test_the_most_uncertain_objects_come_first_and_a_row_leads_to_its_cell(widget):
@@ -122,6 +129,39 @@ def test_redraw_takes_the_object_away_and_hands_over_the_brush(widget):
     assert decisions(widget)[2] == "changed"
     press(widget, Qt.Key.Key_A)
     assert widget.layer.mode == "pan_zoom"
+
+
+@pytest.mark.parametrize("key", "DR")
+def test_what_was_taken_away_is_not_accepted(widget, project, key):
+    widget.choose([2])
+    press(widget, getattr(Qt.Key, f"Key_{key}"))
+    widget.choose([2])
+    press(widget, Qt.Key.Key_A)
+    assert widget.status.text() == "Nothing is drawn there: draw first, or Ctrl+Z brings it back."
+    assert decisions(widget) == kept(project) == {1: "", 2: "rejected", 3: ""}
+    assert not (read_labels(project.results / "corrected" / "b.tif") == 2).any()
+    undo(widget)
+    press(widget, Qt.Key.Key_A)
+    assert decisions(widget) == kept(project) == {1: "", 2: "accepted", 3: ""}
+
+
+def test_the_brush_stays_in_hand_until_something_is_drawn(widget):
+    for key, place in ((Qt.Key.Key_D, (50, 50)), (Qt.Key.Key_M, (10, 40))):
+        widget.choose([2])
+        press(widget, key)
+        press(widget, Qt.Key.Key_A)
+        assert widget.layer.mode == "paint"
+        stroke(widget, *place)
+        press(widget, Qt.Key.Key_A)
+        assert widget.layer.mode == "pan_zoom"
+    assert decisions(widget) == {1: "", 2: "accepted", 3: "", 4: "accepted"}
+
+
+def test_accepting_what_was_joined_leaves_the_number_that_is_gone_rejected(widget, project):
+    widget.choose([1, 3])
+    press(widget, Qt.Key.Key_J)
+    press(widget, Qt.Key.Key_A)
+    assert kept(project) == {1: "accepted", 2: "", 3: "rejected"}
 
 
 def test_filters_and_keys_in_the_table(widget):

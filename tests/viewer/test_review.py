@@ -95,6 +95,22 @@ def test_accepting_once_more_takes_it_back(review, project):
     assert not review.accept([])
 
 
+def test_rejected_objects_are_not_accepted_nor_come_back_with_the_next_model(project):
+    of_model(project, "old")
+    review = Review(locate(project.results))
+    open_b(review, project, mask(project))
+    changed = np.where(mask(project) == 2, 0, mask(project))
+    review.sync(changed)
+    assert not review.accept([1, 2])
+    assert not review.accept([2])
+    assert review.drawn([1, 2, 9]) == {1: "accepted"}
+    assert decisions(review) == {1: "accepted", 2: "rejected", 3: ""}
+    review.write(changed)
+    of_model(project, "new")
+    assert Review(locate(project.results)).carried == ["b"]
+    assert np.unique(read_labels(project.results / "corrected" / "b.tif")).tolist() == [0, 1, 3]
+
+
 def test_only_the_labels_named_are_looked_at(review, project):
     changed = reject(reject(mask(project), 1), 2)
     review.sync(changed, among=[2])

@@ -45,6 +45,9 @@ class InspectWidget(LinkedReview):
         """Accept the chosen objects, and what was drawn; go to the next one left. Accepted ones: take that back."""
         if self.review is None or self.mask is None:
             return
+        if self.chosen and not self.review.drawn(self.chosen):
+            self.status.setText("Nothing is drawn there: draw first, or Ctrl+Z brings it back.")
+            return
         self.mask.put_brush_away()
         if self.chosen:
             taken_back = self.review.accept(self.chosen)
