@@ -13,6 +13,7 @@ from qtpy.QtTest import QTest
 from fewstain.images.read import read_labels
 from fewstain.images.write import write_labels
 from fewstain.pixels.decisions import read_objects
+from fewstain.viewer import opened_review
 from fewstain.viewer.inspect_widget import InspectWidget
 
 
@@ -162,6 +163,22 @@ def test_accepting_what_was_joined_leaves_the_number_that_is_gone_rejected(widge
     press(widget, Qt.Key.Key_J)
     press(widget, Qt.Key.Key_A)
     assert kept(project) == {1: "accepted", 2: "", 3: "rejected"}
+
+
+def test_large_masks_are_kept_even_when_the_hands_never_rest(viewer, project, monkeypatch):
+    for name, value in (("_SAVED_AT_ONCE", 0), ("_REST_MS", 60_000), ("_LATEST_MS", 500)):
+        monkeypatch.setattr(opened_review, name, value)
+    widget = InspectWidget(viewer, project.results)
+    widget.choose([2])
+    saved = project.results / "corrected" / "b.tif"
+    for _ in range(60):
+        widget.accept()  # and back again
+        widget.choose([2])
+        QTest.qWait(50)
+        if saved.exists():
+            break
+    assert saved.exists()
+    widget.close_review()
 
 
 def test_filters_and_keys_in_the_table(widget):
