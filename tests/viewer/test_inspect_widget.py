@@ -71,6 +71,46 @@ def test_the_most_uncertain_objects_come_first_and_a_row_leads_to_its_cell(widge
     assert frame.max() == 61
 
 
+def test_a_click_on_a_row_leads_to_its_cell(widget):
+    view = widget.view
+    index = widget.model.index(widget.model.rows_of([("a", 2)])[0], 0)
+    view.scrollTo(index)
+    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=view.visualRect(index).center())
+    assert (widget.image, widget.chosen) == ("a", [2])
+    assert widget.viewer.camera.center[-2:] == pytest.approx((49.5, 49.5))
+
+
+def test_clicks_on_a_head_sort_by_its_column_both_ways(widget, project):
+    measurements = project.results / "measurements.csv"
+    table = pd.read_csv(measurements)
+    table.loc[[1, 4], "intensity_mean_0"] = [np.nan, 7.5]
+    table.to_csv(measurements, index=False)
+    widget.open_folder(project.results)
+    widget.choose([3])
+    for name in ("area_px", "intensity_mean_0"):
+        click_on_head(widget.view, widget.model.columns.index(name))
+        assert shown(widget, name) == sorted(table[name].dropna())
+        click_on_head(widget.view, widget.model.columns.index(name))
+        assert shown(widget, name) == sorted(table[name].dropna(), reverse=True)
+    assert widget.model.objects_at(widget.model.order[-1:]) == [("a", 2)]  # has no intensity
+    assert widget.chosen == [3]
+
+
+def click_on_head(view, column):
+    view.scrollTo(view.model().index(0, column))
+    head = view.horizontalHeader()
+    place = QPoint(head.sectionViewportPosition(column) + head.sectionSize(column) // 2, head.height() // 2)
+    QTest.mouseClick(head.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+
+def shown(widget, name):
+    """Values of a column from top to bottom; those that are missing must come last, and are left out."""
+    values = widget.model.table.loc[widget.model.order, name].tolist()
+    count = int(np.isfinite(values).sum())
+    assert np.isfinite(values[:count]).all()
+    return values[:count]
+
+
 def test_a_click_on_a_cell_shows_its_row_and_shift_adds_another(widget):
     click(widget, 50, 52)
     assert widget.chosen == [2]
@@ -163,6 +203,25 @@ def test_accepting_what_was_joined_leaves_the_number_that_is_gone_rejected(widge
     press(widget, Qt.Key.Key_J)
     press(widget, Qt.Key.Key_A)
     assert kept(project) == {1: "accepted", 2: "", 3: "rejected"}
+
+
+def test_why_a_rejected_object_is_neither_split_nor_joined_is_told(widget):
+    widget.choose([3])
+    press(widget, Qt.Key.Key_R)
+    before = widget.layer.data.copy()
+    for labels, key in (([3], Qt.Key.Key_S), ([1, 3], Qt.Key.Key_J), ([3], Qt.Key.Key_J)):
+        widget.status.clear()
+        widget.choose(labels)
+        press(widget, key)
+        assert widget.status.text() == "Object 3 was rejected: Ctrl+Z brings it back."
+    widget.choose([1])
+    press(widget, Qt.Key.Key_J)
+    assert widget.status.text().startswith("Choose two objects or more to join")
+    press(widget, Qt.Key.Key_M)
+    press(widget, Qt.Key.Key_S)
+    assert widget.status.text().startswith("Nothing is drawn there")
+    assert (widget.layer.data == before).all()
+    assert decisions(widget) == {1: "", 2: "", 3: "rejected"}
 
 
 def test_large_masks_are_kept_even_when_the_hands_never_rest(viewer, project, monkeypatch):
