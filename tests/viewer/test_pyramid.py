@@ -7,8 +7,9 @@ pytest.importorskip("zarr")
 
 from fewstain.errors import UserError
 from fewstain.images.read import read_image
+from fewstain.images.write import write_map
 from fewstain.viewer import layers as layers_module
-from fewstain.viewer.layers import image_layers, pixels_of
+from fewstain.viewer.layers import image_layers, pixels_of, uncertainty_layer, uncertainty_of
 from fewstain.viewer.pyramid import open_levels
 
 RAMP = np.arange(1100 * 1500, dtype=np.uint16).reshape(1100, 1500)
@@ -103,8 +104,29 @@ def test_alpha_is_dropped_from_every_level(tmp_path, monkeypatch):
     assert equal(levels[0], colours[..., :3])
 
 
-def test_large_images_become_pyramids(tmp_path, monkeypatch):
+@pytest.fixture
+def never_whole(monkeypatch):
+    """What has more than 1000 values counts as large, and nothing may be read whole."""
+
+    def refuse(path):
+        raise AssertionError(f"{path} was read whole")
+
     monkeypatch.setattr(layers_module, "LARGEST", 1000)
+    monkeypatch.setattr(layers_module, "read_image", refuse)
+
+
+def test_large_uncertainty_maps_are_not_read_whole(tmp_path, never_whole):
+    values = (RAMP / RAMP.max()).astype(np.float32)
+    write_map(tmp_path / "a.tif", values)
+    layer = uncertainty_layer(tmp_path / "a.tif", "a")
+    levels, properties, kind = layer
+    assert (properties["multiscale"], kind) == (True, "image")
+    assert [level.shape for level in levels] == [(1100, 1500), (550, 750)]
+    assert properties["contrast_limits"] == (0.0, pytest.approx(0.999, abs=0.002))
+    assert equal(uncertainty_of([layer])[3:5, 7:9], values[3:5, 7:9])
+
+
+def test_large_images_become_pyramids(tmp_path, never_whole):
     tifffile.imwrite(tmp_path / "a.tif", RAMP)
     ((levels, properties, kind),) = image_layers(tmp_path / "a.tif", "a")
     assert properties["multiscale"]

@@ -70,6 +70,17 @@ def test_parts_are_measured_anew(review, project):
     assert review.sync(cut) == []
 
 
+def test_parts_have_the_uncertainty_of_the_map_that_is_shown_if_there_is_one(project):
+    cut = split(mask(project), 3)
+    pixels = read_image(project.data / "images" / "b.tif").pixels
+    for uncertainty, expected in ((None, [np.nan, np.nan]), (np.where(cut == 4, 0.5, 0.25), [0.25, 0.5])):
+        review = Review(locate(project.results))
+        review.open("b", pixels, mask(project), uncertainty)
+        review.sync(cut)
+        rows = review.table[review.table["image"] == "b"].set_index("label")
+        np.testing.assert_allclose(rows["uncertainty"][[3, 4]], expected)
+
+
 def test_a_change_taken_back_brings_the_rows_back_as_they_were(review, project):
     review.decide([3], Decision.ACCEPTED)
     before, cut = review.table.copy(), split(mask(project), 3)

@@ -13,7 +13,7 @@ from fewstain.pixels.decisions import DECISION
 from fewstain.viewer.canvas import add_frames
 from fewstain.viewer.closing import Closing
 from fewstain.viewer.inspect_form import InspectForm
-from fewstain.viewer.layers import image_of, mask_of, pixels_of
+from fewstain.viewer.layers import image_of, mask_of, pixels_of, uncertainty_of
 from fewstain.viewer.reader import first_image
 from fewstain.viewer.review import Review
 from fewstain.viewer.shown_mask import ShownMask
@@ -126,7 +126,8 @@ class OpenedReview(InspectForm):
         layers = image_of(review.study, name)
         place = mask_of(layers)
         if place is not None:
-            review.open(name, pixels_of(layers), layers[place][0])  # before the screen changes: it may refuse
+            # before the screen changes: it may refuse
+            review.open(name, pixels_of(layers), layers[place][0], uncertainty_of(layers))
         self._layers = show(self.viewer, layers)
         self._release_keys = bind_keys(self.viewer, self._actions)
         self._mask = None if place is None else ShownMask(self._layers[place], self._synced, self._undone)

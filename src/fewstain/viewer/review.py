@@ -70,11 +70,11 @@ class Review:
         """Count those of one image."""
         return int(((self.table["image"] == image) & (self.table[DECISION] == Decision.OPEN)).sum())
 
-    def open(self, image: str, pixels: Any, labels: NDArray[np.integer]) -> None:
-        """Take up an image; `pixels` (H, W, C), sliced by boxes, are measured where its mask changes.
+    def open(self, image: str, pixels: Any, labels: NDArray[np.integer], uncertainty: Any = None) -> None:
+        """Take up an image; `pixels` (H, W, C) and `uncertainty` (H, W), if any, are measured where its mask changes.
 
-        `labels` is the mask that is shown; the table is brought to agree with it. Objects that it does not have, and
-        that nobody has decided on, are left out: that a number is missing is no decision.
+        Both are sliced by boxes. `labels` is the mask that is shown; the table is brought to agree with it. Objects
+        that it does not have, and that nobody has decided on, are left out: that a number is missing is no decision.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class Review:
         check_settled(self.study, image, areas, dict(zip(rows["label"], rows["area_px"], strict=True)))
         missing = rows.index[(rows[DECISION] == Decision.OPEN) & ~rows["label"].isin(list(areas))]
         self.table = self.table.drop(index=missing).reset_index(drop=True)
-        self._open = OpenImage(self.study, image, pixels, labels.shape, self._models.get(image, ""))
+        self._open = OpenImage(self.study, image, pixels, uncertainty, self._models.get(image, ""))
         self.sync(labels, Decision.OPEN)
         self._earlier, self._accepted = Earlier(), {}
 
