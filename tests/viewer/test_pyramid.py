@@ -65,6 +65,19 @@ def test_ome_zarr(tmp_path):
         open_levels(tmp_path / "b.zarr")
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_exported_ome_zarr_opens_with_its_levels(tmp_path, channels):
+    """Version 0.5, whose attributes lie below "ome"; each level is the mean of 2 x 2 pixels of the one before."""
+    export = pytest.importorskip("fewstain.export.ome_zarr", reason="the extra fewstain[export] is not installed")
+    pixels = np.stack([np.kron(np.arange(130 * 70).reshape(130, 70), np.ones((4, 4)))] * channels).astype(np.uint16)
+    planes = pixels[0] if channels == 1 else pixels
+    export.write_levels(tmp_path / "a.ome.zarr", planes, 0.5, {}, mean=True)
+    levels = open_levels(tmp_path / "a.ome.zarr")
+    assert [level.shape for level in levels] == [(520, 280, channels), (260, 140, channels), (130, 70, channels)]
+    for step, level in zip((1, 2, 4), levels, strict=True):
+        assert equal(level, np.moveaxis(pixels, 0, -1)[::step, ::step])
+
+
 def test_other_formats_are_read_whole_and_stacks_refused(tmp_path):
     assert open_levels(tmp_path / "a.png") is None
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 4, 5), np.uint8), metadata={"axes": "ZYX"})
