@@ -1,15 +1,9 @@
 import numpy as np
 import pytest
 
-from fewstain.viewer.corrections import box_around, box_of, merge, next_label, reject, split
+from fewstain.viewer.corrections import box_around, box_of, merge, next_label, split
 
 BAR = np.array([[0, 0, 0, 0, 0, 0], [5, 5, 5, 5, 5, 5], [0, 0, 0, 2, 2, 0]])
-
-
-def test_reject_removes_one_object_and_leaves_the_given_array():
-    before = BAR.copy()
-    assert reject(BAR, 5).tolist() == [[0] * 6, [0] * 6, [0, 0, 0, 2, 2, 0]]
-    assert (before == BAR).all()
 
 
 def test_merge_gives_all_the_first_number():
@@ -20,15 +14,7 @@ def test_merge_gives_all_the_first_number():
         merge(BAR, [2, 9])
 
 
-def test_split_by_two_seeds_cuts_between_them():
-    cut = split(BAR, 5, [(1, 0), (1, 5)])
-    assert cut[1, 0] == 5
-    assert cut[1, 5] == 6
-    assert sorted(np.unique(cut[1])) == [5, 6]
-    assert (cut[2] == BAR[2]).all()
-
-
-def test_split_without_seeds_cuts_a_dumbbell_at_its_waist():
+def test_split_cuts_a_dumbbell_at_its_waist():
     y, x = np.mgrid[:21, :41]
     left, right = ((y - 10) ** 2 + (x - column) ** 2 <= 64 for column in (10, 28))
     labels = 3 * (left | right | ((y == 10) & (x > 9) & (x < 29)))
@@ -54,14 +40,18 @@ def test_split_parts_pieces_that_do_not_touch():
     assert set(cut[:, :3].ravel()) != set(cut[:, 4:].ravel())
 
 
+def test_split_leaves_other_objects_and_the_given_array():
+    before = BAR.copy()
+    cut = split(BAR, 5)
+    assert sorted(np.unique(cut[1])) == [5, 6]
+    assert (cut[[0, 2]] == BAR[[0, 2]]).all()
+    assert (before == BAR).all()
+
+
 def test_split_without_two_deep_places_cuts_across_the_longest_axis():
     cut = split(np.ones((1, 6), int), 1)
     assert cut[0, 0] != cut[0, 5]
     assert sorted(np.bincount(cut[0])[1:]) == [3, 3]
-
-
-def test_seeds_outside_the_object_are_not_used():
-    assert len(np.unique(split(BAR, 5, [(0, 0), (1, 2)])[1])) == 2
 
 
 def test_a_single_pixel_cannot_be_split():

@@ -12,6 +12,8 @@ from qtpy.QtTest import QTest
 
 from fewstain.images.read import read_labels
 from fewstain.images.write import write_labels
+from fewstain.pixels.decisions import read_objects
+from fewstain.viewer import opened_review
 from fewstain.viewer.inspect_widget import InspectWidget
 
 
@@ -50,6 +52,12 @@ def decisions(widget, image="b"):
     return dict(zip(rows["label"], rows["decision"], strict=True))
 
 
+def kept(project, image="b"):
+    """Decisions as they lie beside the corrected mask."""
+    table = read_objects(project.results / "corrected" / f"{image}.csv").fillna({"decision": ""})
+    return dict(zip(table["label"], table["decision"], strict=True))
+
+
 def test_the_most_uncertain_objects_come_first_and_a_row_leads_to_its_cell(widget):
     assert widget.image == "b"
     shown = widget.model.table.loc[widget.model.order]
@@ -61,6 +69,46 @@ def test_the_most_uncertain_objects_come_first_and_a_row_leads_to_its_cell(widge
     frame = widget.viewer.layers["chosen"].data[0]
     assert frame.min() == 38
     assert frame.max() == 61
+
+
+def test_a_click_on_a_row_leads_to_its_cell(widget):
+    view = widget.view
+    index = widget.model.index(widget.model.rows_of([("a", 2)])[0], 0)
+    view.scrollTo(index)
+    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=view.visualRect(index).center())
+    assert (widget.image, widget.chosen) == ("a", [2])
+    assert widget.viewer.camera.center[-2:] == pytest.approx((49.5, 49.5))
+
+
+def test_clicks_on_a_head_sort_by_its_column_both_ways(widget, project):
+    measurements = project.results / "measurements.csv"
+    table = pd.read_csv(measurements)
+    table.loc[[1, 4], "intensity_mean_0"] = [np.nan, 7.5]
+    table.to_csv(measurements, index=False)
+    widget.open_folder(project.results)
+    widget.choose([3])
+    for name in ("area_px", "intensity_mean_0"):
+        click_on_head(widget.view, widget.model.columns.index(name))
+        assert shown(widget, name) == sorted(table[name].dropna())
+        click_on_head(widget.view, widget.model.columns.index(name))
+        assert shown(widget, name) == sorted(table[name].dropna(), reverse=True)
+    assert widget.model.objects_at(widget.model.order[-1:]) == [("a", 2)]  # has no intensity
+    assert widget.chosen == [3]
+
+
+def click_on_head(view, column):
+    view.scrollTo(view.model().index(0, column))
+    head = view.horizontalHeader()
+    place = QPoint(head.sectionViewportPosition(column) + head.sectionSize(column) // 2, head.height() // 2)
+    QTest.mouseClick(head.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+
+def shown(widget, name):
+    """Values of a column from top to bottom; those that are missing must come last, and are left out."""
+    values = widget.model.table.loc[widget.model.order, name].tolist()
+    count = int(np.isfinite(values).sum())
+    assert np.isfinite(values[:count]).all()
+    return values[:count]
 
 
 def test_a_click_on_a_cell_shows_its_row_and_shift_adds_another(widget):
@@ -122,6 +170,74 @@ def test_redraw_takes_the_object_away_and_hands_over_the_brush(widget):
     assert decisions(widget)[2] == "changed"
     press(widget, Qt.Key.Key_A)
     assert widget.layer.mode == "pan_zoom"
+
+
+@pytest.mark.parametrize("key", "DR")
+def test_what_was_taken_away_is_not_accepted(widget, project, key):
+    widget.choose([2])
+    press(widget, getattr(Qt.Key, f"Key_{key}"))
+    widget.choose([2])
+    press(widget, Qt.Key.Key_A)
+    assert widget.status.text() == "Nothing is drawn there: draw first, or Ctrl+Z brings it back."
+    assert decisions(widget) == kept(project) == {1: "", 2: "rejected", 3: ""}
+    assert not (read_labels(project.results / "corrected" / "b.tif") == 2).any()
+    undo(widget)
+    press(widget, Qt.Key.Key_A)
+    assert decisions(widget) == kept(project) == {1: "", 2: "accepted", 3: ""}
+
+
+def test_the_brush_stays_in_hand_until_something_is_drawn(widget):
+    for key, place in ((Qt.Key.Key_D, (50, 50)), (Qt.Key.Key_M, (10, 40))):
+        widget.choose([2])
+        press(widget, key)
+        press(widget, Qt.Key.Key_A)
+        assert widget.layer.mode == "paint"
+        stroke(widget, *place)
+        press(widget, Qt.Key.Key_A)
+        assert widget.layer.mode == "pan_zoom"
+    assert decisions(widget) == {1: "", 2: "accepted", 3: "", 4: "accepted"}
+
+
+def test_accepting_what_was_joined_leaves_the_number_that_is_gone_rejected(widget, project):
+    widget.choose([1, 3])
+    press(widget, Qt.Key.Key_J)
+    press(widget, Qt.Key.Key_A)
+    assert kept(project) == {1: "accepted", 2: "", 3: "rejected"}
+
+
+def test_why_a_rejected_object_is_neither_split_nor_joined_is_told(widget):
+    widget.choose([3])
+    press(widget, Qt.Key.Key_R)
+    before = widget.layer.data.copy()
+    for labels, key in (([3], Qt.Key.Key_S), ([1, 3], Qt.Key.Key_J), ([3], Qt.Key.Key_J)):
+        widget.status.clear()
+        widget.choose(labels)
+        press(widget, key)
+        assert widget.status.text() == "Object 3 was rejected: Ctrl+Z brings it back."
+    widget.choose([1])
+    press(widget, Qt.Key.Key_J)
+    assert widget.status.text().startswith("Choose two objects or more to join")
+    press(widget, Qt.Key.Key_M)
+    press(widget, Qt.Key.Key_S)
+    assert widget.status.text().startswith("Nothing is drawn there")
+    assert (widget.layer.data == before).all()
+    assert decisions(widget) == {1: "", 2: "", 3: "rejected"}
+
+
+def test_large_masks_are_kept_even_when_the_hands_never_rest(viewer, project, monkeypatch):
+    for name, value in (("_SAVED_AT_ONCE", 0), ("_REST_MS", 60_000), ("_LATEST_MS", 500)):
+        monkeypatch.setattr(opened_review, name, value)
+    widget = InspectWidget(viewer, project.results)
+    widget.choose([2])
+    saved = project.results / "corrected" / "b.tif"
+    for _ in range(60):
+        widget.accept()  # and back again
+        widget.choose([2])
+        QTest.qWait(50)
+        if saved.exists():
+            break
+    assert saved.exists()
+    widget.close_review()
 
 
 def test_filters_and_keys_in_the_table(widget):

@@ -1,5 +1,6 @@
 """Labeling in the real window, by mouse and keys."""
 
+import shutil
 import threading
 
 import numpy as np
@@ -115,12 +116,14 @@ def test_draw_save_and_reopen_by_mouse_and_keys(widget, viewer, project):
     again.close_session()
 
 
-def test_strokes_outlive_a_crash(widget, viewer, project):
+def test_strokes_outlive_a_crash(widget, viewer, project, tmp_path):
+    widget._timer.stop()  # a finished stroke does not wait for it
     window = widget.window_
     stroke(viewer, (window.y + 3, window.x + 3), (window.y + 3, window.x + 20))
     drawn = widget.layer.data.copy()
     assert drawn[3, 10]
-    again = LabelWidget(viewer, project.data)  # nothing was saved or closed
+    shutil.copytree(project.data, tmp_path / "crashed" / "cells")  # the disk as it is now: nothing was saved or closed
+    again = LabelWidget(viewer, tmp_path / "crashed" / "cells")
     again.open([each.name for each in again.session.windows].index(window.name))
     assert (again.layer.data == drawn).all()
     assert "not saved yet" in again.status.text()

@@ -3,8 +3,9 @@ import pytest
 
 from fewstain.errors import UserError
 from fewstain.images.read import read_labels
-from fewstain.images.write import write_image, write_labels
-from fewstain.viewer.layers import image_of, pair_layers, told
+from fewstain.images.write import write_image, write_labels, write_map
+from fewstain.viewer import layers as layers_module
+from fewstain.viewer.layers import image_of, pair_layers, told, uncertainty_layer, uncertainty_of
 from fewstain.viewer.reader import first_image, get_reader
 from fewstain.viewer.study import Study, locate
 from fewstain.viewer.writer import write_labels as write_layer
@@ -24,6 +25,18 @@ def test_an_image_opens_with_all_that_belongs_to_it(project):
     assert np.unique(layers["a masks"][0]).tolist() == [0, 1, 2, 3]
     assert layers["a__y0_x0"][1]["translate"] == (0, 0)
     assert told(layers["a masks"][1]["metadata"])["kind"] == "masks"
+
+
+def test_the_colours_of_an_uncertainty_map_are_set_by_pixels_spread_over_it(tmp_path, monkeypatch):
+    values = np.zeros((6, 9), np.float32)
+    values[::3, ::3] = [[1, 2, 3], [4, 5, 6]]
+    values[5, 8] = 99
+    write_map(tmp_path / "a.tif", values)
+    monkeypatch.setattr(layers_module, "_LOOKED_AT", 6)
+    shown, properties, _ = uncertainty_layer(tmp_path / "a.tif", "a")
+    assert (shown == values).all()
+    assert properties["contrast_limits"] == (0.0, pytest.approx(5.995))
+    assert uncertainty_of([]) is None
 
 
 def test_a_corrected_mask_is_shown_instead_of_the_predicted_one(project):

@@ -7,8 +7,9 @@ pytest.importorskip("zarr")
 
 from fewstain.errors import UserError
 from fewstain.images.read import read_image
+from fewstain.images.write import write_map
 from fewstain.viewer import layers as layers_module
-from fewstain.viewer.layers import image_layers, pixels_of
+from fewstain.viewer.layers import image_layers, pixels_of, uncertainty_layer, uncertainty_of
 from fewstain.viewer.pyramid import open_levels
 
 RAMP = np.arange(1100 * 1500, dtype=np.uint16).reshape(1100, 1500)
@@ -64,6 +65,19 @@ def test_ome_zarr(tmp_path):
         open_levels(tmp_path / "b.zarr")
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_exported_ome_zarr_opens_with_its_levels(tmp_path, channels):
+    """Version 0.5, whose attributes lie below "ome"; each level is the mean of 2 x 2 pixels of the one before."""
+    export = pytest.importorskip("fewstain.export.ome_zarr", reason="the extra fewstain[export] is not installed")
+    pixels = np.stack([np.kron(np.arange(130 * 70).reshape(130, 70), np.ones((4, 4)))] * channels).astype(np.uint16)
+    planes = pixels[0] if channels == 1 else pixels
+    export.write_levels(tmp_path / "a.ome.zarr", planes, 0.5, {}, mean=True)
+    levels = open_levels(tmp_path / "a.ome.zarr")
+    assert [level.shape for level in levels] == [(520, 280, channels), (260, 140, channels), (130, 70, channels)]
+    for step, level in zip((1, 2, 4), levels, strict=True):
+        assert equal(level, np.moveaxis(pixels, 0, -1)[::step, ::step])
+
+
 def test_other_formats_are_read_whole_and_stacks_refused(tmp_path):
     assert open_levels(tmp_path / "a.png") is None
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 4, 5), np.uint8), metadata={"axes": "ZYX"})
@@ -103,8 +117,29 @@ def test_alpha_is_dropped_from_every_level(tmp_path, monkeypatch):
     assert equal(levels[0], colours[..., :3])
 
 
-def test_large_images_become_pyramids(tmp_path, monkeypatch):
+@pytest.fixture
+def never_whole(monkeypatch):
+    """What has more than 1000 values counts as large, and nothing may be read whole."""
+
+    def refuse(path):
+        raise AssertionError(f"{path} was read whole")
+
     monkeypatch.setattr(layers_module, "LARGEST", 1000)
+    monkeypatch.setattr(layers_module, "read_image", refuse)
+
+
+def test_large_uncertainty_maps_are_not_read_whole(tmp_path, never_whole):
+    values = (RAMP / RAMP.max()).astype(np.float32)
+    write_map(tmp_path / "a.tif", values)
+    layer = uncertainty_layer(tmp_path / "a.tif", "a")
+    levels, properties, kind = layer
+    assert (properties["multiscale"], kind) == (True, "image")
+    assert [level.shape for level in levels] == [(1100, 1500), (550, 750)]
+    assert properties["contrast_limits"] == (0.0, pytest.approx(0.999, abs=0.002))
+    assert equal(uncertainty_of([layer])[3:5, 7:9], values[3:5, 7:9])
+
+
+def test_large_images_become_pyramids(tmp_path, never_whole):
     tifffile.imwrite(tmp_path / "a.tif", RAMP)
     ((levels, properties, kind),) = image_layers(tmp_path / "a.tif", "a")
     assert properties["multiscale"]

@@ -6,7 +6,7 @@ from fewstain.errors import UserError
 from fewstain.images.read import read_image, read_labels
 from fewstain.images.write import write_labels
 from fewstain.storage import sha256_file, write_json
-from fewstain.viewer.corrections import merge, reject, split
+from fewstain.viewer.corrections import merge, split
 from fewstain.viewer.review import Decision, Review
 from fewstain.viewer.study import Study, locate
 
@@ -21,6 +21,10 @@ def review(project):
 
 def mask(project):
     return read_labels(project.results / "masks" / "b.tif")
+
+
+def without(labels, label):
+    return np.where(labels == label, 0, labels)
 
 
 def decisions(review, image="b"):
@@ -45,7 +49,7 @@ def test_accepting_counts_down_and_is_kept(review, project):
 
 def test_an_object_that_is_gone_is_rejected_and_may_come_back(review, project):
     before = mask(project)
-    assert review.sync(reject(before, 2)) == []
+    assert review.sync(without(before, 2)) == []
     assert decisions(review)[2] == "rejected"
     review.sync(before)
     assert decisions(review)[2] == ""
@@ -53,8 +57,8 @@ def test_an_object_that_is_gone_is_rejected_and_may_come_back(review, project):
 
 def test_the_next_number_is_neither_in_the_mask_nor_that_of_a_rejected_object(review, project):
     assert review.next_label(mask(project)) == 4
-    review.sync(reject(mask(project), 3))
-    assert review.next_label(reject(mask(project), 3)) == 4
+    review.sync(without(mask(project), 3))
+    assert review.next_label(without(mask(project), 3)) == 4
     assert review.next_label(np.array([[0, 9]])) == 10
 
 
@@ -70,6 +74,17 @@ def test_parts_are_measured_anew(review, project):
     assert review.sync(cut) == []
 
 
+def test_parts_have_the_uncertainty_of_the_map_that_is_shown_if_there_is_one(project):
+    cut = split(mask(project), 3)
+    pixels = read_image(project.data / "images" / "b.tif").pixels
+    for uncertainty, expected in ((None, [np.nan, np.nan]), (np.where(cut == 4, 0.5, 0.25), [0.25, 0.5])):
+        review = Review(locate(project.results))
+        review.open("b", pixels, mask(project), uncertainty)
+        review.sync(cut)
+        rows = review.table[review.table["image"] == "b"].set_index("label")
+        np.testing.assert_allclose(rows["uncertainty"][[3, 4]], expected)
+
+
 def test_a_change_taken_back_brings_the_rows_back_as_they_were(review, project):
     review.decide([3], Decision.ACCEPTED)
     before, cut = review.table.copy(), split(mask(project), 3)
@@ -80,7 +95,7 @@ def test_a_change_taken_back_brings_the_rows_back_as_they_were(review, project):
     pd.testing.assert_frame_equal(after, before, check_dtype=False)
     review.sync(cut, undone=True)  # done again
     assert decisions(review) == {1: "", 2: "", 3: "changed", 4: "accepted"}
-    review.sync(reject(cut, 4))
+    review.sync(without(cut, 4))
     review.sync(cut, undone=True)
     assert decisions(review)[4] == "accepted"
 
@@ -95,8 +110,24 @@ def test_accepting_once_more_takes_it_back(review, project):
     assert not review.accept([])
 
 
+def test_rejected_objects_are_not_accepted_nor_come_back_with_the_next_model(project):
+    of_model(project, "old")
+    review = Review(locate(project.results))
+    open_b(review, project, mask(project))
+    changed = without(mask(project), 2)
+    review.sync(changed)
+    assert not review.accept([1, 2])
+    assert not review.accept([2])
+    assert review.drawn([1, 2, 9]) == {1: "accepted"}
+    assert decisions(review) == {1: "accepted", 2: "rejected", 3: ""}
+    review.write(changed)
+    of_model(project, "new")
+    assert Review(locate(project.results)).carried == ["b"]
+    assert np.unique(read_labels(project.results / "corrected" / "b.tif")).tolist() == [0, 1, 3]
+
+
 def test_only_the_labels_named_are_looked_at(review, project):
-    changed = reject(reject(mask(project), 1), 2)
+    changed = without(without(mask(project), 1), 2)
     review.sync(changed, among=[2])
     assert decisions(review) == {1: "", 2: "rejected", 3: ""}
     cut = split(mask(project), 3)
@@ -112,7 +143,7 @@ def test_merged_objects_are_one_row_and_a_rejected_one(review, project):
 
 def test_corrections_lie_beside_the_prediction(review, project):
     before = (project.results / "masks" / "b.tif").read_bytes()
-    changed = reject(mask(project), 1)
+    changed = without(mask(project), 1)
     review.sync(changed)
     review.write(changed)
     assert (project.results / "masks" / "b.tif").read_bytes() == before
@@ -124,7 +155,7 @@ def test_corrections_lie_beside_the_prediction(review, project):
 
 
 def test_corrections_are_not_given_up_in_the_midst_of_a_run(review, project):
-    changed = reject(mask(project), 1)
+    changed = without(mask(project), 1)
     review.sync(changed)
     review.write(changed)
     (project.results / "measurements.csv").unlink()
@@ -155,7 +186,7 @@ def made_by_a_run(project, labels):
 
 def test_a_mask_that_a_run_has_just_made_is_not_taken_for_decisions(review, project):
     before = review.table.copy()
-    new = np.where(mask(project) == 3, 0, mask(project))
+    new = without(mask(project), 3)
     made_by_a_run(project, new)
     for _ in range(2):  # `fewstain segment` writes the table in the end; Snakemake takes it away before
         with pytest.raises(UserError, match=r"b\.tif: not the mask that measurements\.csv tells of.*let it end"):
@@ -173,7 +204,7 @@ def test_during_a_run_masks_that_it_has_not_come_to_open(review, project):
 
 def test_a_prediction_changed_by_hand_opens_and_nobody_has_decided(review, project):
     made_by_a_run(project, mask(project))
-    changed = np.where(mask(project) == 3, 0, mask(project))
+    changed = without(mask(project), 3)
     changed[20:22, 40:42] = 7
     write_labels(project.results / "masks" / "b.tif", changed)
     open_b(review, project, changed)
@@ -201,7 +232,7 @@ def test_classes_of_a_corrected_mask_go_with_it(project):
     open_b(review, project, mask(project))
     review.decide([1, 3], Decision.ACCEPTED)
     review.decide([2], Decision.REJECTED)
-    changed = np.where(mask(project) == 2, 0, mask(project))
+    changed = without(mask(project), 2)
     changed[-3:, -3:] = 4
     review.write(changed)
     review.use_as_labels("b")
@@ -239,11 +270,11 @@ def test_after_a_run_only_what_was_decided_stays(project):
     review = Review(locate(project.results))
     pixels = read_image(project.data / "images" / "b.tif").pixels
     review.open("b", pixels, mask(project))
-    cut = split(reject(mask(project), 1), 3)  # 2 stays undecided
+    cut = split(without(mask(project), 1), 3)  # 2 stays undecided
     review.sync(cut)
     review.write(cut)
     assert Review(locate(project.results)).carried == []
-    new = np.where(mask(project) == 2, 0, mask(project))
+    new = without(mask(project), 2)
     new[50:60, 50:60] = 2
     write_labels(project.results / "masks" / "b.tif", new)
     assert not review.is_outdated

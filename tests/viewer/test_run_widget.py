@@ -40,8 +40,12 @@ report-after-run: true
 def start(widget, project, sleep):
     (project.folder / "profiles" / "default").mkdir(parents=True)
     (project.folder / "profiles" / "default" / "config.yaml").write_text(PROFILE)
-    (project.folder / "Snakefile").write_text(SNAKEFILE.replace("SLEEP", f"sleep {sleep}"))
+    write_snakefile(project, sleep)
     widget.start_button.click()
+
+
+def write_snakefile(project, sleep):
+    (project.folder / "Snakefile").write_text(SNAKEFILE.replace("SLEEP", f"sleep {sleep}"))
 
 
 def wait(widget, condition, seconds=120):
@@ -96,10 +100,17 @@ def test_a_window_that_is_drawn_in_stays_until_results_are_asked_for(widget, pro
 def test_a_stopped_run_can_be_started_again(widget, project):
     start(widget, project, 600)
     wait(widget, lambda: widget.step.value() == 50)
+    assert widget.steps.format() == "0 of 4 steps"
     widget.stop_button.click()
     wait(widget, lambda: widget.status.text().startswith("Stopped"))
     assert not (project.results / "scores.json").exists()
     assert widget.start_button.isEnabled()
+    write_snakefile(project, 0.2)
+    widget.start_button.click()
+    assert widget.stop_button.isEnabled()
+    wait(widget, lambda: widget.status.text().startswith("Done."))
+    assert (project.results / "scores.json").is_file()
+    assert widget.steps.format() == "4 of 4 steps"
 
 
 def test_a_dataset_that_cannot_be_run_is_not_taken(widget, project):

@@ -5,8 +5,12 @@ from fewstain.dataset import open_dataset
 from fewstain.errors import UserError
 from fewstain.images.read import read_labels
 from fewstain.images.write import write_labels
-from fewstain.viewer.session import Origin, begin, resume, start, suggest_new
+from fewstain.viewer.session import Origin, begin, resume, suggest_new
 from fewstain.viewer.study import Study, locate
+
+
+def start(study, **given):
+    return begin(study, suggest_new(study, **given))
 
 
 @pytest.fixture
@@ -21,7 +25,7 @@ def test_labeled_windows_are_not_suggested_and_the_list_is_kept(session, project
     assert resume(locate(project.data)) == session
 
 
-def test_a_window_opens_with_the_ensembles_guess(project):
+def test_a_window_opens_with_the_objects_of_the_last_runs_mask(project):
     session = start(locate(project.data), n=99, size=32)  # all there are
     window = next(window for window in session.windows if window.name == "b__y32_x32")
     opened = session.open(window)
@@ -131,7 +135,7 @@ def test_a_draft_that_is_given_up_is_moved_beside(session):
 def test_windows_are_compared_by_the_channels_of_the_project(project):
     (project.folder / "config.yaml").write_text("datasets:\n  cells:\n    channels: [0]\n")
     asked = []
-    start(locate(project.data), suggest=lambda images, **given: asked.append(given) or [])
+    suggest_new(locate(project.data), suggest=lambda images, **given: asked.append(given) or [])
     assert (asked[0]["channels"], asked[0]["results"]) == ((0,), project.results)
 
 

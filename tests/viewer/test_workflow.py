@@ -30,6 +30,17 @@ def test_progress_follows_snakemakes_lines():
     assert progress == Progress(3, 12, "check", 4 / 11)
 
 
+def test_how_many_steps_there_are_is_known_before_the_first_one_ends():
+    progress = Progress()
+    for line in ("Job stats:", "job                count", "---------------  -------", "train_diffusion        1"):
+        progress = progress.after(line)
+    assert progress == Progress()
+    progress = progress.after("total                 12").after("rule train_diffusion:")
+    assert progress == Progress(0, 12, "train_diffusion")
+    progress = progress.after("1 of 12 steps (8%) done").after("total  99")  # of a job, or of a checkpoint
+    assert progress == Progress(1, 12, "train_diffusion")
+
+
 def test_the_command_asks_for_one_dataset(project, tmp_path):
     (project.folder / "Snakefile").write_text("")
     arguments, folder = command(locate(project.results), cores=2)

@@ -50,14 +50,6 @@ def box_around(labels: Labels, chosen: Sequence[int]) -> tuple[slice, slice]:
     )
 
 
-def reject(labels: Labels, label: int) -> Labels:
-    """Remove an object."""
-    changed = labels.copy()
-    box = box_of(labels, label)
-    changed[box][labels[box] == label] = 0
-    return changed
-
-
 def merge(labels: Labels, chosen: Sequence[int]) -> Labels:
     """Give several objects the number of the first of them.
 
@@ -79,25 +71,24 @@ def merge(labels: Labels, chosen: Sequence[int]) -> Labels:
     return changed
 
 
-def split(labels: Labels, label: int, seeds: Sequence[tuple[int, int]] = (), following: int | None = None) -> Labels:
-    """Cut an object in two or more by a watershed of its distance to its border.
+def split(labels: Labels, label: int, following: int | None = None) -> Labels:
+    """Cut an object in two by a watershed of its distance to its border.
+
+    The place farthest from its outline is in one part, and that from which the narrowest neck leads there in the other;
+    an object without a neck is cut across its longest axis.
 
     Parameters
     ----------
     labels : (H, W) integers
     label : int
         The object to cut.
-    seeds : sequence of (row, column), optional
-        A pixel in each part. Without two of them that lie in the object, the place farthest from its outline is one,
-        and the other that from which the narrowest neck leads there; an object without a neck is cut across its longest
-        axis.
     following : int, optional
-        Number of the first new part, where `labels` is a crop of the image; by default the next one that is free.
+        Number of the second part, where `labels` is a crop of the image; by default the next one that is free.
 
     Returns
     -------
     (H, W), dtype kept
-        The first part keeps the number; the others get new ones.
+        The first part keeps the number; the second gets a new one.
 
     Raises
     ------
@@ -110,23 +101,13 @@ def split(labels: Labels, label: int, seeds: Sequence[tuple[int, int]] = (), fol
     mask = labels[box] == label
     if mask.sum() < 2:
         raise ValueError(f"object {label} is a single pixel")
-    inside = [(row - box[0].start, column - box[1].start) for row, column in seeds]
-    inside = [
-        place
-        for place in dict.fromkeys(inside)
-        if 0 <= place[0] < mask.shape[0] and 0 <= place[1] < mask.shape[1] and mask[place]
-    ]
     distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-    places = inside if len(inside) >= 2 else _two_places(mask, distance)
     markers = np.zeros(mask.shape, np.int32)
-    for number, place in enumerate(places, start=1):
+    for number, place in enumerate(_two_places(mask, distance), start=1):
         markers[place] = number
     parts = watershed(-distance, markers, mask=mask)
     changed = labels.copy()
-    following = next_label(labels) if following is None else following
-    for number in range(2, len(places) + 1):
-        changed[box][parts == number] = following + number - 2
-    changed[box][mask & (parts == 0)] = label  # pieces that no seed reaches stay what they were
+    changed[box][parts == 2] = next_label(labels) if following is None else following
     return changed
 
 

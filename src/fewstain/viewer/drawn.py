@@ -26,10 +26,9 @@ MISSED = 0.5
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of doubt about a label image: the sentence a person reads, and the labels it is about."""
+    """One kind of doubt about a label image: the sentence a person reads, and whether `mend` settles it."""
 
     message: str
-    labels: tuple[int, ...] = ()
     mendable: bool = False
 
 
@@ -41,7 +40,7 @@ def look_over(labels: NDArray[np.integer], guess: NDArray[np.integer] | None = N
     labels : (H, W) integers
         As drawn, 0 = background.
     guess : (H, W) integers, optional
-        Objects that the current ensemble finds in the same window.
+        Objects of the last run's mask in the same window.
 
     Returns
     -------
@@ -51,18 +50,18 @@ def look_over(labels: NDArray[np.integer], guess: NDArray[np.integer] | None = N
     """
     findings = []
     if pieces := instances_in_pieces(labels):
-        findings.append(Finding(f"{_objects(pieces)} in several pieces", tuple(pieces), mendable=True))
+        findings.append(Finding(f"{_objects(pieces)} in several pieces", mendable=True))
     if specks := _specks(labels):
-        findings.append(Finding(f"{_objects(specks)} only a speck", tuple(specks), mendable=True))
+        findings.append(Finding(f"{_objects(specks)} only a speck", mendable=True))
     if holed := [int(region.label) for region in regionprops(labels) if _hole(region, labels).any()]:
-        findings.append(Finding(f"{_objects(holed)} with a hole", tuple(holed), mendable=True))
+        findings.append(Finding(f"{_objects(holed)} with a hole", mendable=True))
     if labels.size and (labels > 0).mean() >= FULL:
         findings.append(Finding("hardly any background is left: what lies between the objects is 0, not an object"))
     if len(np.unique(labels[labels > 0])) < 2:
         findings.append(Finding("fewer than two objects: choose windows with at least two, whole ones if possible"))
     if guess is not None and (missed := missed_objects(labels, guess)):
         noun = "an object" if len(missed) == 1 else f"{len(missed)} objects"
-        findings.append(Finding(f"the model sees {noun} where you left background", tuple(missed)))
+        findings.append(Finding(f"the model sees {noun} where you left background"))
     return findings
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fewstain.viewer.choice import next_open
 from fewstain.viewer.layers import told
 from fewstain.viewer.linked_review import LinkedReview
+from fewstain.viewer.review import Review
 from fewstain.viewer.study import Given
 
 if TYPE_CHECKING:
     import napari
+
+_NOT_DRAWN = "Nothing is drawn there: draw first, or Ctrl+Z brings it back."
 
 
 class InspectWidget(LinkedReview):
@@ -45,6 +49,9 @@ class InspectWidget(LinkedReview):
         """Accept the chosen objects, and what was drawn; go to the next one left. Accepted ones: take that back."""
         if self.review is None or self.mask is None:
             return
+        if self.chosen and not self.review.drawn(self.chosen):
+            self.status.setText(_NOT_DRAWN)
+            return
         self.mask.put_brush_away()
         if self.chosen:
             taken_back = self.review.accept(self.chosen)
@@ -67,20 +74,25 @@ class InspectWidget(LinkedReview):
             return
         self.mask.put_brush_away()
         for label in self.chosen:
+            if gone := _gone(self.review, [label]):
+                self.status.setText(gone)
+                continue
             try:
                 self.mask.split(label, self.review.next_label(self.mask.layer.data))
-            except (KeyError, ValueError) as error:
+            except ValueError as error:
                 self.status.setText(f"Not split: {error}")
 
     def join(self) -> None:
         """Make one object of those chosen (Shift and click chooses several)."""
-        if self.mask is None:
+        if self.mask is None or self.review is None:
             return
         self.mask.put_brush_away()
-        try:
-            self.mask.join(self.chosen)
-        except (KeyError, ValueError):
+        if gone := _gone(self.review, self.chosen):
+            self.status.setText(gone)
+        elif len(self.chosen) < 2:
             self.status.setText("Choose two objects or more to join: click one, Shift and click others.")
+        else:
+            self.mask.join(self.chosen)
 
     def redraw(self) -> None:
         """Take the chosen object away and hand over the brush; A accepts what was drawn."""
@@ -131,3 +143,12 @@ class InspectWidget(LinkedReview):
         for layer in self.viewer.layers:
             if told(layer.metadata).get("kind") == "uncertainty":
                 layer.visible = not layer.visible
+
+
+def _gone(review: Review, labels: Sequence[int]) -> str:
+    """Say why nothing can be done to the first of some objects that is not in the mask; "" where all are."""
+    missing = [label for label in labels if label not in review.drawn(labels)]
+    if not missing:
+        return ""
+    rejected = f"Object {missing[0]} was rejected: Ctrl+Z brings it back."
+    return rejected if review.rows(missing[:1]) else _NOT_DRAWN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ KEY = "fewstain"
 """Under this key a layer's metadata say what it is: {"kind", "image", "file"}."""
 _COLOURS = ("gray", "green", "magenta", "cyan", "yellow", "red", "blue")
 _CONTRAST = (1.0, 99.0)  # percentiles; a few bright cells must not leave all others in the dark
+_LOOKED_AT = 1024 * 1024  # pixels of an uncertainty map by which its contrast is set
 
 
 def image_of(study: Study, name: str) -> list[LayerData]:
@@ -81,17 +83,26 @@ def pyramid_layers(levels: Sequence[Any], name: str, path: Path, rgb: bool | Non
 
 
 def uncertainty_layer(path: Path, name: str) -> LayerData:
-    """Make the map of Jensen–Shannon divergence, nats, in a perceptually uniform colormap, hidden at first."""
-    values = read_image(path).pixels[..., 0]
+    """Make the map of Jensen–Shannon divergence, nats, in a perceptually uniform colormap, hidden at first.
+
+    Large maps are read as they are shown. The brightest colour is the 99.9th percentile of pixels spread over the map,
+    `_LOOKED_AT` of them or fewer where it is larger.
+    """
+    header = read_header(path)
+    levels = open_levels(path) if header.height * header.width > LARGEST else None
+    planes = [level[..., 0] for level in levels] if levels else [read_image(path).pixels[..., 0]]
+    step = math.ceil(math.sqrt(math.prod(planes[-1].shape) / _LOOKED_AT))
+    seen = np.asarray(planes[-1][::step, ::step])
     properties: dict[str, Any] = {
         "name": f"{name} uncertainty",
         "colormap": "inferno",
-        "contrast_limits": (0.0, max(float(np.percentile(values, 99.9)), 1e-6)),
+        "contrast_limits": (0.0, max(float(np.percentile(seen, 99.9)), 1e-6)),
         "blending": "translucent",  # additive would be lost on the white of a stained section
         "opacity": 0.7,
         "visible": False,
     }
-    return values, properties | _meta("uncertainty", name, path), "image"
+    properties |= _meta("uncertainty", name, path)
+    return (planes, properties | {"multiscale": True}, "image") if levels else (planes[0], properties, "image")
 
 
 def window_layers(window: Suggestion, labels: NDArray[np.int32], file: Path | None) -> list[LayerData]:
@@ -160,16 +171,26 @@ def told(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
 def pixels_of(layers: Sequence[LayerData]) -> Any:
     """Give the pixels (H, W, C) of the image among the layers of `image_of`, lazily where they are."""
     planes = [each for each in layers if told(each[1]["metadata"]).get("kind") == "image"]
-    finest = [data[0] if properties.get("multiscale") else data for data, properties, _ in planes]
+    finest = [_finest(each) for each in planes]
     if planes[0][1].get("rgb"):
         return finest[0]
     return Channels(finest)
+
+
+def uncertainty_of(layers: Sequence[LayerData]) -> Any:
+    """Give the map (H, W) among the layers of `image_of`, lazily where it is; None without one."""
+    kinds = {told(each[1]["metadata"]).get("kind"): each for each in layers}
+    return _finest(kinds["uncertainty"]) if "uncertainty" in kinds else None
 
 
 def mask_of(layers: Sequence[LayerData]) -> int | None:
     """Tell which of the layers of `image_of` is the corrected mask, or else the predicted one; None without either."""
     kinds = {told(properties["metadata"]).get("kind"): place for place, (_, properties, _) in enumerate(layers)}
     return kinds.get("corrected", kinds.get("masks"))
+
+
+def _finest(layer: LayerData) -> Any:
+    return layer[0][0] if layer[1].get("multiscale") else layer[0]
 
 
 class Channels:

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fewstain.images.read import read_image
 from fewstain.pixels.measure import measure
 from fewstain.storage import read_json
 from fewstain.viewer.corrections import box_of
@@ -28,28 +27,25 @@ class OpenImage:
         Of the image, without extension.
     pixels
         (H, W, C), sliced by boxes.
-    shape
-        (H, W) of its mask.
+    uncertainty
+        (H, W), sliced by boxes; None without one.
     model_hash
         Of the model that found its objects, "" where that is not known.
     """
 
-    def __init__(self, study: Study, name: str, pixels: Any, shape: tuple[int, ...], model_hash: str) -> None:
+    def __init__(self, study: Study, name: str, pixels: Any, uncertainty: Any, model_hash: str) -> None:
         self.name = name
-        self._study, self._pixels, self._model_hash = study, pixels, model_hash
-        path = study.uncertainty(name)
-        self._uncertainty: NDArray[np.floating] = (
-            np.broadcast_to(np.float32(np.nan), shape) if path is None else read_image(path).pixels[..., 0]
-        )
+        self._study, self._pixels, self._uncertainty, self._model_hash = study, pixels, uncertainty, model_hash
 
     def measure(self, labels: NDArray[np.integer], label: int) -> pd.DataFrame:
         """Measure one object of the mask (H, W), as measurements.csv has it: one row."""
         box = box_of(labels, label)
         own = np.where(labels[box] == label, label, 0)
+        uncertainty = np.full(own.shape, np.nan) if self._uncertainty is None else np.asarray(self._uncertainty[box])
         return measure(
             own,
             np.asarray(self._pixels[box]),
-            np.asarray(self._uncertainty[box]),
+            uncertainty,
             image=self.name,
             model_hash=self._model_hash,
             pixel_size_um=self._pixel_size(),

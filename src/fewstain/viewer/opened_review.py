@@ -13,7 +13,7 @@ from fewstain.pixels.decisions import DECISION
 from fewstain.viewer.canvas import add_frames
 from fewstain.viewer.closing import Closing
 from fewstain.viewer.inspect_form import InspectForm
-from fewstain.viewer.layers import image_of, mask_of, pixels_of
+from fewstain.viewer.layers import image_of, mask_of, pixels_of, uncertainty_of
 from fewstain.viewer.reader import first_image
 from fewstain.viewer.review import Review
 from fewstain.viewer.shown_mask import ShownMask
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _SAVED_AT_ONCE = 2048 * 2048
 """Pixels up to which a mask is written after each change; larger ones when the hands rest."""
 _REST_MS = 4000
+_LATEST_MS = 30_000
+"""How long a change of a large mask waits for a rest at most."""
 
 
 class OpenedReview(InspectForm):
@@ -65,6 +67,8 @@ class OpenedReview(InspectForm):
         self.this_image.toggled.connect(self._filter)
         self._rest = QTimer(self, singleShot=True, interval=_REST_MS)
         self._rest.timeout.connect(self.keep)
+        self._latest = QTimer(self, singleShot=True, interval=_LATEST_MS)
+        self._latest.timeout.connect(self.keep)
         self._actions = {key: action for key, (_, action) in actions.items()}
         Closing(self, self.viewer, self.close_review)
         self._given = given
@@ -122,7 +126,8 @@ class OpenedReview(InspectForm):
         layers = image_of(review.study, name)
         place = mask_of(layers)
         if place is not None:
-            review.open(name, pixels_of(layers), layers[place][0])  # before the screen changes: it may refuse
+            # before the screen changes: it may refuse
+            review.open(name, pixels_of(layers), layers[place][0], uncertainty_of(layers))
         self._layers = show(self.viewer, layers)
         self._release_keys = bind_keys(self.viewer, self._actions)
         self._mask = None if place is None else ShownMask(self._layers[place], self._synced, self._undone)
@@ -139,6 +144,8 @@ class OpenedReview(InspectForm):
 
     def keep(self) -> None:
         """Write the mask and the decisions, if there are new ones."""
+        self._rest.stop()
+        self._latest.stop()
         if self._dirty and self.review is not None and self._mask is not None:
             with faults_told():
                 self.review.write(self._mask.layer.data)
@@ -186,6 +193,8 @@ class OpenedReview(InspectForm):
             self.keep()
         else:
             self._rest.start()
+            if not self._latest.isActive():
+                self._latest.start()
         self._table_changed()
 
     def _table_changed(self) -> None:
@@ -201,7 +210,6 @@ class OpenedReview(InspectForm):
     def close_review(self) -> None:
         """Keep what was decided, and take keys and layers away, unless they are another widget's."""
         self.keep()
-        self._rest.stop()
         self._release_keys()
         self._leave_image()
 

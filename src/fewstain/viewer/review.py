@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from fewstain.errors import UserError
 from fewstain.images.write import write_labels
-from fewstain.pixels.carried import model_of, renew_corrections
-from fewstain.pixels.decisions import CORRECTED, DECISION, Decision, read_objects, write_objects
+from fewstain.pixels.carried import renew_corrections
+from fewstain.pixels.decisions import DECISION, Decision, write_objects
 from fewstain.viewer.corrections import next_label
+from fewstain.viewer.decided import read_decided
 from fewstain.viewer.earlier import Earlier
 from fewstain.viewer.forgotten import move_aside
 from fewstain.viewer.learned import copy_to_labels
@@ -45,7 +46,7 @@ class Review:
         self.results: Path = study.results
         self._written = _written(self.results)
         self.carried = renew_corrections(self.results)
-        self.table = self._read()
+        self.table, self._models = read_decided(self.results, self.study.images)
         self._open: OpenImage | None = None
         self._earlier = Earlier()
         self._accepted: dict[int, Decision] = {}
@@ -69,11 +70,11 @@ class Review:
         """Count those of one image."""
         return int(((self.table["image"] == image) & (self.table[DECISION] == Decision.OPEN)).sum())
 
-    def open(self, image: str, pixels: Any, labels: NDArray[np.integer]) -> None:
-        """Take up an image; `pixels` (H, W, C), sliced by boxes, are measured where its mask changes.
+    def open(self, image: str, pixels: Any, labels: NDArray[np.integer], uncertainty: Any = None) -> None:
+        """Take up an image; `pixels` (H, W, C) and `uncertainty` (H, W), if any, are measured where its mask changes.
 
-        `labels` is the mask that is shown; the table is brought to agree with it. Objects that it does not have, and
-        that nobody has decided on, are left out: that a number is missing is no decision.
+        Both are sliced by boxes. `labels` is the mask that is shown; the table is brought to agree with it. Objects
+        that it does not have, and that nobody has decided on, are left out: that a number is missing is no decision.
 
         Raises
         ------
@@ -84,7 +85,7 @@ class Review:
         check_settled(self.study, image, areas, dict(zip(rows["label"], rows["area_px"], strict=True)))
         missing = rows.index[(rows[DECISION] == Decision.OPEN) & ~rows["label"].isin(list(areas))]
         self.table = self.table.drop(index=missing).reset_index(drop=True)
-        self._open = OpenImage(self.study, image, pixels, labels.shape, self._models.get(image, ""))
+        self._open = OpenImage(self.study, image, pixels, uncertainty, self._models.get(image, ""))
         self.sync(labels, Decision.OPEN)
         self._earlier, self._accepted = Earlier(), {}
 
@@ -102,21 +103,25 @@ class Review:
         """Note a decision on objects of the open image."""
         self.table.loc[self.rows(labels), DECISION] = decision.value
 
+    def drawn(self, labels: Sequence[int]) -> dict[int, Decision]:
+        """Label -> decision, of those that are in the open image's mask: rejected objects are not."""
+        rows = self.table.loc[self.rows(labels)]
+        rows = rows[rows[DECISION] != Decision.REJECTED]
+        return {int(label): Decision(each) for label, each in zip(rows["label"], rows[DECISION], strict=True)}
+
     def accept(self, labels: Sequence[int]) -> bool:
         """Accept objects of the open image; where all of them are accepted, take that back instead, and say so: True.
 
-        They are then what they were before, or left to look at where that was not in this session.
+        They are then what they were before, or left to look at where that was not in this session. Rejected ones stay
+        rejected: nothing of them is there to be accepted.
         """
-        rows = self.rows(labels)
-        before = {int(self.table.at[row, "label"]): self.table.at[row, DECISION] for row in rows}
+        before = self.drawn(labels)
         if before and set(before.values()) == {Decision.ACCEPTED}:
             for label in before:
                 self.decide([label], self._accepted.pop(label, Decision.OPEN))
             return True
-        self._accepted |= {
-            label: Decision(decision) for label, decision in before.items() if decision != Decision.ACCEPTED
-        }
-        self.decide(labels, Decision.ACCEPTED)
+        self._accepted |= {label: each for label, each in before.items() if each != Decision.ACCEPTED}
+        self.decide(list(before), Decision.ACCEPTED)
         return False
 
     def sync(
@@ -209,7 +214,7 @@ class Review:
                 "end, or run again"
             )
         aside = move_aside(self.study.corrected(image))
-        self.table = self._read()
+        self.table, self._models = read_decided(self.results, self.study.images)
         return aside
 
     def use_as_labels(self, image: str) -> Path:
@@ -231,19 +236,6 @@ class Review:
             )
         rows = self.table[self.table["image"] == image].set_index("label")
         return copy_to_labels(self.study, image, rows["class"].dropna().to_dict() if "class" in rows else {})
-
-    def _read(self) -> pd.DataFrame:
-        table = read_objects(self.results / "measurements.csv").assign(**{DECISION: Decision.OPEN.value})
-        self._models = {image: model_of(table, image) for image in self.study.images}
-        parts = [table]
-        for path in sorted((self.results / CORRECTED).glob("*.csv")):
-            image = path.stem
-            if image in self.study.images and path.with_suffix(".tif").is_file():
-                parts[0] = parts[0][parts[0]["image"] != image]
-                parts.append(read_objects(path).reindex(columns=table.columns))
-        joined = pd.concat(parts, ignore_index=True)
-        joined[DECISION] = joined[DECISION].fillna(Decision.OPEN.value)
-        return joined[joined["image"].isin(list(self.study.images))].reset_index(drop=True)
 
 
 def _written(results: Path) -> int | None:

@@ -45,7 +45,7 @@ class Opened:
     origin
         Where they come from.
     guess
-        (H, W) int32 objects of the current ensemble, numbered from 1; None when the image was not segmented.
+        (H, W) int32 objects of the last run's mask, numbered from 1; None when the image was not segmented.
     """
 
     labels: NDArray[np.int32]
@@ -91,7 +91,7 @@ class Session:
         return next((index for index in order if not self.is_done(self.windows[index])), None)
 
     def open(self, window: Suggestion) -> Opened:
-        """Take up a window: its draft, else what was saved, else the ensemble's guess, else nothing.
+        """Take up a window: its draft, else what was saved, else the last run's mask, else nothing.
 
         Raises
         ------
@@ -175,17 +175,6 @@ def resume(study: Study) -> Session | None:
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: not a list of windows ({error}); remove it, and suggest windows again") from error
     return Session(study, tuple(window for window in windows if window is not None))
-
-
-def start(
-    study: Study,
-    n: int = 24,
-    size: int = 128,
-    seed: int = 0,
-    suggest: Callable[..., Sequence[Suggestion]] = suggest_windows,
-) -> Session:
-    """Choose new windows to label, and keep the list: `suggest_new`, and then `begin`."""
-    return begin(study, suggest_new(study, n, size, seed, suggest=suggest))
 
 
 def suggest_new(

@@ -27,6 +27,7 @@ TAIL = 200
 PATIENCE_S = 60
 """Seconds that a stopped run has to keep its training state before it is asked more firmly."""
 _STEPS = re.compile(r"^(\d+) of (\d+) steps \((\d+)%\) done")
+_TOTAL = re.compile(r"^total\s+(\d+)$")  # the end of what Snakemake prints of its jobs before the first one
 _RULE = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):")
 _BAR = re.compile(r"^([\w ]+): (\d+)/(\d+)")
 
@@ -44,6 +45,8 @@ class Progress:
         """Read one line of Snakemake's output."""
         if match := _STEPS.match(line):
             return Progress(int(match[1]), int(match[2]), self.rule)
+        if not self.steps and (match := _TOTAL.match(line)):
+            return Progress(0, int(match[1]), self.rule)
         if match := _RULE.match(line):
             return Progress(self.done, self.steps, match[1])
         if match := _BAR.match(line):
