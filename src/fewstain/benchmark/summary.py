@@ -82,17 +82,21 @@ def summarise(
 def _of_one_version(group: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Take the present version's cells, or those of an earlier one where it has none: never a mean of both.
 
-    Of earlier ones only those of the last one's test images are taken: the data may have changed between.
+    Of earlier ones that were done only those of the last one's test images are taken: the data may have changed
+    between.
     """
     present = [cell for cell in group if not cell.get("earlier")]
-    if present or not group:
-        return present
-    last = _test_images(max(group, key=lambda cell: str(cell["finished"])))
-    return [cell for cell in group if _test_images(cell) == last]
+    done = _done(group)
+    if present or not done:
+        return present or list(group)
+    last = _test_images(max(done, key=lambda cell: str(cell["finished"])))
+    return [cell for cell in group if _test_images(cell) in (None, last)]
 
 
-def _test_images(cell: dict[str, Any]) -> list[str]:
-    return [image["image"] for image in cell["images"]]
+def _test_images(cell: dict[str, Any]) -> list[str] | None:
+    """Names of the test images that a cell was scored on; None where it was not."""
+    images = cell.get("images")
+    return None if images is None else [image["image"] for image in images]
 
 
 def _done(group: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -152,7 +156,8 @@ def _told(shown: Sequence[dict[str, Any]], group: Sequence[dict[str, Any]], plan
     kinds = Counter(cell["status"] for cell in shown)
     done, aside = kinds.pop(DONE, 0), len(group) - len(shown)
     told = [f"{done} of {planned} seeds"] if 0 < done < planned else []
-    told += [f"{count} {kind}" for kind, count in kinds.items()]
+    earlier = EARLIER if not done and any(cell.get("earlier") for cell in shown) else ""  # else the title says so
+    told += [f"{count} {kind}{earlier}" for kind, count in kinds.items()]
     told += [f"{aside} of an earlier version, not shown"] if aside else []
     if not done and (rest := planned - len(group)):
         told += [f"{rest} {MISSING}" if shown else MISSING]
