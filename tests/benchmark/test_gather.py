@@ -42,12 +42,20 @@ def test_means_over_seeds_best_first_and_differences_of_the_same_images():
 def test_what_failed_was_cut_or_never_run_keeps_its_row():
     failed = {"status": "failed", "reason": "MemoryError", "seconds": {"fit": 3.0}}
     cells = [cell("forest", (4, 4)), cell("mae", (1, 1)), cell("mae", (1, 1), seed=1) | failed]
-    table = summarise(cells, {("a", "vae", 20): (0,)}, {"timm": "timm not installed"}).set_index("method")
+    facts = {"stain": "a", "n": 20, "device": "cpu"}
+    cut = {"method": "unet", "status": "cut short", "reason": "stopped after 90 seconds", "peak_memory_bytes": 3e9}
+    cells += [facts | cut | {"seed": seed, "seconds": {"fit": 90.0 + seed}} for seed in (0, 2)]
+    cells.append(facts | {"method": "timm", "seed": 0, "status": "failed", "reason": "of long ago"})
+    table = summarise(cells, {("a", "vae", 20): (0,)}, {"cellpose": "not installed"}).set_index("method")
     assert table.loc["mae", "status"] == "1 of 2 seeds, 1 failed"
     assert table.loc["mae", "reason"] == "MemoryError"
     assert table.loc["vae", "status"] == "not run"
-    assert table.loc["timm", "reason"] == "timm not installed"
+    assert table.loc["cellpose", "reason"] == "not installed"
     assert table.loc["forest", "status"] == "done"
+    prices = ["fit_s", "peak_memory_gb", "device"]
+    assert table.loc["mae", prices].tolist() == [30.0, 2.0, "cpu"]
+    assert table.loc["unet", [*prices, "status"]].tolist() == [91.0, 3.0, "cpu", "2 cut short"]
+    assert table.loc["timm", prices].isna().tolist() == [True, True, False]
 
 
 def test_a_loss_is_told():

@@ -104,9 +104,9 @@ def _done(group: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _row(key: Key, group: Sequence[dict[str, Any]], counts: dict[Key, Counts]) -> dict[str, Any]:
-    """Scores and prices of the cells that were done."""
-    row = _empty_row(key)
+    """Scores and prices of the cells that were done; prices of those that failed or were cut short where none was."""
     done = _done(group)
+    row = _empty_row(key) | _prices(done or group)
     if not done:
         return row
     row["title"] = _title(MethodName(key[1]), done)
@@ -116,13 +116,23 @@ def _row(key: Key, group: Sequence[dict[str, Any]], counts: dict[Key, Counts]) -
     row |= _beside(key, counts)
     for name in ("AP", "AJI", "F1", "mIoU", "count_bias"):
         row[name] = _mean([cell["scores"][name] for cell in done])
-    for name in ("pretraining", "fit", "predict"):
-        row[f"{name}_s"] = _mean([cell["seconds"].get(name) for cell in done])
-    row["peak_memory_gb"] = max(cell["peak_memory_bytes"] for cell in done) / 1e9
     row["parameters"] = max(cell["parameters"] for cell in done)
-    row["device"] = ", ".join(sorted({cell["device"] for cell in done}))
     row["n_images"], row["n_objects"] = done[0]["scores"]["n_images"], done[0]["scores"]["n_objects"]
     return row
+
+
+def _prices(cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Mean seconds, largest memory and devices, of the cells that tell of them."""
+    seconds = [cell.get("seconds", {}) for cell in cells]
+    prices: dict[str, Any] = {
+        f"{name}_s": _mean([each.get(name) for each in seconds]) for name in ("pretraining", "fit", "predict")
+    }
+    peaks = [cell["peak_memory_bytes"] for cell in cells if cell.get("peak_memory_bytes") is not None]
+    devices = {cell["device"] for cell in cells if cell.get("device")}
+    return prices | {
+        "peak_memory_gb": max(peaks) / 1e9 if peaks else None,
+        "device": ", ".join(sorted(devices)) or None,
+    }
 
 
 def _beside(key: Key, counts: dict[Key, Counts]) -> dict[str, Any]:
