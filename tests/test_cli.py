@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 
 from fewstain.cli import run as cli
 from fewstain.cli.options import channels_of, section_settings
@@ -19,13 +20,7 @@ from fewstain.images.write import write_image, write_labels
 from fewstain.settings import DiffusionSettings, Preset
 from fewstain.storage import sha256_file, write_json
 
-VERBS = (
-    *("init", "import", "demo-data", "check", "evaluate", "train-diffusion", "adapt", "fit-pixels", "segment"),
-    *("sample", "edit", "invert", "noise", "branch", "interpolate"),
-    "export",
-    *("scores", "report-pictures", "report-training", "report-tables", "report-times"),
-    *("suggest", "view", "apply-corrections"),
-)
+VERBS = sorted(typer.main.get_command(cli.app).commands)
 
 
 @pytest.fixture
