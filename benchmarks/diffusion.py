@@ -27,6 +27,7 @@ from fewstain.dataset import Dataset
 from fewstain.diffusion.loop import new_optimisers
 from fewstain.diffusion.network import Denoiser, build_denoiser, load_denoiser
 from fewstain.diffusion.precision import Precision, choose_precision, start_accelerator
+from fewstain.diffusion.progress import device_name
 from fewstain.diffusion.record import read_record
 from fewstain.diffusion.training import train_diffusion
 from fewstain.pixels.features import DiffusionFeatures
@@ -134,7 +135,7 @@ def main() -> None:
         "timesteps": TIMESTEPS,
         "network": settings.model_dump(include={"unshuffle", "channels", "layers_per_block", "crop", "batch_size"}),
         "precision": precision.mixed,
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "device": device_name(device),
         "threads": torch.get_num_threads(),
     }
     print(json.dumps(result, indent=2))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 
 from fewstain.cli import run as cli
 from fewstain.cli.options import channels_of, section_settings
@@ -19,13 +20,7 @@ from fewstain.images.write import write_image, write_labels
 from fewstain.settings import DiffusionSettings, Preset
 from fewstain.storage import sha256_file, write_json
 
-VERBS = (
-    *("init", "import", "demo-data", "check", "evaluate", "train-diffusion", "adapt", "fit-pixels", "segment"),
-    *("sample", "edit", "invert", "noise", "branch", "interpolate"),
-    "export",
-    *("scores", "report-pictures", "report-training", "report-tables", "report-times"),
-    *("suggest", "view", "apply-corrections"),
-)
+VERBS = sorted(typer.main.get_command(cli.app).commands)
 
 
 @pytest.fixture
@@ -112,13 +107,26 @@ def test_exit_codes(monkeypatch, capsys, tmp_path, error, code, words):
     assert len(log.read_text().splitlines()) >= 3
 
 
-def test_a_fit_that_was_stopped_begins_anew(monkeypatch, capsys, dataset, tmp_path):
+@pytest.mark.parametrize(
+    ("function", "words", "told"),
+    [
+        ("pixels.fit.fit_pixels", "fit-pixels data --diffusion . --out out", "the same command begins this step anew"),
+        (
+            "benchmark.guarded.guarded_cell",
+            "--log log benchmark-cell data --method forest --out cell.json",
+            "the same command begins this step anew",
+        ),
+        ("scaffold.init", "--log fit-pixels init fit-pixels", "run the same command again to go on"),
+    ],
+)
+def test_what_was_stopped_says_whether_it_begins_anew(monkeypatch, capsys, dataset, function, words, told):
     def stop(*_args, **_kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fewstain.pixels.fit.fit_pixels", stop)
-    assert cli.run(["fit-pixels", str(dataset), "--diffusion", str(tmp_path), "--out", str(tmp_path / "pixels")]) == 130
-    assert "the same command begins this step anew" in capsys.readouterr().err
+    monkeypatch.setattr(f"fewstain.{function}", stop)
+    monkeypatch.chdir(dataset.parent)
+    assert cli.run(words.split()) == 130
+    assert told in capsys.readouterr().err
 
 
 def test_log_on_a_full_disk_hides_nothing(tmp_path, capsys):

@@ -25,12 +25,6 @@ def dataset(tmp_path):
     return tmp_path / "cells"
 
 
-@pytest.mark.parametrize("verb", ["suggest", "view", "apply-corrections"])
-def test_verbs_have_help(verb, capsys):
-    assert cli.run([verb, "--help"]) == 0
-    assert verb in capsys.readouterr().out
-
-
 def test_suggest_names_windows_as_json(dataset, capsys):
     assert cli.run(["suggest", str(dataset), "-n", "3", "--size", "32"]) == 0
     windows = json.loads(capsys.readouterr().out)

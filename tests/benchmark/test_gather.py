@@ -42,12 +42,20 @@ def test_means_over_seeds_best_first_and_differences_of_the_same_images():
 def test_what_failed_was_cut_or_never_run_keeps_its_row():
     failed = {"status": "failed", "reason": "MemoryError", "seconds": {"fit": 3.0}}
     cells = [cell("forest", (4, 4)), cell("mae", (1, 1)), cell("mae", (1, 1), seed=1) | failed]
-    table = summarise(cells, {("a", "vae", 20): (0,)}, {"timm": "timm not installed"}).set_index("method")
+    facts = {"stain": "a", "n": 20, "device": "cpu"}
+    cut = {"method": "unet", "status": "cut short", "reason": "stopped after 90 seconds", "peak_memory_bytes": 3e9}
+    cells += [facts | cut | {"seed": seed, "seconds": {"fit": 90.0 + seed}} for seed in (0, 2)]
+    cells.append(facts | {"method": "timm", "seed": 0, "status": "failed", "reason": "of long ago"})
+    table = summarise(cells, {("a", "vae", 20): (0,)}, {"cellpose": "not installed"}).set_index("method")
     assert table.loc["mae", "status"] == "1 of 2 seeds, 1 failed"
     assert table.loc["mae", "reason"] == "MemoryError"
     assert table.loc["vae", "status"] == "not run"
-    assert table.loc["timm", "reason"] == "timm not installed"
+    assert table.loc["cellpose", "reason"] == "not installed"
     assert table.loc["forest", "status"] == "done"
+    prices = ["fit_s", "peak_memory_gb", "device"]
+    assert table.loc["mae", prices].tolist() == [30.0, 2.0, "cpu"]
+    assert table.loc["unet", [*prices, "status"]].tolist() == [91.0, 3.0, "cpu", "2 cut short"]
+    assert table.loc["timm", prices].isna().tolist() == [True, True, False]
 
 
 def test_a_loss_is_told():
@@ -206,7 +214,7 @@ def test_the_last_cell_of_an_earlier_version_stands_in_for_one_that_was_not_run(
         ({"channels": [0]}, False),
         ({"data": "of other images"}, False),
         ({"backbone": "vit@0123"}, False),
-        ({"status": "failed"}, False),
+        ({"status": "failed"}, True),
     ],
 )
 def test_an_earlier_cell_stands_in_only_where_it_measured_the_same(disks_stain, tmp_path, more, kept):
@@ -215,6 +223,29 @@ def test_an_earlier_cell_stands_in_only_where_it_measured_the_same(disks_stain, 
     content = cell("unet", (5, 5), n=2, stain="disks", preset="cpu", finished="2026-01-01") | more
     (tmp_path / f"{unet.trial}-old.json").write_text(json.dumps(content))
     assert len(read_cells([unet], tmp_path, Preset.cpu)) == kept
+
+
+def test_a_failure_of_an_earlier_version_stands_in_where_none_was_done(disks_stain, tmp_path):
+    wanted = {"methods": ("forest",), "n": (2, 4), "seeds": (0,), "cells": str(tmp_path)}
+    settings = BenchmarkSettings(stains=(str(disks_stain),), **wanted)
+    plan = make_plan(settings)
+    few, many = plan.cells
+    for planned, name, day, more in (
+        (few, "first", 1, {}),
+        (few, "second", 2, FAILED),
+        (many, "first", 1, FAILED | {"reason": "of long ago"}),
+        (many, "second", 2, FAILED),
+    ):
+        content = cell("forest", (5, 5), n=planned.n, stain="disks", preset="cpu", finished=f"2026-01-0{day}") | more
+        if more:
+            del content["images"], content["scores"]
+        (tmp_path / f"{planned.trial}-{name}.json").write_text(json.dumps(content))
+    done, failed = read_cells(plan.cells, tmp_path, Preset.cpu)
+    assert (done["status"], failed["reason"], failed["earlier"]) == ("done", FAILED["reason"], True)
+    gather(plan, settings, tmp_path / "table", "subset.yaml")
+    page = (tmp_path / "table.md").read_text()
+    assert "| random forest (an earlier version) | 0.500" in page
+    assert "| random forest — 1 failed (an earlier version): killed by signal 9 (SIGKILL) |" in page
 
 
 def test_earlier_and_present_cells_are_never_in_one_mean():
@@ -231,3 +262,6 @@ def test_earlier_and_present_cells_are_never_in_one_mean():
     (row,) = summarise([earlier((2, 2), 0, 2), earlier((9, 9), 1, 1, images=other)], wanted).to_dict("records")
     assert (row["AP50"], row["title"], row["seeds"]) == (0.2, "random forest (an earlier version)", "0")
     assert row["status"] == "1 of 3 seeds, 1 of an earlier version, not shown"
+    failed = {name: value for name, value in (earlier((1, 1), 1, 3) | FAILED).items() if name != "images"}
+    (row,) = summarise([earlier((2, 2), 0, 2), failed], wanted).to_dict("records")
+    assert (row["AP50"], row["status"]) == (0.2, "1 of 3 seeds, 1 failed")

@@ -3,7 +3,7 @@ import io
 import torch
 
 from fewstain.diffusion import progress as subject
-from fewstain.diffusion.progress import StepProgress, peak_memory_bytes
+from fewstain.diffusion.progress import StepProgress, device_name, peak_memory_bytes
 
 
 def test_lines_where_there_is_no_terminal(monkeypatch):
@@ -31,3 +31,8 @@ def test_peak_memory_is_in_bytes():
     block = torch.ones(50_000_000, dtype=torch.uint8)
     assert 20e6 < before <= peak_memory_bytes() < 100e9
     del block
+
+
+def test_a_gpu_is_told_by_its_name(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {device.index}")
+    assert [device_name(torch.device(each)) for each in ("cpu", "cuda:1")] == ["cpu", "GPU 1"]

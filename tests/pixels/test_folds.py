@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from fewstain.errors import UserError
 from fewstain.pixels.folds import MARGIN, assign_folds, learnable, spatially_blocked
 from fewstain.pixels.labeled_window import label_window
 from fewstain.pixels.table import PixelTable
@@ -34,6 +35,11 @@ def test_windows_of_one_image_share_a_fold():
     assert not spatially_blocked(windows)
     assert set(assign_folds(windows, 10)) == {0, 1, 2, 3}
     assert (assign_folds(windows, 3, seed=0) == assign_folds(windows, 3, seed=0)).all()
+
+
+def test_one_window_cannot_be_held_out():
+    with pytest.raises(UserError, match=r"labeled windows: 1, but each choice is checked on .*, which takes 2; label"):
+        assign_folds(windows_at(("a", 0, 0)), 3)
 
 
 def test_fewer_than_three_images_are_cut_into_blocks():

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fewstain.diffusion.progress import device_name
+
 
 def machine_facts() -> dict[str, Any]:
     """Tell the device, the threads torch uses, the processor and its cores, and the version of torch."""
@@ -17,7 +19,7 @@ def machine_facts() -> dict[str, Any]:
 
     device = PartialState().device
     return {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "device": device_name(device),
         "threads": torch.get_num_threads(),
         "processor": platform.machine(),
         "cpu": cpu_model(),

@@ -83,14 +83,15 @@ files, whose first n are the labels of the trial; with fewer than n files, all o
 `workflow/schemas/config.schema.json` lists all keys. What is written: `results/benchmark.csv`,
 `results/benchmark.html`, a figure of each score, and a page like this.
 
-Every cell is one small JSON in `cells` (`benchmarks/results` by default), named by the hash of its settings, code and
-data. A cell that is there is never run again, also one that failed or was cut short (`limit_seconds`): delete its
-file to run it again. A method that is killed, as one that takes more memory than there is, has failed as well. What
-is learned from the pool lies in `results/.benchmark`, goes on where it was stopped, and can be deleted when all cells
-are done; a training that failed by itself leaves `failed.json` there, and its cells fail: to train again, delete its
-folder, its state beside it, and those cells. A test image whose pixels are in the pool, too, is refused. `snakemake
---cores all benchmark` makes `results/report.html` a report of the benchmark alone; `snakemake --cores all` makes that
-of everything again, with the table of a finished benchmark where `benchmark` stands in config.yaml.
+Every cell is one small JSON in `cells` (`benchmarks/results` by default), named by the hash of its settings, data and
+the version numbers of its code. A cell that is there is never run again, also one that failed or was cut short
+(`limit_seconds`): delete its file to run it again. A method that is killed, as one that takes more memory than there
+is, has failed as well. What is learned from the pool lies in `results/.benchmark`, goes on where it was stopped, and
+can be deleted when all cells are done; a training that failed by itself leaves `failed.json` there, and its cells
+fail: to train again, delete its folder, its state beside it, and those cells. A test image whose pixels are in the
+pool, too, is refused. `snakemake --cores all benchmark` makes `results/report.html` a report of the benchmark alone;
+`snakemake --cores all` makes that of everything again, with the table of a finished benchmark where `benchmark`
+stands in config.yaml.
 
 Cellpose needs an environment of its own: `benchmarks/cellpose-environment` makes it, of Python packages only. It goes
 on from pretrained weights where you have them: `{cellpose_weights: FILE}`. A timm backbone needs timm and torchvision

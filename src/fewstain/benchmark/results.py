@@ -13,7 +13,10 @@ from fewstain.storage import read_json
 
 
 def read_cells(planned: Sequence[Cell], folder: Path, preset: Preset) -> list[dict[str, Any]]:
-    """Read the cells that were run; in place of one that was not, the last that an earlier version has done.
+    """Read the cells that were run; in place of one that was not, the last of an earlier version that may stand in.
+
+    One that was done comes before any that failed or was cut short; yet these stand in as well, for a table of those
+    that went well alone would flatter.
 
     Parameters
     ----------
@@ -42,6 +45,7 @@ def read_cells(planned: Sequence[Cell], folder: Path, preset: Preset) -> list[di
             continue
         others = [read_json(other) for other in sorted(folder.glob(f"{cell.trial}-*.json"))]
         others = [other for other in others if stands_in(other, cell, preset)]
+        others = [other for other in others if other["status"] == DONE] or others
         found += [max(others, key=lambda other: str(other["finished"])) | {"earlier": True}] if others else []
     return found
 
@@ -49,10 +53,10 @@ def read_cells(planned: Sequence[Cell], folder: Path, preset: Preset) -> list[di
 def stands_in(found: dict[str, Any], planned: Cell, preset: Preset) -> bool:
     """Tell whether a cell of the same trial measured what is planned, but for code and numbers of the methods.
 
-    It was done, with the same preset, and agrees in data, channels, weights from elsewhere and budget, as far as it
-    tells of them: older ones do not.
+    It has the same preset, and agrees in data, channels, weights from elsewhere and budget, as far as it tells of them:
+    older ones do not.
     """
-    if found["status"] != DONE or found.get("preset") != preset:
+    if found.get("preset") != preset:
         return False
     channels = None if planned.channels is None else list(planned.channels)
     needed = {"data": planned.data, "channels": channels, "backbone": planned.backbone}

@@ -82,17 +82,21 @@ def summarise(
 def _of_one_version(group: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Take the present version's cells, or those of an earlier one where it has none: never a mean of both.
 
-    Of earlier ones only those of the last one's test images are taken: the data may have changed between.
+    Of earlier ones that were done only those of the last one's test images are taken: the data may have changed
+    between.
     """
     present = [cell for cell in group if not cell.get("earlier")]
-    if present or not group:
-        return present
-    last = _test_images(max(group, key=lambda cell: str(cell["finished"])))
-    return [cell for cell in group if _test_images(cell) == last]
+    done = _done(group)
+    if present or not done:
+        return present or list(group)
+    last = _test_images(max(done, key=lambda cell: str(cell["finished"])))
+    return [cell for cell in group if _test_images(cell) in (None, last)]
 
 
-def _test_images(cell: dict[str, Any]) -> list[str]:
-    return [image["image"] for image in cell["images"]]
+def _test_images(cell: dict[str, Any]) -> list[str] | None:
+    """Names of the test images that a cell was scored on; None where it was not."""
+    images = cell.get("images")
+    return None if images is None else [image["image"] for image in images]
 
 
 def _done(group: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -100,9 +104,9 @@ def _done(group: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _row(key: Key, group: Sequence[dict[str, Any]], counts: dict[Key, Counts]) -> dict[str, Any]:
-    """Scores and prices of the cells that were done."""
-    row = _empty_row(key)
+    """Scores and prices of the cells that were done; prices of those that failed or were cut short where none was."""
     done = _done(group)
+    row = _empty_row(key) | _prices(done or group)
     if not done:
         return row
     row["title"] = _title(MethodName(key[1]), done)
@@ -112,13 +116,23 @@ def _row(key: Key, group: Sequence[dict[str, Any]], counts: dict[Key, Counts]) -
     row |= _beside(key, counts)
     for name in ("AP", "AJI", "F1", "mIoU", "count_bias"):
         row[name] = _mean([cell["scores"][name] for cell in done])
-    for name in ("pretraining", "fit", "predict"):
-        row[f"{name}_s"] = _mean([cell["seconds"].get(name) for cell in done])
-    row["peak_memory_gb"] = max(cell["peak_memory_bytes"] for cell in done) / 1e9
     row["parameters"] = max(cell["parameters"] for cell in done)
-    row["device"] = ", ".join(sorted({cell["device"] for cell in done}))
     row["n_images"], row["n_objects"] = done[0]["scores"]["n_images"], done[0]["scores"]["n_objects"]
     return row
+
+
+def _prices(cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Mean seconds, largest memory and devices, of the cells that tell of them."""
+    seconds = [cell.get("seconds", {}) for cell in cells]
+    prices: dict[str, Any] = {
+        f"{name}_s": _mean([each.get(name) for each in seconds]) for name in ("pretraining", "fit", "predict")
+    }
+    peaks = [cell["peak_memory_bytes"] for cell in cells if cell.get("peak_memory_bytes") is not None]
+    devices = {cell["device"] for cell in cells if cell.get("device")}
+    return prices | {
+        "peak_memory_gb": max(peaks) / 1e9 if peaks else None,
+        "device": ", ".join(sorted(devices)) or None,
+    }
 
 
 def _beside(key: Key, counts: dict[Key, Counts]) -> dict[str, Any]:
@@ -152,7 +166,8 @@ def _told(shown: Sequence[dict[str, Any]], group: Sequence[dict[str, Any]], plan
     kinds = Counter(cell["status"] for cell in shown)
     done, aside = kinds.pop(DONE, 0), len(group) - len(shown)
     told = [f"{done} of {planned} seeds"] if 0 < done < planned else []
-    told += [f"{count} {kind}" for kind, count in kinds.items()]
+    earlier = EARLIER if not done and any(cell.get("earlier") for cell in shown) else ""  # else the title says so
+    told += [f"{count} {kind}{earlier}" for kind, count in kinds.items()]
     told += [f"{aside} of an earlier version, not shown"] if aside else []
     if not done and (rest := planned - len(group)):
         told += [f"{rest} {MISSING}" if shown else MISSING]

@@ -81,7 +81,7 @@ def cell(
     method: Annotated[MethodName, typer.Option(help="What to run.")],
     out: Annotated[Path, typer.Option(help="The JSON file.")],
     n: Annotated[
-        int | None, typer.Option("--n", "-n", min=2, help="Labeled windows; all there are by default.")
+        int | None, typer.Option("--n", "-n", min=1, help="Labeled windows; all there are by default.")
     ] = None,
     seed: SeedOption = 0,
     stain: Annotated[str | None, typer.Option(help="Its name in the tables; that of the folder by default.")] = None,

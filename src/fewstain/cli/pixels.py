@@ -47,7 +47,7 @@ def fit(
     from accelerate.state import PartialState
 
     from fewstain.dataset import open_dataset
-    from fewstain.diffusion.progress import peak_memory_bytes
+    from fewstain.diffusion.progress import device_name, peak_memory_bytes
     from fewstain.pixels.fit import fit_pixels
     from fewstain.report.scores import write_cost
 
@@ -58,7 +58,7 @@ def fit(
             "are of other places in the same images and may flatter; label windows in more images"
         )
     device = PartialState().device
-    write_cost(out, time.monotonic() - start, peak_memory_bytes(device), device.type)
+    write_cost(out, time.monotonic() - start, peak_memory_bytes(device), device_name(device))
     say(f"wrote {out}")
 
 

@@ -33,7 +33,8 @@ from fewstain.logfile import tee_output
 from fewstain.storage import write_error
 
 DONE, OURS, USERS, INTERRUPTED = 0, 1, 2, 130
-BEGINS_ANEW = frozenset({"fit-pixels"})  # verbs that take long, and keep nothing of what they did before they end
+# verbs that take long, and keep nothing of what they did before they end
+BEGINS_ANEW = frozenset({"fit-pixels", "benchmark-cell"})
 
 app = typer.Typer(
     name="fewstain",
@@ -66,6 +67,7 @@ def _options(
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
+    context.ensure_object(dict)["verb"] = context.invoked_subcommand
     if log is not None:
         context.with_resource(tee_output(log, context.invoked_subcommand or ""))
 
@@ -88,8 +90,9 @@ def run(arguments: list[str]) -> int:
     int
         0 done, 2 the user's input is at fault, 1 the program is, 130 interrupted.
     """
+    invoked: dict[str, str] = {}
     try:
-        app(arguments, prog_name="fewstain")
+        app(arguments, prog_name="fewstain", obj=invoked)
     except UserError as error:
         print(f"fewstain: {error}", file=sys.stderr)
         return USERS
@@ -101,10 +104,10 @@ def run(arguments: list[str]) -> int:
         print(f"fewstain: {told}", file=sys.stderr)
         return USERS
     except KeyboardInterrupt:
-        return _interrupted(arguments)
+        return _interrupted(invoked.get("verb"))
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else (OURS if end.code else DONE)
-        return _interrupted(arguments) if code == INTERRUPTED else code
+        return _interrupted(invoked.get("verb")) if code == INTERRUPTED else code
     except Exception as error:
         if _lacks_memory(error):
             print("fewstain: not enough memory; give it smaller images, or fewer, or a larger machine", file=sys.stderr)
@@ -118,8 +121,8 @@ def _lacks_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error)
 
 
-def _interrupted(arguments: list[str]) -> int:
-    anew = BEGINS_ANEW.intersection(arguments)
+def _interrupted(verb: str | None) -> int:
+    anew = verb in BEGINS_ANEW
     remedy = "the same command begins this step anew" if anew else "run the same command again to go on"
     print(f"fewstain: stopped; {remedy}", file=sys.stderr)
     return INTERRUPTED

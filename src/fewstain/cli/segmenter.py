@@ -43,7 +43,7 @@ def train(
     from accelerate.state import PartialState
 
     from fewstain.dataset import open_dataset
-    from fewstain.diffusion.progress import peak_memory_bytes
+    from fewstain.diffusion.progress import device_name, peak_memory_bytes
     from fewstain.pairs.methods import reason
     from fewstain.pairs.segmenter_fit import train_segmenter
     from fewstain.provenance import find_dataset
@@ -52,7 +52,7 @@ def train(
     dataset = open_dataset(find_dataset(results, data))
     record = train_segmenter(results, dataset, out, state, settings, pairs=pairs or (), seed=seed, restart=restart)
     device = PartialState().device
-    write_cost(out, max(time.monotonic() - start, record.wall_seconds), peak_memory_bytes(device), device.type)
+    write_cost(out, max(time.monotonic() - start, record.wall_seconds), peak_memory_bytes(device), device_name(device))
     for method, scores in record.out_of_fold.items():
         say(f"out-of-fold AP50, {method}: {scores['AP50'] or 0:.3f} ± {scores['AP50_standard_error']:.3f}")
     for method, (lead, error) in record.leads.items():

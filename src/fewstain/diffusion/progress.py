@@ -37,6 +37,15 @@ def peak_memory_bytes(device: torch.device | None = None) -> int:
     return int(peak) if sys.platform == "darwin" else int(peak) * 1024  # bytes there, kibibytes elsewhere
 
 
+def device_name(device: torch.device) -> str:
+    """Name of the GPU if `device` is one, else its kind, "cpu" or the like."""
+    if device.type != "cuda":
+        return device.type
+    import torch
+
+    return str(torch.cuda.get_device_name(device))
+
+
 class StepProgress:
     """Progress of a loop of steps, on standard error.
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
 import fewstain
@@ -20,7 +19,7 @@ from fewstain.diffusion.latent.vae import Vae
 from fewstain.diffusion.mosaic import write_mosaic
 from fewstain.diffusion.network import VAE_FOLDER, WEIGHTS, Denoiser
 from fewstain.diffusion.pool_index import PoolIndex
-from fewstain.diffusion.progress import peak_memory_bytes
+from fewstain.diffusion.progress import device_name, peak_memory_bytes
 from fewstain.diffusion.sampling import sample
 from fewstain.diffusion.state import Network, Training
 from fewstain.errors import UserError
@@ -218,7 +217,7 @@ def training_facts(
         "wall_seconds": wall_seconds,
         "images_per_second": training.step * settings.batch_size / max(training.seconds, 1e-9),
         "peak_memory_bytes": peak_memory_bytes(device),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "device": device_name(device),
         "precision": training.precision.mixed,
         "version": fewstain.__version__,
         "weights_sha256": sha256_file(weights),

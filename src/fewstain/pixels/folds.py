@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 from torch import Tensor
 
+from fewstain.dataset import LABEL_MORE, LEAST_WINDOWS, TOO_FEW_WINDOWS
+from fewstain.errors import UserError
 from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.table import PixelTable
 
@@ -25,7 +27,7 @@ def assign_folds(windows: Sequence[LabeledWindow], folds: int, seed: int = 0) ->
     Parameters
     ----------
     windows
-        At least two.
+        At least two, pieces of a large label counted one by one.
     folds
         At most this many; fewer where there are fewer images or windows.
     seed
@@ -35,7 +37,14 @@ def assign_folds(windows: Sequence[LabeledWindow], folds: int, seed: int = 0) ->
     -------
     ndarray
         (len(windows),) int64 fold, 0 .. n - 1.
+
+    Raises
+    ------
+    UserError
+        Too few windows.
     """
+    if len(windows) < LEAST_WINDOWS:
+        raise UserError(f"labeled windows: {len(windows)}, but {TOO_FEW_WINDOWS}; {LABEL_MORE}")
     groups = [window.group for window in windows]
     n_groups = len(set(groups))
     fold = np.zeros(len(windows), np.int64)
