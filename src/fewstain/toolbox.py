@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from fewstain.presets import (
+    CONDITIONAL_PRESETS,
+    CONTROL_PRESETS,
+    LATENT_PRESETS,
+    TRANSLATION_PRESETS,
+    VAE_PRESETS,
+)
 from fewstain.settings import (
     ControlSettings,
     DiffusionSettings,
@@ -17,6 +25,15 @@ from fewstain.settings import (
     TranslationSettings,
     VaeSettings,
 )
+from fewstain.validation import validate
+
+PART_PRESETS: dict[str, Mapping[Preset, TrainingSettings]] = {
+    "vae": VAE_PRESETS,
+    "latent": LATENT_PRESETS,
+    "control": CONTROL_PRESETS,
+    "translation": TRANSLATION_PRESETS,
+    "conditions": CONDITIONAL_PRESETS,
+}
 
 
 class Method(StrEnum):
@@ -126,6 +143,20 @@ def training_options(preset: Preset, section: str, numbers: TrainingSettings) ->
     written = numbers.model_dump(mode="json", exclude_unset=True)
     changes = [f"{section}.{key}={json.dumps(value, separators=(',', ':'))}" for key, value in written.items()]
     return ["--preset", preset.value, *(word for change in changes for word in ("--set", change))]
+
+
+def training_numbers(
+    preset: Preset, part: str, numbers: TrainingSettings, source: str = "config.yaml"
+) -> TrainingSettings:
+    """Return all numbers of a training: of a part of `PART_PRESETS` the preset's, changed by those that were written.
+
+    Raises
+    ------
+    UserError
+        Numbers that do not go together; `source` names their place.
+    """
+    base = PART_PRESETS[part][preset]
+    return validate(type(base), base.model_dump() | numbers.model_dump(exclude_unset=True), source)
 
 
 def _empty_for_null(value: Any) -> Any:

@@ -17,8 +17,9 @@ rule train_across:
         words=described_together,
         state=state_together,
         options=across_options(CONFIG),
+        numbers=numbers_together,
         seed=CONFIG.seed,
         code_version=CODE_VERSIONS["across"],
     shell:
         "fewstain --log {log:q} train-{wildcards.condition} {params.datasets:q} --out {output:q}"
-        " --state {params.state:q} --seed {params.seed} {params.options:q}"
+        " --state {params.state:q} --restart --seed {params.seed} {params.options:q}"
