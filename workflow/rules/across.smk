@@ -4,7 +4,13 @@ rule train_across:
     input:
         ancient(checked_together),
     output:
-        directory(f"{RESULTS}/{ACROSS}/{{condition}}"),
+        report(
+            directory(f"{RESULTS}/{ACROSS}/{{condition}}"),
+            patterns=["{picture}.png"],
+            caption="../report/across.rst",
+            category="Learned across datasets",
+            labels={"told by": "{condition}"},
+        ),
     log:
         f"{RESULTS}/{ACROSS}/logs/train-{{condition}}.log",
     benchmark:
