@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from fewstain.presets import (
     CONDITIONAL_PRESETS,
@@ -46,6 +46,10 @@ class Method(StrEnum):
     rk4 = "rk4"
     dpmpp = "dpm++"
     sde = "sde"
+
+
+# of the network in one step, of those methods that take more than one; see `fewstain.diffusion.methods`
+EVALUATIONS = {Method.heun: 2, Method.rk4: 4}
 
 
 class Condition(StrEnum):
@@ -93,6 +97,25 @@ class SampleSettings(Strict):
     method: Method = SAMPLER
     steps: int = Field(STEPS, ge=1, description="evaluations of the network for each image")
     size: int | None = Field(None, ge=1, description="side in pixels; that of training crops by default")
+
+    @model_validator(mode="after")
+    def _steps_enough_for_the_method(self) -> Self:
+        fewest = self.fewest_steps
+        if self.steps < fewest:
+            raise ValueError(
+                f"steps is {self.steps}, but {self.method.value} takes at least {fewest} evaluations of the network; "
+                f"write {fewest} or more, or choose another method"
+            )
+        return self
+
+    @property
+    def fewest_steps(self) -> int:
+        """The least evaluations that the method takes."""
+        return EVALUATIONS[self.method] + 1 if self.method in EVALUATIONS else 1
+
+    def most_steps(self, train_timesteps: int) -> int:
+        """Return the most evaluations that the method takes with a denoiser of so many timesteps."""
+        return (train_timesteps - 1) * EVALUATIONS.get(self.method, 1) + 1
 
     def options(self) -> list[str]:
         """Options of `fewstain sample`."""
