@@ -193,8 +193,8 @@ def load_denoiser(folder: Path) -> Denoiser:
         )
     if (folder / ENCODER_CONFIG).is_file():
         raise UserError(
-            f"{folder}: holds a denoiser that takes conditions, which paints, as `fewstain sample` does, and no more; "
-            "for this, give one that train-diffusion made"
+            f"{folder}: holds a denoiser that takes conditions, for `fewstain sample`, edit, invert, branch and "
+            "interpolate only; for this, give one that train-diffusion made"
         )
     denoiser = read_denoiser(folder)
     if denoiser.source_channels:
