@@ -32,8 +32,8 @@ def test_what_is_asked_for_becomes_options():
     assert chosen.samples.options() == ["-n", "8", "--method", "dpm++", "--steps", "12", "--size", "96"]
     assert "--size" not in SampleSettings(n=8).options()
     assert chosen.adapters["a"].options() == ["--target", "all", "--steps", "300"]
-    chosen = settings({"adapters": {"a": {"rank": 2, "target": "keys-values", "steps": 5}}})
-    assert chosen.adapters["a"].options() == ["--rank", "2", "--target", "keys-values", "--steps", "5"]
+    chosen = settings({"adapters": {"a": {"rank": 2, "target": "attention", "steps": 5}}})
+    assert chosen.adapters["a"].options() == ["--rank", "2", "--target", "attention", "--steps", "5"]
 
 
 def test_a_key_alone_asks_for_it_with_the_numbers_of_the_preset():
@@ -81,6 +81,7 @@ def test_the_workflow_and_the_command_line_have_the_same_defaults():
         ({"translation": {"numbers": {"crop": 50}}}, "translation.numbers.crop is 50, but must be a multiple of 16"),
         ({"samples": {"n": True}}, "datasets.b.toolbox.samples.n: true, false, yes and no"),
         ({"adapters": {"a": {"target": "some"}}}, "not 'some'"),
+        ({"adapters": {"a": {"rank": 2, "target": "keys-values"}}}, "b.toolbox.adapters.a: rank is 2, but target keys"),
         ({"control": {"condition": "outlines"}}, "not 'outlines'"),
         ({"translation": {"numbers": {"step": 3}}}, "did you mean 'steps'?"),
         ({"latent": {"vae": {"steps": 0}}}, "not 0; allowed: ≥ 1"),

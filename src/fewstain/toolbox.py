@@ -134,6 +134,15 @@ class AdapterSettings(Strict):
     target: Target = Target.all
     steps: int = Field(300, ge=1, description="training steps")
 
+    @model_validator(mode="after")
+    def _no_rank_of_keys_and_values(self) -> Self:
+        if self.rank is not None and self.target is Target.keys_values:
+            raise ValueError(
+                f"rank is {self.rank}, but target keys-values replaces layers as a whole and has no rank; leave the "
+                "rank out, or choose target attention"
+            )
+        return self
+
     def options(self) -> list[str]:
         """Options of `fewstain adapt`."""
         rank = [] if self.rank is None else ["--rank", str(self.rank)]

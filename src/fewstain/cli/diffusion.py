@@ -110,7 +110,7 @@ def adapt(
         typer.Option(
             min=1,
             help="Rank of the change to each layer. By default 4, or as much as keeps the adapter below 5 % of the "
-            "denoiser's size.",
+            "denoiser's size. Not with keys-values.",
         ),
     ] = ADAPTER.rank,
     target: Annotated[
@@ -147,4 +147,17 @@ def adapt(
         restart=restart,
     )
     share = (out / ADAPTER_FILE).stat().st_size / (diffusion / "unet" / WEIGHTS).stat().st_size
-    say(f"wrote {out}, {share:.1%} of the denoiser's size; it grows with --rank")
+    say(f"wrote {out}, {_told_share(share, target)}")
+
+
+def _told_share(share: float, target: Target) -> str:
+    """Say how large an adapter is, as a share of its denoiser; with a warning where it is no small one."""
+    from fewstain.diffusion.lora import MOST_SHARE
+
+    told = f"{share:.1%} of the denoiser's size"
+    if target is not Target.keys_values:
+        told += "; it grows with --rank"
+    if share >= MOST_SHARE:
+        smaller = "--target attention" if target is Target.keys_values else "a lower --rank, down to 1,"
+        told += f"\nwarning: {MOST_SHARE:.0%} of it or more is much for an adapter; {smaller} makes a smaller one"
+    return told
