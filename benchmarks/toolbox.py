@@ -113,11 +113,11 @@ def grids(denoiser: Denoiser, real: Tensor) -> list[dict[str, Any]]:
         chosen = METHODS[method]
         uniform = chosen.grid(denoiser.scheduler, steps)
         karras = karras_levels(trained_levels(denoiser.scheduler), len(uniform) - 1, chosen.highest)
-        found = {
-            name: realism(paint_on(denoiser, method, noise, levels), real).frechet
-            for name, levels in (("uniform", uniform), ("karras", karras))
-        }
-        rows.append({"method": method, "evaluations": steps, **found})
+        row: dict[str, Any] = {"method": method, "evaluations": steps}
+        for name, levels in (("uniform", uniform), ("karras", karras)):
+            found = realism(paint_on(denoiser, method, noise, levels), real)
+            row |= {name: found.frechet, f"{name}_pixels": found.pixels}
+        rows.append(row)
     return rows
 
 

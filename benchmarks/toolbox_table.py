@@ -90,7 +90,7 @@ def shares(rows: list[dict[str, Any]]) -> str:
 def adapters(result: dict[str, Any]) -> str:
     named = [("not adapted", result["before"]), *((row["rate"], row) for row in result["after"])]
     lines = [(name, f"{row['frechet']:.0f}", f"{row['pixels']:.2f}", f"{row['mmd']:.3g}") for name, row in named]
-    heading = ("learning rate, multiples of the base's", "Fréchet distance", "pixel statistics", "MMD²")
+    heading = ("learning rate", "Fréchet distance", "pixel statistics", "MMD²")
     return markdown(heading, lines)
 
 

@@ -1,13 +1,17 @@
 import inspect
 
 import pytest
+from diffusers import DDPMScheduler
 
 from fewstain.cli.diffusion import adapt
 from fewstain.cli.painting import sample
 from fewstain.config import parse_config
+from fewstain.diffusion.conditions import image_set
+from fewstain.diffusion.methods import METHODS, check_method
 from fewstain.errors import UserError
 from fewstain.settings import Preset
-from fewstain.toolbox import AdapterSettings, Method, SampleSettings, Target, training_options
+from fewstain.toolbox import AdapterSettings, Method, SampleSettings, Target, training_numbers, training_options
+from fewstain.toolbox_fit import PATCH
 
 BASE = {"a": None}
 
@@ -28,8 +32,8 @@ def test_what_is_asked_for_becomes_options():
     assert chosen.samples.options() == ["-n", "8", "--method", "dpm++", "--steps", "12", "--size", "96"]
     assert "--size" not in SampleSettings(n=8).options()
     assert chosen.adapters["a"].options() == ["--target", "all", "--steps", "300"]
-    chosen = settings({"adapters": {"a": {"rank": 2, "target": "keys-values", "steps": 5}}})
-    assert chosen.adapters["a"].options() == ["--rank", "2", "--target", "keys-values", "--steps", "5"]
+    chosen = settings({"adapters": {"a": {"rank": 2, "target": "attention", "steps": 5}}})
+    assert chosen.adapters["a"].options() == ["--rank", "2", "--target", "attention", "--steps", "5"]
 
 
 def test_a_key_alone_asks_for_it_with_the_numbers_of_the_preset():
@@ -63,8 +67,21 @@ def test_the_workflow_and_the_command_line_have_the_same_defaults():
         ({"sample": {}}, "unknown key 'datasets.b.toolbox.sample'; did you mean 'samples'?"),
         ({"samples": {"steps": 0}}, "not 0; allowed: ≥ 1"),
         ({"samples": {"method": "magic"}}, "not 'magic'"),
+        ({"samples": {"method": "heun", "steps": 2}}, "datasets.b.toolbox.samples: steps is 2, but heun takes"),
+        (
+            {"samples": {"method": "rk4", "steps": 4}},
+            "evaluations of the network; write 5 or more, or choose another method",
+        ),
+        ({"samples": {"n": 1, "steps": 1001}}, "samples.steps is 1001, but with diffusion.train_timesteps = 1000 ddim"),
+        ({"samples": {"n": 1, "size": 50}}, "b.toolbox.samples.size is 50, but must be a multiple of 8"),
+        ({"latent": {"vae": {"crop": 62}}}, "latent.vae.crop is 62, but must be a multiple of 4"),
+        ({"latent": {"diffusion": {"crop": 120}}}, "latent.diffusion.crop is 120, but must be a multiple of 16"),
+        ({"latent": {"diffusion": {"attention": [5]}}}, "attention names level 5"),
+        ({"control": {"numbers": {"crop": 60}}}, "control.numbers.crop is 60, but must be a multiple of 8"),
+        ({"translation": {"numbers": {"crop": 50}}}, "translation.numbers.crop is 50, but must be a multiple of 16"),
         ({"samples": {"n": True}}, "datasets.b.toolbox.samples.n: true, false, yes and no"),
         ({"adapters": {"a": {"target": "some"}}}, "not 'some'"),
+        ({"adapters": {"a": {"rank": 2, "target": "keys-values"}}}, "b.toolbox.adapters.a: rank is 2, but target keys"),
         ({"control": {"condition": "outlines"}}, "not 'outlines'"),
         ({"translation": {"numbers": {"step": 3}}}, "did you mean 'steps'?"),
         ({"latent": {"vae": {"steps": 0}}}, "not 0; allowed: ≥ 1"),
@@ -79,3 +96,32 @@ def test_wrong_wishes_are_told(toolbox, told):
     with pytest.raises(UserError) as caught:
         settings(toolbox)
     assert told in str(caught.value)
+
+
+def test_a_crop_that_no_denoiser_of_several_datasets_can_take_is_told():
+    def across(crop, key):
+        return parse_config({"datasets": BASE, "across": {key: ["a"], "conditions": {"crop": crop}}})
+
+    with pytest.raises(UserError, match=r"across\.conditions\.crop is 60, but must be a multiple of 8 .*; write 56"):
+        across(60, "words")
+    assert across(56, "words").across.conditions.crop == 56
+    with pytest.raises(UserError, match=r"across\.conditions\.crop is 56, but must be a multiple of 16 .*; write 48"):
+        across(56, "few_shot")
+
+
+def test_config_knows_what_the_samplers_and_the_encoder_take():
+    assert image_set.PATCH == PATCH
+    assert {method.value for method in Method} == set(METHODS)
+    scheduler = DDPMScheduler(num_train_timesteps=20)
+    for method in Method:
+        fewest = METHODS[method].fewest
+        asked = SampleSettings(method=method, steps=fewest)
+        assert asked.fewest_steps == fewest
+        check_method(scheduler, method.value, asked.most_steps(20))
+        with pytest.raises(UserError):
+            check_method(scheduler, method.value, asked.most_steps(20) + 1)
+
+
+def test_numbers_that_were_written_replace_those_of_the_preset():
+    numbers = training_numbers(Preset.gpu, "vae", settings({"latent": {"vae": {"steps": 9}}}).latent.vae)
+    assert (numbers.steps, numbers.channels) == (9, (64, 128))

@@ -29,6 +29,7 @@ from fewstain.settings import (
     Strict,
 )
 from fewstain.toolbox import ToolboxSettings, training_options
+from fewstain.toolbox_fit import check_conditions, check_toolbox
 from fewstain.validation import nearest, validate
 
 SECTIONS = tuple(Settings.model_fields)
@@ -168,7 +169,9 @@ def parse_config(content: Any, source: str = "config.yaml") -> Config:
         raise UserError(f"{source}: holds no keys; it needs at least `datasets:` with one name under it")
     config = validate(Config, content, source)
     for name, dataset in config.datasets.items():
-        dataset_settings(config, name, source)
+        numbers = dataset_settings(config, name, source)
+        place = f"{source}: datasets.{name}.toolbox"
+        check_toolbox(dataset.toolbox, config.preset_of(name), numbers.diffusion, place)
         for section in dataset.pairs:
             for key, other in section.others().items():
                 if other not in config.datasets:
@@ -183,6 +186,9 @@ def parse_config(content: Any, source: str = "config.yaml") -> Config:
                     f"{source}: datasets.{name}.toolbox.adapters: {base!r} is no other dataset of this file; "
                     + (nearest(base, others) if others else "name it under `datasets` too")
                 )
+    if config.across.words or config.across.few_shot:
+        few_shot = bool(config.across.few_shot)
+        check_conditions(config.across.conditions, config.preset, few_shot, f"{source}: across.conditions")
     for key in ("words", "few_shot"):
         for name in getattr(config.across, key):
             if name not in config.datasets:

@@ -92,7 +92,7 @@ class VaeSettings(TrainingSettings):
     """The VAE that a denoiser of latents works in: its network, its objective and its training."""
 
     learning_rate: float = Field(3e-3, gt=0)
-    muon: bool = Field(True, description="as of all trainings")
+    muon: bool = Field(True, description="matrices are trained by Muon, and only the rest by AdamW")
     unshuffle: Literal[1, 2, 4] = Field(2, description="pixels of a k x k block become channels before the first layer")
     channels: tuple[Annotated[int, Field(ge=8, multiple_of=8)], ...] = Field(
         (32, 64), min_length=1, max_length=6, description="width of each resolution level; multiples of 8"
@@ -122,7 +122,7 @@ class ControlSettings(TrainingSettings):
 
     steps: int = Field(600, ge=1)
     learning_rate: float = Field(3e-3, gt=0)
-    muon: bool = Field(True, description="as of all trainings")
+    muon: bool = Field(True, description="matrices are trained by Muon, and only the rest by AdamW")
     warmup_steps: int = Field(50, ge=0)
     small_timestep_share: float = Field(0.0, ge=0, le=1, description="as of diffusion; 0 learns to paint")
     samples: int = Field(8, ge=0, description="conditions painted for the report when training ends")

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
+from fewstain.presets import (
+    CONDITIONAL_PRESETS,
+    CONTROL_PRESETS,
+    LATENT_PRESETS,
+    TRANSLATION_PRESETS,
+    VAE_PRESETS,
+)
 from fewstain.settings import (
     ControlSettings,
     DiffusionSettings,
@@ -17,6 +25,15 @@ from fewstain.settings import (
     TranslationSettings,
     VaeSettings,
 )
+from fewstain.validation import validate
+
+PART_PRESETS: dict[str, Mapping[Preset, TrainingSettings]] = {
+    "vae": VAE_PRESETS,
+    "latent": LATENT_PRESETS,
+    "control": CONTROL_PRESETS,
+    "translation": TRANSLATION_PRESETS,
+    "conditions": CONDITIONAL_PRESETS,
+}
 
 
 class Method(StrEnum):
@@ -29,6 +46,10 @@ class Method(StrEnum):
     rk4 = "rk4"
     dpmpp = "dpm++"
     sde = "sde"
+
+
+# of the network in one step, of those methods that take more than one; see `fewstain.diffusion.methods`
+EVALUATIONS = {Method.heun: 2, Method.rk4: 4}
 
 
 class Condition(StrEnum):
@@ -77,6 +98,25 @@ class SampleSettings(Strict):
     steps: int = Field(STEPS, ge=1, description="evaluations of the network for each image")
     size: int | None = Field(None, ge=1, description="side in pixels; that of training crops by default")
 
+    @model_validator(mode="after")
+    def _steps_enough_for_the_method(self) -> Self:
+        fewest = self.fewest_steps
+        if self.steps < fewest:
+            raise ValueError(
+                f"steps is {self.steps}, but {self.method.value} takes at least {fewest} evaluations of the network; "
+                f"write {fewest} or more, or choose another method"
+            )
+        return self
+
+    @property
+    def fewest_steps(self) -> int:
+        """The least evaluations that the method takes."""
+        return EVALUATIONS[self.method] + 1 if self.method in EVALUATIONS else 1
+
+    def most_steps(self, train_timesteps: int) -> int:
+        """Return the most evaluations that the method takes with a denoiser of so many timesteps."""
+        return (train_timesteps - 1) * EVALUATIONS.get(self.method, 1) + 1
+
     def options(self) -> list[str]:
         """Options of `fewstain sample`."""
         size = [] if self.size is None else ["--size", str(self.size)]
@@ -93,6 +133,15 @@ class AdapterSettings(Strict):
     )
     target: Target = Target.all
     steps: int = Field(300, ge=1, description="training steps")
+
+    @model_validator(mode="after")
+    def _no_rank_of_keys_and_values(self) -> Self:
+        if self.rank is not None and self.target is Target.keys_values:
+            raise ValueError(
+                f"rank is {self.rank}, but target keys-values replaces layers as a whole and has no rank; leave the "
+                "rank out, or choose target attention"
+            )
+        return self
 
     def options(self) -> list[str]:
         """Options of `fewstain adapt`."""
@@ -126,6 +175,20 @@ def training_options(preset: Preset, section: str, numbers: TrainingSettings) ->
     written = numbers.model_dump(mode="json", exclude_unset=True)
     changes = [f"{section}.{key}={json.dumps(value, separators=(',', ':'))}" for key, value in written.items()]
     return ["--preset", preset.value, *(word for change in changes for word in ("--set", change))]
+
+
+def training_numbers(
+    preset: Preset, part: str, numbers: TrainingSettings, source: str = "config.yaml"
+) -> TrainingSettings:
+    """Return all numbers of a training: of a part of `PART_PRESETS` the preset's, changed by those that were written.
+
+    Raises
+    ------
+    UserError
+        Numbers that do not go together; `source` names their place.
+    """
+    base = PART_PRESETS[part][preset]
+    return validate(type(base), base.model_dump() | numbers.model_dump(exclude_unset=True), source)
 
 
 def _empty_for_null(value: Any) -> Any:

@@ -79,7 +79,8 @@ def _tell(root: type[BaseModel], fault: dict[str, Any]) -> str:
         message += f", as in [{fault['input']}]"
     if not path:
         return message
-    if of_key:
+    misfit = fault["type"] == "value_error" and isinstance(fault["input"], Mapping) and bool(fault["input"])
+    if of_key or misfit:  # what several keys are together is told by the message
         return f"{key}: {message}"
     allowed = _allowed(_field(root, path)[1])
     remedy = f"; allowed: {allowed}" if allowed else ""

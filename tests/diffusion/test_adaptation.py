@@ -275,7 +275,9 @@ def test_the_verbs_make_and_take_an_adapter(base, tmp_path, capsys):
     assert cli.run(["adapt", dark, str(base / "bright"), "--out", out, "--steps", "2", "--rank", "2", *state]) == 0
     weights = base / "dark" / "unet" / WEIGHTS
     share = (tmp_path / "adapter" / ADAPTER_FILE).stat().st_size / weights.stat().st_size
-    assert f"wrote {out}, {share:.1%} of the denoiser's size" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"wrote {out}, {share:.1%} of the denoiser's size; it grows with --rank" in told
+    assert ("warning: 5% of it or more" in told) == (share >= 0.05)
     assert (tmp_path / "state" / "state.safetensors").is_file()
     painting = ["--adapter", out, "--steps", "2"]
     assert cli.run(["sample", dark, "--out", str(tmp_path / "samples"), "-n", "1", *painting]) == 0
@@ -283,6 +285,14 @@ def test_the_verbs_make_and_take_an_adapter(base, tmp_path, capsys):
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "samples" / "sample-0000.tif"), expected[0, 0])
     assert cli.run(["edit", dark, image, "--out", str(tmp_path / "edited"), *painting]) == 0
     assert tifffile.imread(tmp_path / "edited" / "0.tif").dtype == np.uint16
+
+
+def test_keys_and_values_have_no_rank(base, tmp_path, capsys):
+    words = ["adapt", str(base / "dark"), str(base / "bright"), "--out", str(tmp_path / "adapter"), "--steps", "1"]
+    assert cli.run([*words, "--target", "keys-values", "--rank", "2"]) == 2
+    assert "rank 2 with target keys-values, which replaces layers as a whole and has no rank" in capsys.readouterr().err
+    assert cli.run([*words, "--target", "keys-values"]) == 0
+    assert "--rank" not in capsys.readouterr().err
 
 
 def test_the_other_verbs_take_an_adapter_too(base, adapter, tmp_path):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from fewstain.diffusion.conditions.network import load_conditional
 from fewstain.images.write import write_image
 
 ROOT = Path(__file__).parents[2]
-TINY = {"unshuffle": 4, "channels": [8], "crop": 16, "batch_size": 2, "steps": 2, "token_width": 8, "samples": 0}
+TINY = {"unshuffle": 4, "channels": [8], "crop": 16, "batch_size": 2, "steps": 2, "token_width": 8, "samples": 2}
 pytestmark = pytest.mark.workflow
 
 
@@ -42,6 +43,11 @@ def test_one_denoiser_of_words_and_one_of_images_for_two_datasets(tmp_path):
     snakemake(tmp_path, "results/across/words", "results/across/few-shot")
     assert load_conditional(across / "words").encoder.vocabulary == ("20x", "dapi", "section")
     assert load_conditional(across / "few-shot").encoder.kind == "images"
+    assert (across / "words" / "samples.png").is_file()
+    snakemake(tmp_path, "--report", "report.zip", "results/across/words", "results/across/few-shot")
+    with zipfile.ZipFile(tmp_path / "report.zip") as report:
+        pictures = [name for name in report.namelist() if name.endswith("samples.png")]
+    assert len(pictures) == 2
     (tmp_path / "data" / "section" / "words.txt").write_text("trichrome, 20x\n")
     planned = snakemake(tmp_path, "--dry-run", "results/across/words", "results/across/few-shot")
     assert planned.count("rule train_across:") == 1  # changed words train that one anew

@@ -26,11 +26,11 @@ def configure(folder, **toolboxes):
     (folder / "config.yaml").write_text(yaml.safe_dump({"datasets": datasets, "preset": "demo"}))
 
 
-def snakemake(folder, *words):
-    """Run it; the rules whose jobs it ran or, with DRY_RUN, would run."""
+def snakemake(folder, *words, **variables):
+    """Run it, with environment variables; the rules whose jobs it ran or, with DRY_RUN, would run."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2", *words]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"PATH": path, "ACCELERATE_MIXED_PRECISION": "no"}
+    environment = os.environ | {"PATH": path, "ACCELERATE_MIXED_PRECISION": "no"} | variables
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=280)
     text = done.stdout + done.stderr
     assert done.returncode == 0, text
@@ -111,3 +111,42 @@ def test_latents_a_control_and_a_translation_are_made_where_they_are_asked_for(t
         assert (results / ".training" / name / "state.safetensors").is_file()
     assert read_json(results / "control" / "fewstain.json")["condition"] == "edges"
     assert not snakemake(tmp_path, *targets, *DRY_RUN)
+
+
+# Python runs a module of this name when it starts
+OTHER_PRESETS = """
+from fewstain import presets
+for of in (presets.VAE_PRESETS, presets.LATENT_PRESETS, presets.CONTROL_PRESETS, presets.TRANSLATION_PRESETS,
+           presets.CONDITIONAL_PRESETS):
+    for preset, numbers in of.items():
+        of[preset] = numbers.model_copy(update={"weight_decay": 0.5})
+"""
+
+
+def test_changed_numbers_of_a_preset_make_their_own_anew(tmp_path):
+    for name in ("cells", "others"):
+        (tmp_path / "data" / name / "images").mkdir(parents=True)
+        write_image(tmp_path / "data" / name / "images" / "0.tif", np.zeros((64, 64), np.uint8))
+    wishes = {"latent": None, "control": {"condition": "edges"}, "translation": None}
+    content = {
+        "datasets": {"cells": {"toolbox": wishes}, "others": None},
+        "preset": "demo",
+        "across": {"words": ["cells", "others"], "few_shot": ["cells", "others"]},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(content))
+    of_cells = [f"results/cells/{name}" for name in ("diffusion", "vae", "latent", "control", "translation")]
+    targets = [*of_cells, "results/across/words", "results/across/few-shot"]
+    for target in targets:
+        (tmp_path / target).mkdir(parents=True)
+    for name in ("cells", "others"):
+        (tmp_path / "results" / name).mkdir(exist_ok=True)
+        (tmp_path / "results" / name / "dataset.json").write_text("{}")
+        (tmp_path / "results" / name / "check.json").write_text('{"suggestions": []}')
+    # nothing is trained, but its parameters are kept
+    snakemake(tmp_path, *targets, "--touch", "--forceall", "--workflow-profile", "none")
+    assert not snakemake(tmp_path, *targets, *DRY_RUN)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "sitecustomize.py").write_text(OTHER_PRESETS)
+    source = os.pathsep.join([str(tmp_path / "other"), os.environ.get("PYTHONPATH", "")])
+    planned = snakemake(tmp_path, *targets, *DRY_RUN, PYTHONPATH=source)
+    assert planned == {"vae", "latent", "control", "translation", "train_across"}

@@ -4,7 +4,13 @@ rule train_across:
     input:
         ancient(checked_together),
     output:
-        directory(f"{RESULTS}/{ACROSS}/{{condition}}"),
+        report(
+            directory(f"{RESULTS}/{ACROSS}/{{condition}}"),
+            patterns=["{picture}.png"],
+            caption="../report/across.rst",
+            category="Learned across datasets",
+            labels={"told by": "{condition}"},
+        ),
     log:
         f"{RESULTS}/{ACROSS}/logs/train-{{condition}}.log",
     benchmark:
@@ -17,8 +23,9 @@ rule train_across:
         words=described_together,
         state=state_together,
         options=across_options(CONFIG),
+        numbers=numbers_together,
         seed=CONFIG.seed,
         code_version=CODE_VERSIONS["across"],
     shell:
         "fewstain --log {log:q} train-{wildcards.condition} {params.datasets:q} --out {output:q}"
-        " --state {params.state:q} --seed {params.seed} {params.options:q}"
+        " --state {params.state:q} --restart --seed {params.seed} {params.options:q}"

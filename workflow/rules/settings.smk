@@ -30,7 +30,7 @@ from fewstain.pair_settings import PAIR_SECTIONS
 from fewstain.presets import PRESETS
 from fewstain.stages import CODE_VERSIONS
 from fewstain.storage import sha256_file
-from fewstain.toolbox import training_options
+from fewstain.toolbox import training_numbers, training_options
 
 min_version("9.10")
 
@@ -214,6 +214,11 @@ def described_together(wildcards):
     return [split_words(file.read_text(encoding="utf-8-sig")) for file in files if file.exists()]
 
 
+# As with `stage_numbers`. They give the state's folder no other name: a changed number begins the training anew.
+def numbers_together(wildcards):
+    return training_numbers(CONFIG.preset, "conditions", CONFIG.across.conditions).model_dump(mode="json")
+
+
 def state_together(wildcards):
     facts = [wildcards.condition, folders_together(wildcards), described_together(wildcards)]
     facts += [across_options(CONFIG), CONFIG.seed, CODE_VERSIONS["across"]]
@@ -252,48 +257,6 @@ def wanted_results():
         parts += wanted_of_toolbox(dataset)
         wanted += [f"{RESULTS}/{dataset}/{part}" for part in parts]
     return wanted + [f"{RESULTS}/{ACROSS}/{condition}" for condition, datasets in TOGETHER.items() if datasets]
-
-
-# Folders of the toolbox that config.yaml asks for.
-def wanted_of_toolbox(dataset):
-    return CONFIG.dataset(dataset).toolbox.folders(has_labels(dataset))
-
-
-def sample_options(wildcards):
-    return CONFIG.dataset(wildcards.dataset).toolbox.samples.options()
-
-
-def adapter_options(wildcards):
-    return CONFIG.dataset(wildcards.dataset).toolbox.adapters[wildcards.base].options()
-
-
-def vae_options(wildcards):
-    wish = CONFIG.dataset(wildcards.dataset).toolbox.latent
-    return training_options(CONFIG.preset_of(wildcards.dataset), "vae", wish.vae)
-
-
-def latent_options(wildcards):
-    wish = CONFIG.dataset(wildcards.dataset).toolbox.latent
-    return training_options(CONFIG.preset_of(wildcards.dataset), "diffusion", wish.diffusion)
-
-
-def translation_options(wildcards):
-    wish = CONFIG.dataset(wildcards.dataset).toolbox.translation
-    numbers = training_options(CONFIG.preset_of(wildcards.dataset), "translation", wish.numbers)
-    return ["--from", wish.source, *numbers]
-
-
-# Layouts are the ensemble's masks of the pool; the table that is written after the last of them tells that they are there.
-def control_layouts(wildcards):
-    edges = CONFIG.dataset(wildcards.dataset).toolbox.control.condition == "edges"
-    return [] if edges else f"{RESULTS}/{wildcards.dataset}/counts.csv"
-
-
-def control_options(wildcards):
-    wish = CONFIG.dataset(wildcards.dataset).toolbox.control
-    layouts = [] if wish.condition == "edges" else ["--layouts", f"{RESULTS}/{wildcards.dataset}/masks"]
-    numbers = training_options(CONFIG.preset_of(wildcards.dataset), "control", wish.numbers)
-    return ["--condition", wish.condition.value, *layouts, *numbers]
 
 
 def tell_what_to_label():

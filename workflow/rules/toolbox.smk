@@ -82,6 +82,7 @@ rule vae:
         channels=channel_options,
         seed=CONFIG.seed,
         pool=pool_hash,
+        numbers=vae_numbers,
         code_version=CODE_VERSIONS["vae"],
     shell:
         "fewstain --log {log:q} train-vae {params.dataset:q} --out {output:q} --state {params.state:q} --restart"
@@ -114,6 +115,7 @@ rule latent:
         channels=channel_options,
         seed=CONFIG.seed,
         pool=pool_hash,
+        numbers=latent_numbers,
         code_version=CODE_VERSIONS["latent"],
     shell:
         "fewstain --log {log:q} train-diffusion {params.dataset:q} --vae {input.vae:q} --out {output:q}"
@@ -146,6 +148,7 @@ rule control:
         options=control_options,
         seed=CONFIG.seed,
         pool=pool_hash,
+        numbers=control_numbers,
         code_version=CODE_VERSIONS["control"],
     shell:
         "fewstain --log {log:q} train-control {input.base:q} {params.dataset:q} --out {output:q}"
@@ -175,6 +178,7 @@ rule translation:
         options=translation_options,
         seed=CONFIG.seed,
         pool=pool_hash,
+        numbers=translation_numbers,
         code_version=CODE_VERSIONS["translation"],
     shell:
         "fewstain --log {log:q} train-translation {params.dataset:q} --out {output:q}"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fewstain.cli.options import PresetOption, SeedOption, SetOption, say, section_settings, settings_help
+from fewstain.cli.options import PresetOption, SeedOption, SetOption, StateOption, say, section_settings, settings_help
 from fewstain.presets import CONDITIONAL_PRESETS
 from fewstain.settings import ConditionalSettings, Preset
 
@@ -15,7 +15,6 @@ SECTION = "conditions"
 
 Datasets = Annotated[list[Path], typer.Argument(help="Folders of datasets, one for each stain, with images/ in them.")]
 OutOption = Annotated[Path, typer.Option(help="Folder for the trained denoiser; it appears whole, at the end.")]
-StateOption = Annotated[Path, typer.Option(help="Folder for the training state: the same command goes on from it.")]
 RestartOption = Annotated[
     bool,
     typer.Option("--restart", help="Begin anew where settings, words or images have changed, instead of refusing."),

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from fewstain.cli.options import DatasetDir, PresetOption, SeedOption, SetOption, say, section_settings, settings_help
+from fewstain.cli.options import (
+    DatasetDir,
+    PresetOption,
+    RestartOption,
+    SeedOption,
+    SetOption,
+    StateOption,
+    say,
+    section_settings,
+    settings_help,
+)
 from fewstain.cli.painting import DiffusionDir, MethodOption, OutOption, StepsOption
 from fewstain.presets import CONTROL_PRESETS
 from fewstain.settings import ControlSettings, Preset
@@ -26,7 +36,7 @@ def train(
     diffusion: Annotated[Path, typer.Argument(help="A trained denoiser's folder; it is not changed.")],
     dataset: DatasetDir,
     out: Annotated[Path, typer.Option(help="Folder for the control; it appears whole, at the end.")],
-    state: Annotated[Path, typer.Option(help="Folder for the training state: the same command goes on from it.")],
+    state: StateOption,
     condition: Annotated[Condition, typer.Option(help="What images are to follow.")] = Condition.layout,
     layouts: Annotated[
         Path | None,
@@ -35,9 +45,7 @@ def train(
     preset: PresetOption = Preset.cpu,
     changes: SetOption = None,
     seed: SeedOption = 0,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew where settings or images have changed, instead of refusing.")
-    ] = False,
+    restart: RestartOption = False,
 ) -> None:
     """Teach a denoiser to paint objects where a label image has them, or images with given edges (ControlNet)."""
     settings = section_settings(ControlSettings, SECTION, preset, changes, CONTROL_PRESETS[preset])

@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 
 from fewstain.cli.options import (
-    ChannelsOption,
     DatasetDir,
+    MaybeStateOption,
+    ModelledOption,
     PresetOption,
+    RestartOption,
     SeedOption,
     SetOption,
+    StateOption,
     channels_of,
     say,
     section_settings,
@@ -32,12 +35,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("adapt")(adapt)
 
 
-StateOption = Annotated[Path, typer.Option(help="Folder for the training state: the same command goes on from it.")]
-RestartOption = Annotated[
-    bool, typer.Option("--restart", help="Begin anew where settings or images have changed, instead of refusing.")
-]
-
-
 def train(
     dataset: DatasetDir,
     out: Annotated[Path, typer.Option(help="Folder for the trained denoiser; it appears whole, at the end.")],
@@ -47,7 +44,7 @@ def train(
     vae: Annotated[
         Path | None, typer.Option(help="Folder of a VAE, of train-vae: train a denoiser of its latents, not of pixels.")
     ] = None,
-    channels: ChannelsOption = None,
+    channels: ModelledOption = None,
     seed: SeedOption = 0,
     restart: RestartOption = False,
 ) -> None:
@@ -80,7 +77,7 @@ def train_vae(
     state: StateOption,
     preset: PresetOption = Preset.cpu,
     changes: SetOption = None,
-    channels: ChannelsOption = None,
+    channels: ModelledOption = None,
     seed: SeedOption = 0,
     restart: RestartOption = False,
 ) -> None:
@@ -102,15 +99,13 @@ def adapt(
     diffusion: Annotated[Path, typer.Argument(help="A trained denoiser's folder; it is not changed.")],
     dataset: DatasetDir,
     out: Annotated[Path, typer.Option(help="Folder for the adapter; it appears whole, at the end.")],
-    state: Annotated[
-        Path | None, typer.Option(help="Folder for the training state: the same command goes on from it.")
-    ] = None,
+    state: MaybeStateOption = None,
     rank: Annotated[
         int | None,
         typer.Option(
             min=1,
             help="Rank of the change to each layer. By default 4, or as much as keeps the adapter below 5 % of the "
-            "denoiser's size.",
+            "denoiser's size. Not with keys-values.",
         ),
     ] = ADAPTER.rank,
     target: Annotated[
@@ -118,7 +113,14 @@ def adapt(
     ] = ADAPTER.target,
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = ADAPTER.steps,
     learning_rate: Annotated[float | None, typer.Option(help="Its highest value; by default 0.01.")] = None,
-    channels: ChannelsOption = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="0,2",
+            help="Channels to learn, counted from 0, as many as the denoiser sees; by default its own where the files "
+            "have as many as its files, else all.",
+        ),
+    ] = None,
     seed: SeedOption = 0,
     restart: RestartOption = False,
 ) -> None:
@@ -147,4 +149,17 @@ def adapt(
         restart=restart,
     )
     share = (out / ADAPTER_FILE).stat().st_size / (diffusion / "unet" / WEIGHTS).stat().st_size
-    say(f"wrote {out}, {share:.1%} of the denoiser's size; it grows with --rank")
+    say(f"wrote {out}, {_told_share(share, target)}")
+
+
+def _told_share(share: float, target: Target) -> str:
+    """Say how large an adapter is, as a share of its denoiser; with a warning where it is no small one."""
+    from fewstain.diffusion.lora import MOST_SHARE
+
+    told = f"{share:.1%} of the denoiser's size"
+    if target is not Target.keys_values:
+        told += "; it grows with --rank"
+    if share >= MOST_SHARE:
+        smaller = "--target attention" if target is Target.keys_values else "a lower --rank, down to 1,"
+        told += f"\nwarning: {MOST_SHARE:.0%} of it or more is much for an adapter; {smaller} makes a smaller one"
+    return told

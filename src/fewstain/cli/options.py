@@ -38,10 +38,20 @@ SetOption = Annotated[
 ChannelsOption = Annotated[
     str | None, typer.Option(metavar="0,2", help="Channels to segment, counted from 0; all of them by default.")
 ]
+ModelledOption = Annotated[
+    str | None, typer.Option(metavar="0,2", help="Channels to learn, counted from 0; all of them by default.")
+]
 PixelSizeOption = Annotated[
     float | None, typer.Option(callback=_positive, help="Side of a pixel in µm where files don't tell.")
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
+
+_STATE = "Folder for the training state: the same command goes on from it."
+StateOption = Annotated[Path, typer.Option(help=_STATE)]
+MaybeStateOption = Annotated[Path | None, typer.Option(help=_STATE)]
+RestartOption = Annotated[
+    bool, typer.Option("--restart", help="Begin anew where settings or images have changed, instead of refusing.")
+]
 
 
 def channels_of(text: str | None) -> tuple[int, ...] | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fewstain.cli.options import PresetOption, SeedOption, SetOption, say, settings_help
+from fewstain.cli.options import PresetOption, RestartOption, SeedOption, SetOption, say, settings_help
 from fewstain.cli.painting import AdapterOption, GuidanceOption, LikeOption, WordsOption
 from fewstain.errors import UserError
 from fewstain.overrides import parse_set
@@ -67,9 +67,7 @@ def train_painter(
         int | None, typer.Option(min=1, help="Use only the first so many label files, by name.")
     ] = None,
     seed: SeedOption = 0,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew where settings or images have changed, instead of refusing.")
-    ] = False,
+    restart: RestartOption = False,
 ) -> None:
     """Learn layouts from the masks of the pool, and to paint images of them: writes RESULTS_DIR/painter.
 

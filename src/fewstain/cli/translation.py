@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from fewstain.cli.options import DatasetDir, PresetOption, SeedOption, SetOption, say, section_settings, settings_help
+from fewstain.cli.options import (
+    DatasetDir,
+    PresetOption,
+    RestartOption,
+    SeedOption,
+    SetOption,
+    StateOption,
+    say,
+    section_settings,
+    settings_help,
+)
 from fewstain.cli.painting import Method, MethodOption, OutOption, StepsOption
 from fewstain.presets import TRANSLATION_PRESETS
 from fewstain.settings import Preset, TranslationSettings
@@ -28,13 +38,11 @@ def train(
         str, typer.Option("--from", metavar="grey|DIR", help="The images made grey, or a folder of source images.")
     ],
     out: Annotated[Path, typer.Option(help="Folder for the translation; it appears whole, at the end.")],
-    state: Annotated[Path, typer.Option(help="Folder for the training state: the same command goes on from it.")],
+    state: StateOption,
     preset: PresetOption = Preset.cpu,
     changes: SetOption = None,
     seed: SeedOption = 0,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew where settings or images have changed, instead of refusing.")
-    ] = False,
+    restart: RestartOption = False,
 ) -> None:
     """Learn to turn one kind of image into another: grey into a dataset's colours, or one stain into a dataset's.
 

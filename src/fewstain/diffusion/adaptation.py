@@ -74,7 +74,7 @@ def adapt(
     state
         Folder of the training state, as of `train_diffusion`; None to keep none and, interrupted, to begin again.
     rank, target
-        As of `add_adapter`; None for `usual_rank`.
+        As of `add_adapter`; None for `usual_rank`, and for keys and values, which have no rank.
     steps
         Of training; batch and crops are those that the base was trained with.
     learning_rate
@@ -90,13 +90,18 @@ def adapt(
     Raises
     ------
     UserError
-        A base that is damaged, or has no layers of the target; images of another number of channels, or unreadable; a
-        state of another adaptation, or damaged; a diverging loss.
+        A rank for keys and values; a base that is damaged, or has no layers of the target; images of another number of
+        channels, or unreadable; a state of another adaptation, or damaged; a diverging loss.
     KeyboardInterrupt
         Ctrl-C, after the state was saved.
     """
     start = time.monotonic()
     check_replaceable(out, CONTENTS, AdapterRecord.holder)
+    if rank is not None and target is Target.keys_values:
+        raise UserError(
+            f"rank {rank} with target {target.value}, which replaces layers as a whole and has no rank; leave the rank "
+            "out, or choose target attention"
+        )
     denoiser, base = load_denoiser(denoiser_dir), read_record(denoiser_dir)
     check_weights(denoiser_dir, base)
     if not dataset.images:

@@ -16,10 +16,11 @@ from fewstain.diffusion.record import (
     LOSS_FILE,
     RECORD_FILE,
     SAMPLES_FILE,
+    check_weight_file,
     read_record_of,
 )
 from fewstain.errors import UserError
-from fewstain.storage import atomic_path, sha256_file
+from fewstain.storage import atomic_path
 from fewstain.toolbox import Target
 
 ADAPTER_FILE = "adapter_model.safetensors"
@@ -86,8 +87,7 @@ def load_adapter(denoiser: Denoiser, denoiser_dir: Path, folder: Path) -> Adapte
     remedy = "restore the folder from a backup, or adapt again"
     if not path.is_file():
         raise UserError(f"{path}: no such file, so {folder} holds no adapter; {remedy}")
-    if sha256_file(path) != record.weights_sha256:
-        raise UserError(f"{path}: not the weights that {RECORD_FILE} tells of, altered or of another adapter; {remedy}")
+    check_weight_file(path, record.weights_sha256, record.holder)
     try:
         add_adapter(denoiser, record.rank, Target(record.target), seed=0)
         set_adapter_tensors(denoiser, load_file(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,13 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fewstain.diffusion.pretrained import WEIGHTS as WEIGHTS
+from fewstain.diffusion.pretrained import damage_told, load_pretrained, save_pretrained
 from fewstain.errors import UserError
 from fewstain.settings import DiffusionSettings
 
 NORM_GROUPS = 8
 HEAD_WIDTH = 8  # channels of each head of an attention block
-WEIGHTS = "diffusion_pytorch_model.safetensors"
 VAE_FOLDER = "vae"  # beside a denoiser of latents, see `fewstain.diffusion.latent`
 HEADS = 4  # of each attention block
 ENCODER_CONFIG = "encoder.json"  # beside a denoiser that takes conditions, see `fewstain.diffusion.conditions`
@@ -126,9 +126,7 @@ class Denoiser(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write `folder`/unet and `folder`/scheduler in diffusers' layout, safetensors only, and `folder`/stem.json."""
-        self.unet.save_pretrained(folder / "unet", safe_serialization=True)
-        # safetensors makes files only their owner can read; the results of a lab are everybody's
-        shutil.copymode(folder / "unet" / "config.json", folder / "unet" / WEIGHTS)
+        save_pretrained(self.unet, folder / "unet")
         self.scheduler.save_pretrained(folder / "scheduler")
         (folder / "stem.json").write_text(json.dumps({"unshuffle": self.unshuffle}) + "\n")
 
@@ -193,8 +191,8 @@ def load_denoiser(folder: Path) -> Denoiser:
         )
     if (folder / ENCODER_CONFIG).is_file():
         raise UserError(
-            f"{folder}: holds a denoiser that takes conditions, which paints, as `fewstain sample` does, and no more; "
-            "for this, give one that train-diffusion made"
+            f"{folder}: holds a denoiser that takes conditions, for `fewstain sample`, edit, invert, branch and "
+            "interpolate only; for this, give one that train-diffusion made"
         )
     denoiser = read_denoiser(folder)
     if denoiser.source_channels:
@@ -220,22 +218,8 @@ def read_denoiser(folder: Path) -> Denoiser:
     ):
         if not (folder / part).is_file():
             raise UserError(f"{folder / part}: no such file, so {folder} holds no denoiser; run train-diffusion first")
-    try:
-        unet, loading = UNet2DConditionModel.from_pretrained(
-            folder / "unet",
-            use_safetensors=True,
-            low_cpu_mem_usage=False,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-        for fault in ("missing_keys", "unexpected_keys"):  # diffusers only warns of them
-            if loading[fault]:
-                raise KeyError(f"{fault}: {', '.join(sorted(loading[fault])[:3])}")
+    with damage_told(folder, "the denoiser's"):
+        unet = load_pretrained(UNet2DConditionModel, folder / "unet")
         scheduler = DDPMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
         unshuffle = int(json.loads((folder / "stem.json").read_text())["unshuffle"])
-    except Exception as fault:  # diffusers, safetensors and json each raise their own kinds
-        raise UserError(
-            f"{folder}: the denoiser's weights are damaged or not its own ({type(fault).__name__}: {fault}); "
-            "delete the folder and train again, or restore it from a backup"
-        ) from fault
     return Denoiser(unet, scheduler, unshuffle).eval()

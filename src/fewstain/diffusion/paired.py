@@ -17,13 +17,12 @@ from fewstain.diffusion.loop import new_training, run
 from fewstain.diffusion.pool import Pool
 from fewstain.diffusion.pool_index import INDEX_FILE, PoolIndex, find_pool, write_pixels
 from fewstain.diffusion.precision import choose_precision, start_accelerator
+from fewstain.diffusion.session import REPORT_ONLY
 from fewstain.diffusion.state import Network, Training, open_state
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser
 from fewstain.settings import TrainingSettings
 from fewstain.storage import sha256_file, write_errors_named, write_json
-
-REPORT_ONLY = {"checkpoint_seconds", "samples", "sample_steps"}  # settings that do not change the weights
 
 
 @dataclass(frozen=True)

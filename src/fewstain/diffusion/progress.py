@@ -96,13 +96,6 @@ class StepProgress:
     ) -> None:
         self._bar.stop()
 
-    @property
-    def images_per_second(self) -> float:
-        """Mean rate since the start, as of the last `show`."""
-        return self._rate
-
-    _rate = 0.0
-
     def due(self, done: int) -> bool:
         """Whether it is time to `show`; also at the very end. Asking costs nothing, the loss on a GPU does."""
         return done >= self._total or time.monotonic() - self._told >= self._every
@@ -111,10 +104,10 @@ class StepProgress:
         """Show that `done` steps are done, with named numbers such as the loss."""
         self._told = time.monotonic()
         elapsed = self._told - self._start
-        self._rate = (done - self._first) * self._images / max(elapsed, 1e-9)
         numbers = [f"{name} {value:.4f}" for name, value in facts.items()]
         memory = peak_memory_bytes(self._device) / 2**30
-        rate = [f"{self._rate:.1f} images/s"] if self._images else []
+        per_second = (done - self._first) * self._images / max(elapsed, 1e-9)
+        rate = [f"{per_second:.1f} images/s"] if self._images else []
         text = ", ".join([*numbers, *rate, f"peak {memory:.2f} GiB"])
         self._bar.update(self._task, completed=done, facts=text)
         if not self._console.is_terminal:

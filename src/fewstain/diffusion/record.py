@@ -137,9 +137,9 @@ def check_weight_file(path: Path, sha256: str, holder: str) -> None:
     holder
         Whose weights they are in a message, "a denoiser" or the like.
     """
-    if sha256 and sha256_file(path) != sha256:
+    if sha256 and not (path.is_file() and sha256_file(path) == sha256):
         raise UserError(
-            f"{path}: not the weights that {RECORD_FILE} tells of, altered or of another denoiser; "
+            f"{path}: not the weights that {RECORD_FILE} tells of, altered or of another {holder.partition(' ')[2]}; "
             "restore the file from a backup, or train again"
         )
 

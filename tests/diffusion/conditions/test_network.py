@@ -62,7 +62,9 @@ def test_what_is_saved_comes_back(tiny_words, tmp_path):
     told = tokens(tiny_words, "heart")
     assert torch.equal(tokens(again, "heart"), told)
     assert torch.equal(again(noisy, timestep, told), tiny_words(noisy, timestep, told))
-    with pytest.raises(UserError, match="takes conditions, which paints, as `fewstain sample` does, and no more"):
+    with pytest.raises(
+        UserError, match="takes conditions, for `fewstain sample`, edit, invert, branch and interpolate only"
+    ):
         load_denoiser(tmp_path)
 
 

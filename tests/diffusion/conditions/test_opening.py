@@ -116,7 +116,9 @@ def test_a_denoiser_without_conditions_follows_none(tiny_diffusion, tmp_path, ca
 def test_what_needs_a_plain_denoiser_takes_no_conditional_one(words_model, tmp_path, capsys):
     image = words_model / "spots" / "images" / "0.tif"
     assert cli.run(["noise", str(words_model / "out"), str(image), "--out", str(tmp_path / "out")]) == 2
-    assert "takes conditions, which paints, as `fewstain sample` does, and no more" in capsys.readouterr().err
+    assert (
+        "takes conditions, for `fewstain sample`, edit, invert, branch and interpolate only" in capsys.readouterr().err
+    )
 
 
 def test_edits_follow_words_and_guidance_0_is_without_them(words_model, tmp_path):

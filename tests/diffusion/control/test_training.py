@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from scipy.ndimage import binary_dilation
+from skimage.feature import canny
 from skimage.measure import label
 
 from fewstain.cli import run as cli
@@ -24,6 +26,8 @@ from fewstain.layout import layout_planes
 from fewstain.settings import ControlSettings
 from fewstain.storage import sha256_file
 from fewstain.toolbox import Condition
+
+from .conftest import CONTROL
 
 QUICK = ControlSettings(crop=16, batch_size=2, steps=6, warmup_steps=1, checkpoint_seconds=0, samples=1, sample_steps=2)
 
@@ -199,6 +203,31 @@ def test_the_verbs_train_a_control_and_paint(stain, layouts, tmp_path, capsys):
     assert "odd.tif: images of 32 x 31 pixels; this denoiser needs multiples of 4" in capsys.readouterr().err
     assert cli.run([*train, *masks, "--condition", "edges"]) == 2
     assert "--layouts: edges are those of the images themselves" in capsys.readouterr().err
+
+
+def agreement(found, wanted):
+    """Share of the edges found that lie within a pixel of one that was wanted, and the other way round: their F1."""
+    near = [binary_dilation(each, np.ones((1, 3, 3))) for each in (found, wanted)]
+    precision, recall = (found & near[1]).sum() / max(found.sum(), 1), (wanted & near[0]).sum() / wanted.sum()
+    return 2 * precision * recall / max(precision + recall, 1e-9)
+
+
+def edges_of(images):
+    """Edges of images (n, 1, H, W), smoothed so far that grain has none."""
+    return np.stack([canny(image[0].astype(float), sigma=2) for image in images.numpy()])
+
+
+def test_a_control_of_edges_paints_images_with_these_edges(stain, layouts, tmp_path):
+    dataset, out = open_dataset(stain / "data"), tmp_path / "edges"
+    train_control(stain / "base", dataset, out, tmp_path / "state", CONTROL, condition=Condition.edges)
+    denoiser, _ = open_denoiser(stain / "base")
+    control, _ = open_control(out, denoiser, stain / "base")
+    wanted = np.stack([edge_planes(np.where(labels > 0, 1.0, -1.0)[None]) for labels in layouts])
+    painted = paint_conditions(denoiser, control, torch.from_numpy(wanted), steps=10, seed=0)
+    without = sample(denoiser, len(layouts), layouts.shape[1:], steps=10, seed=0)
+    followed, by_chance = (agreement(edges_of(images), wanted[:, 0] > 0) for images in (painted, without))
+    assert followed > 0.6
+    assert by_chance < 0.45
 
 
 def test_a_control_of_edges_takes_images(stain, tmp_path):

@@ -96,6 +96,11 @@ def test_a_size_between_latents_is_told(denoiser):
         sample(denoiser, 1, (36, 32), steps=2, seed=0)
 
 
+def test_pixels_in_place_of_latents_are_told(denoiser):
+    with pytest.raises(UserError, match=r"takes latents, \(n, 3, height / 4, width / 4\): encode images first"):
+        denoiser(torch.zeros(1, 1, 32, 32), torch.tensor([5]))
+
+
 def test_noise_is_that_of_latents(denoiser):
     noise = torch.randn((1, 3, 8, 8), generator=torch.Generator().manual_seed(0))
     assert sample(denoiser, 1, (32, 32), steps=2, seed=0, noise=noise).shape == (1, 1, 32, 32)

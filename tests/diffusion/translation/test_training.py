@@ -12,7 +12,7 @@ from fewstain.dataset import open_dataset
 from fewstain.diffusion.network import WEIGHTS, build_denoiser, load_denoiser
 from fewstain.diffusion.state import Training
 from fewstain.diffusion.translation.network import DEVIATION
-from fewstain.diffusion.translation.painting import pad_to_multiple, source_of, translate
+from fewstain.diffusion.translation.painting import reflect_to_multiple, source_of, translate
 from fewstain.diffusion.translation.record import read_translation, scales
 from fewstain.diffusion.translation.sources import GREY, find_pairs
 from fewstain.diffusion.translation.table import apply_table
@@ -82,8 +82,8 @@ def test_a_sample_is_a_function_of_its_number_and_the_source_alone(colours):
 
 def test_padding_reflects():
     planes = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
-    np.testing.assert_array_equal(pad_to_multiple(planes, 4)[0, 0], [0, 1, 2, 1])
-    np.testing.assert_array_equal(pad_to_multiple(planes, 4)[0, :, 0], [0, 3, 0, 3])
+    np.testing.assert_array_equal(reflect_to_multiple(planes, 4)[0, 0], [0, 1, 2, 1])
+    np.testing.assert_array_equal(reflect_to_multiple(planes, 4)[0, :, 0], [0, 3, 0, 3])
 
 
 def test_cut_off_it_goes_on_to_the_same_weights(colours, tmp_path, monkeypatch):

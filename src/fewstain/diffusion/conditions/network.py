@@ -13,6 +13,7 @@ from torch import Tensor
 from fewstain.diffusion.conditions.image_set import SetEncoder
 from fewstain.diffusion.conditions.words import WordEncoder
 from fewstain.diffusion.network import ENCODER_CONFIG, Denoiser, Residuals, build_denoiser, read_denoiser
+from fewstain.diffusion.pretrained import damage_told
 from fewstain.errors import UserError
 from fewstain.settings import ConditionalSettings
 from fewstain.storage import atomic_path
@@ -130,13 +131,8 @@ def load_conditional(folder: Path) -> ConditionalDenoiser:
     if not is_conditional(folder):
         raise UserError(f"{folder / ENCODER_CONFIG}: no such file, so the denoiser in {folder} takes no conditions")
     base = read_denoiser(folder)
-    try:
+    with damage_told(folder, "the encoder's"):
         config = json.loads((folder / ENCODER_CONFIG).read_text(encoding="utf-8"))
         encoder: Encoder = _KINDS[config.pop("kind")](**config)
         encoder.load_state_dict(load_file(folder / ENCODER_WEIGHTS))
-    except Exception as fault:  # safetensors, json and torch each raise their own kinds
-        raise UserError(
-            f"{folder}: the encoder's weights are damaged or not its own ({type(fault).__name__}: {fault}); "
-            "delete the folder and train again, or restore it from a backup"
-        ) from fault
     return ConditionalDenoiser(base, encoder).eval()

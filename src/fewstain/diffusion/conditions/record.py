@@ -10,10 +10,10 @@ from fewstain.diffusion.conditions.network import ENCODER_WEIGHTS
 from fewstain.diffusion.network import ENCODER_CONFIG, WEIGHTS
 from fewstain.diffusion.pool_index import PoolIndex
 from fewstain.diffusion.record import CONTENTS as PLAIN_CONTENTS
-from fewstain.diffusion.record import RECORD_FILE
+from fewstain.diffusion.record import RECORD_FILE, check_weight_file
 from fewstain.errors import UserError
 from fewstain.images.normalise import Normaliser
-from fewstain.storage import misfit, read_json, sha256_file, write_json
+from fewstain.storage import misfit, read_json, write_json
 
 HOLDER = "a denoiser that takes conditions"
 CONTENTS = PLAIN_CONTENTS | {ENCODER_CONFIG, ENCODER_WEIGHTS}
@@ -104,15 +104,8 @@ def read_conditional_record(folder: Path) -> ConditionalRecord:
             f"{folder / RECORD_FILE}: not the record of {HOLDER} ({misfit(fault)}); train again, or restore it from "
             "a backup"
         ) from fault
-    for path, expected in (
-        (folder / "unet" / WEIGHTS, record.weights_sha256),
-        (folder / ENCODER_WEIGHTS, record.encoder_sha256),
-    ):
-        if not path.is_file() or sha256_file(path) != expected:
-            raise UserError(
-                f"{path}: not the weights that {RECORD_FILE} tells of, altered or of another denoiser; restore the "
-                "file from a backup, or train again"
-            )
+    check_weight_file(folder / "unet" / WEIGHTS, record.weights_sha256, "a denoiser")
+    check_weight_file(folder / ENCODER_WEIGHTS, record.encoder_sha256, "a denoiser")
     return record
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from diffusers import ControlNetModel
@@ -11,6 +10,7 @@ from torch.nn import functional
 
 from fewstain.diffusion.levels import Predict
 from fewstain.diffusion.network import WEIGHTS, Denoiser, Residuals
+from fewstain.diffusion.pretrained import damage_told, load_pretrained, save_pretrained
 from fewstain.diffusion.seeding import seeded
 from fewstain.errors import UserError
 
@@ -63,9 +63,7 @@ class Control(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write `folder`/controlnet in diffusers' layout, safetensors only."""
-        self.net.save_pretrained(folder / FOLDER, safe_serialization=True)
-        # safetensors makes files only their owner can read; the results of a lab are everybody's
-        shutil.copymode(folder / FOLDER / "config.json", folder / FOLDER / WEIGHTS)
+        save_pretrained(self.net, folder / FOLDER)
 
 
 def build_control(denoiser: Denoiser, condition_channels: int, seed: int) -> Control:
@@ -100,22 +98,8 @@ def load_control(folder: Path, denoiser: Denoiser) -> Control:
             raise UserError(
                 f"{folder / FOLDER / part}: no such file, so {folder} holds no control; run train-control first"
             )
-    try:
-        net, loading = ControlNetModel.from_pretrained(
-            folder / FOLDER,
-            use_safetensors=True,
-            low_cpu_mem_usage=False,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-        for fault in ("missing_keys", "unexpected_keys"):  # diffusers only warns of them
-            if loading[fault]:
-                raise KeyError(f"{fault}: {', '.join(sorted(loading[fault])[:3])}")
-    except Exception as fault:  # diffusers and safetensors raise their own kinds
-        raise UserError(
-            f"{folder}: the control's weights are damaged or not its own ({type(fault).__name__}: {fault}); "
-            "delete the folder and train again, or restore it from a backup"
-        ) from fault
+    with damage_told(folder, "the control's"):
+        net = load_pretrained(ControlNetModel, folder / FOLDER)
     return Control(net, denoiser.unshuffle).eval()
 
 

@@ -11,9 +11,15 @@ from fewstain.diffusion.control.network import FOLDER, Control, load_control
 from fewstain.diffusion.dependence import DependentRecord, check_base
 from fewstain.diffusion.network import WEIGHTS, Denoiser
 from fewstain.diffusion.pool_index import PoolIndex
-from fewstain.diffusion.record import LOSS_FILE, RECORD_FILE, SAMPLES_FILE, DenoiserRecord, read_record_of
+from fewstain.diffusion.record import (
+    LOSS_FILE,
+    RECORD_FILE,
+    SAMPLES_FILE,
+    DenoiserRecord,
+    check_weight_file,
+    read_record_of,
+)
 from fewstain.errors import UserError
-from fewstain.storage import sha256_file
 from fewstain.toolbox import Condition
 
 CONTENTS = {FOLDER, RECORD_FILE, LOSS_FILE, SAMPLES_FILE}
@@ -53,11 +59,11 @@ def open_control(folder: Path, denoiser: Denoiser, denoiser_dir: Path) -> tuple[
     check_base(folder, record, denoiser_dir, f"train a control of {denoiser_dir}")
     control = load_control(folder, denoiser)
     path = folder / FOLDER / WEIGHTS
+    check_weight_file(path, record.weights_sha256, record.holder)
     conditions = {condition.value: channels_of(condition) for condition in Condition}
-    known = conditions.get(record.condition) == control.condition_channels
-    if sha256_file(path) != record.weights_sha256 or not known:
+    if conditions.get(record.condition) != control.condition_channels:
         raise UserError(
-            f"{path}: not the weights that {RECORD_FILE} tells of, altered or of another control; "
-            "restore the folder from a backup, or train again"
+            f"{path}: takes conditions of {control.condition_channels} planes, which {record.condition!r}, as "
+            f"{RECORD_FILE} tells of it, does not have; restore the folder from a backup, or train again"
         )
     return control.to(denoiser.device), record

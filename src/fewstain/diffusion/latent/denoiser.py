@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from fewstain.diffusion.latent.vae import Vae, load_vae
-from fewstain.diffusion.network import Denoiser, read_denoiser
+from fewstain.diffusion.network import Denoiser, Residuals, read_denoiser
 from fewstain.errors import UserError
 
 
@@ -47,6 +47,17 @@ class LatentDenoiser(Denoiser):
     def multiple(self) -> int:
         """Height and width of an image must be multiples of this many pixels."""
         return super().multiple * self.factor
+
+    def forward(
+        self, noisy: Tensor, timestep: Tensor, tokens: Tensor | None = None, residuals: Residuals | None = None
+    ) -> Tensor:
+        """Predict as `Denoiser.forward` does, from latents; UserError for another number of channels, as of pixels."""
+        if noisy.ndim != 4 or noisy.shape[1] != self.noise_channels:
+            raise UserError(
+                f"an input of shape {tuple(noisy.shape)}; this denoiser takes latents, (n, {self.noise_channels}, "
+                f"height / {self.factor}, width / {self.factor}): encode images first"
+            )
+        return super().forward(noisy, timestep, tokens, residuals)
 
     def encode(self, images: Tensor) -> Tensor:
         """Encode (B, C, H, W) images in [-1, 1] to standardised latents."""

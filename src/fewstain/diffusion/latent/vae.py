@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -17,6 +16,7 @@ from torch.nn import functional
 
 from fewstain.diffusion.latent.code import CODE_FILE, BlockCode
 from fewstain.diffusion.network import NORM_GROUPS, VAE_FOLDER, WEIGHTS
+from fewstain.diffusion.pretrained import damage_told, load_pretrained, save_pretrained
 from fewstain.errors import UserError
 from fewstain.settings import VaeSettings
 from fewstain.storage import sha256_file
@@ -167,9 +167,7 @@ class Vae(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write `folder`/vae in diffusers' layout, safetensors only, with a stem.json and the code."""
-        self.network.save_pretrained(folder / VAE_FOLDER, safe_serialization=True)
-        # safetensors makes files only their owner can read; the results of a lab are everybody's
-        shutil.copymode(folder / VAE_FOLDER / "config.json", folder / VAE_FOLDER / WEIGHTS)
+        save_pretrained(self.network, folder / VAE_FOLDER)
         self.code.save(folder / VAE_FOLDER)
         stem = {"unshuffle": self.unshuffle, "code_sha256": sha256_file(folder / VAE_FOLDER / CODE_FILE)}
         (folder / VAE_FOLDER / STEM).write_text(json.dumps(stem) + "\n")
@@ -220,20 +218,10 @@ def load_vae(folder: Path) -> Vae:
     for name in (STEM, "config.json", WEIGHTS, CODE_FILE):
         if not (part / name).is_file():
             raise UserError(f"{part / name}: no such file, so {folder} holds no VAE; run train-vae first")
-    try:
-        network, loading = AutoencoderKL.from_pretrained(
-            part, use_safetensors=True, low_cpu_mem_usage=False, local_files_only=True, output_loading_info=True
-        )
-        for fault in ("missing_keys", "unexpected_keys"):  # diffusers only warns of them
-            if loading[fault]:
-                raise KeyError(f"{fault}: {', '.join(sorted(loading[fault])[:3])}")
+    with damage_told(folder, "the VAE's"):
+        network = load_pretrained(AutoencoderKL, part)
         stem = json.loads((part / STEM).read_text())
         if sha256_file(part / CODE_FILE) != stem["code_sha256"]:
             raise ValueError(f"{CODE_FILE} was altered")
         vae = Vae(network, int(stem["unshuffle"]), BlockCode.read(part))
-    except Exception as fault:  # diffusers, safetensors and json each raise their own kinds
-        raise UserError(
-            f"{folder}: the VAE's weights are damaged or not its own ({type(fault).__name__}: {fault}); "
-            "delete the folder and train again, or restore it from a backup"
-        ) from fault
     return vae.eval()

@@ -66,7 +66,7 @@ def translate(
         raise UserError(f"{samples} samples; ask for 1 or more")
     height, width = source.shape[1:]
     seen = residual.seen(source)
-    padded = torch.from_numpy(pad_to_multiple(seen, translator.multiple)).to(translator.device)
+    padded = torch.from_numpy(reflect_to_multiple(seen, translator.multiple)).to(translator.device)
     size = (padded.shape[1], padded.shape[2])
     views = [padded.flip(view) for view in VIEWS]
     painted = sample(
@@ -96,8 +96,11 @@ def with_source(translator: Translator, source: Tensor) -> Predict:
     return predict
 
 
-def pad_to_multiple(planes: NDArray[np.float32], multiple: int) -> NDArray[np.float32]:
-    """Continue (C, H, W) planes below and on the right by reflection, up to multiples of a number of pixels."""
+def reflect_to_multiple(planes: NDArray[np.float32], multiple: int) -> NDArray[np.float32]:
+    """Continue (C, H, W) planes below and on the right by reflection, up to multiples of a number of pixels.
+
+    Planes however small are reflected, as often as needed, where `padding.pad_to_multiple` repeats their last pixels.
+    """
     rows, columns = (reflect(np.arange(-(-side // multiple) * multiple), np.array(side)) for side in planes.shape[1:])
     return np.ascontiguousarray(planes[:, rows][:, :, columns])
 
