@@ -109,8 +109,11 @@ def _renewed(table: Path, prediction: Path, predicted: pd.DataFrame) -> bool:
     corrected, new = read_labels(mask), read_labels(prediction)
     if corrected.shape != new.shape:  # of another image of this name; told where it is measured
         return False
-    rejected = rows[rows[DECISION] == Decision.REJECTED]
-    kept = rows[rows[DECISION].isin([Decision.ACCEPTED.value, Decision.CHANGED.value])]
+    is_kept = rows[DECISION].isin([Decision.ACCEPTED.value, Decision.CHANGED.value])
+    is_drawn = rows["label"].isin(np.unique(corrected))
+    # earlier versions let an object be accepted after it was removed
+    rows.loc[is_kept & ~is_drawn, DECISION] = Decision.REJECTED.value
+    rejected, kept = rows[rows[DECISION] == Decision.REJECTED], rows[is_kept & is_drawn]
     labels, numbers = carry_over(new, corrected, kept["label"].tolist(), rejected)
     decided = pd.concat([kept, rejected]).assign(**{MODEL: model})
     theirs = predicted[(predicted["image"] == table.stem) & predicted["label"].isin(list(numbers))]
