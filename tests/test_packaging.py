@@ -16,6 +16,24 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
+ROOMS = (
+    *("errors", "storage", "validation", "lock", "logfile", "description", "layout", "pair_folders", "stages"),
+    *("settings", "presets", "pair_settings", "benchmark_settings", "toolbox", "toolbox_fit", "overrides", "config"),
+    *(
+        "config_schema",
+        "scaffold",
+        "images",
+        "dataset",
+        "provenance",
+        "demo",
+        "evaluate",
+        "diffusion",
+        "pixels",
+        "pairs",
+    ),
+    *("baselines", "suggest", "check", "report", "benchmark", "export", "labels_import", "viewer", "cli"),
+)
+"""Rooms of the package in the order of CONTRIBUTING.md, each of which imports from those before it alone."""
 
 
 def constraints() -> dict[str, Requirement]:
@@ -66,6 +84,21 @@ def test_every_import_in_src_is_a_requirement():
                 if not owners & names:
                     missing.setdefault(module, path.name)
     assert missing == {}
+
+
+def test_imports_go_downward_only():
+    package = ROOT / "src" / "fewstain"
+    rooms = {each.stem for each in package.iterdir() if each.suffix == ".py" or (each / "__init__.py").is_file()}
+    assert rooms - {"__init__"} == set(ROOMS)
+    upward = []
+    for path in package.rglob("*.py"):
+        room = path.relative_to(package).parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text())):
+            module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+            other = module.removeprefix("fewstain.").partition(".")[0]
+            if room != "__init__" and module.startswith("fewstain.") and ROOMS.index(other) > ROOMS.index(room):
+                upward.append(f"{path.relative_to(package)}: {module}")
+    assert upward == []
 
 
 def test_import_is_quick_and_needs_no_torchvision():
