@@ -17,6 +17,7 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -113,6 +114,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     settings = DiffusionSettings(steps=arguments.steps, samples=0)
+    print(json.dumps(measured(settings, arguments.repeats), indent=2))
+
+
+def measured(settings: DiffusionSettings, repeats: int) -> dict[str, Any]:
+    """Run ours and the bare loops in turn, and compare the fastest run of each."""
     precision = choose_precision()
     os.environ["ACCELERATE_MIXED_PRECISION"] = precision.mixed  # measured once, for both
     device = start_accelerator(precision).device
@@ -120,12 +126,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         dataset = make_pool(folder / "data")
-        for repeat in range(arguments.repeats):
+        for repeat in range(repeats):
             bare.append(bare_training(settings, precision, device))
             ours.append(our_training(dataset, folder / str(repeat), settings))
         denoiser = load_denoiser(folder / "0" / "out").to(device)
-        extracted, run_bare = extraction(denoiser, device, precision.mixed == "bf16", 4 * arguments.repeats)
-    result = {
+        extracted, run_bare = extraction(denoiser, device, precision.mixed == "bf16", 4 * repeats)
+    return {
         "training_fraction": round(max(ours) / max(bare), 3),
         "extraction_fraction": round(extracted / run_bare, 3),
         "training_mpixel_per_s": round(max(ours), 4),
@@ -138,7 +144,6 @@ def main() -> None:
         "device": device_name(device),
         "threads": torch.get_num_threads(),
     }
-    print(json.dumps(result, indent=2))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from fewstain.description import WORDS_FILE
 from fewstain.errors import UserError, install_extra
 from fewstain.images.read import read_image, read_labels
 from fewstain.images.write import write_image, write_labels
-from fewstain.storage import atomic_path
+from fewstain.storage import write_text
 
 LABELED_COLUMNS = 256  # the left half of the labeled image
 TEST_FROM = 288  # a nucleus is at most 40 pixels long; a gap of 32 keeps the halves' nuclei apart but for a few
@@ -58,8 +58,7 @@ def write_demo(out: Path | str) -> tuple[Path, Path]:
     write_image(tissue / "images" / "ihc.tif", read_image(packaged("skimage", "data/ihc.png")).pixels)
     write_image(tissue / "images" / "histo.tif", read_image(packaged("stardist", "data/images/histo.jpg")).pixels)
     for dataset, words in ((out, WORDS), (tissue, TISSUE_WORDS)):
-        with atomic_path(dataset / WORDS_FILE) as temporary:
-            temporary.write_text(f"{words}\n", encoding="utf-8")
+        write_text(dataset / WORDS_FILE, f"{words}\n")
     return out, tissue
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fewstain.config import ACROSS, check_name, load_config
 from fewstain.errors import UserError
-from fewstain.storage import atomic_path, write_errors_named
+from fewstain.storage import write_errors_named, write_text
 
 _CONFIG = """\
 # Which images are segmented, and how much computing that may take.
@@ -49,8 +49,7 @@ def init(folder: Path | str) -> list[Path]:
             made.append(path)
     config = project / CONFIG_FILE
     if not config.exists():
-        with atomic_path(config) as temporary:
-            temporary.write_text(_CONFIG.format(name=dataset.name), encoding="utf-8")
+        write_text(config, _CONFIG.format(name=dataset.name))
         made.append(config)
     return made
 

@@ -127,9 +127,13 @@ def _sync_folder(folder: Path) -> None:
 
 def write_json(path: Path | str, content: Any) -> None:
     """Write `content` as JSON, atomically. NaN and infinity, which JSON does not know, raise ValueError."""
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write text as UTF-8, atomically."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
 
 
 def read_json(path: Path | str) -> Any:

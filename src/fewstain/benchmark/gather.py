@@ -14,7 +14,7 @@ from fewstain.benchmark.plan import Plan
 from fewstain.benchmark.results import read_cells
 from fewstain.benchmark.summary import Key, summarise
 from fewstain.benchmark_settings import BenchmarkSettings
-from fewstain.storage import atomic_path
+from fewstain.storage import atomic_path, write_text
 
 
 def gather(plan: Plan, settings: BenchmarkSettings, out: Path, named: str) -> list[Path]:
@@ -45,7 +45,7 @@ def gather(plan: Plan, settings: BenchmarkSettings, out: Path, named: str) -> li
     written = [out.with_suffix(".csv"), out.with_suffix(".html")]
     with atomic_path(written[0]) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g")
-    _write(written[1], report_table(table))
+    write_text(written[1], report_table(table))
     target = Path(settings.page) if settings.page is not None else out.with_suffix(".md")
     figures = [_draw(table, score, out) for score in SCORES]
     shown = figures if len(table["AP50"].dropna()) else []  # nothing to see else
@@ -53,7 +53,7 @@ def gather(plan: Plan, settings: BenchmarkSettings, out: Path, named: str) -> li
         shown = [_copy(path, target.parent / "figures" / path.name) for path in shown]
     facts = {"file": named, "preset": settings.preset.value, "budget": budget_told(settings)}
     links = [Path(os.path.relpath(path, target.parent)).as_posix() for path in shown]
-    _write(target, benchmark_page(table, facts, links, cells))
+    write_text(target, benchmark_page(table, facts, links, cells))
     return [*written, *figures, target]
 
 
@@ -84,8 +84,3 @@ def _copy(source: Path, target: Path) -> Path:
     with atomic_path(target) as temporary:
         temporary.write_bytes(source.read_bytes())
     return target
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ from fewstain.pixels.consensus import LEAST_AGREEMENT, LEAST_CHANCE
 from fewstain.provenance import tell_unseen
 from fewstain.report.reading import read_table
 from fewstain.report.tables import cell, count_table, page, score_table, time_table
-from fewstain.storage import atomic_path, read_json
+from fewstain.storage import read_json, write_text
 
 MOST_ROWS = 200
 SCORES_NOTE = (
@@ -81,7 +81,7 @@ def write_tables(results: Path, out: Path) -> list[Path]:
         ),
     }
     for name, text in pages.items():
-        _write(out / name, text)
+        write_text(out / name, text)
     return [out / name for name in pages]
 
 
@@ -92,7 +92,7 @@ def write_times(benchmarks: Sequence[Path], out: Path) -> None:
         "Time of the last time each step was run; of a training that was interrupted, that of its last part; of pairs "
         "that are made in shards, that of all shards together, which may have run side by side."
     )
-    _write(out, page("Run times", [("", note, time_table(tables))]))
+    write_text(out, page("Run times", [("", note, time_table(tables))]))
 
 
 def method_tables(results: Path) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -155,8 +155,3 @@ def _image_rows(scores: Mapping[str, Any]) -> pd.DataFrame:
 
 def _pairs(values: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame({"": list(values), "value": pd.Series(list(values.values()), dtype=object)})
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

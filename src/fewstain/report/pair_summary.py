@@ -10,7 +10,7 @@ import pandas as pd
 
 from fewstain.report.pages import method_tables
 from fewstain.report.tables import page
-from fewstain.storage import atomic_path, read_json
+from fewstain.storage import read_json, write_text
 
 FATES_NOTE = (
     "Each pair that is not kept counts under the first filter that it did not pass; memorised are all that look like "
@@ -41,8 +41,7 @@ def write_pair_summary(pairs: Path, out: Path, results: Path | None = None) -> P
     if results is not None:
         sections += method_tables(results)
     path = out / "summary.html"
-    with atomic_path(path) as temporary:
-        temporary.write_text(page("Synthetic pairs", sections), encoding="utf-8")
+    write_text(path, page("Synthetic pairs", sections))
     return path
 
 
