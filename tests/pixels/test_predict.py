@@ -1,9 +1,14 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
 
+from fewstain.pixels.blocks import decode_blocks
+from fewstain.pixels.consensus import Consensus
+from fewstain.pixels.decode import DecoderParameters
 from fewstain.pixels.ensemble import PixelEnsemble, PixelMaps
-from fewstain.pixels.planes import Planes
+from fewstain.pixels.planes import Planes, zeros
 from fewstain.pixels.predict import EnsemblePredictor, ImageMaps, predict_maps
 from fewstain.settings import SegmentSettings
 
@@ -52,6 +57,38 @@ def test_tiles_of_a_local_predictor_equal_the_whole(tmp_path, shape, on_disk):
     assert len(done) == len(predictor.origins)
     assert predictor.origins[0] == (0, 0)
     assert all(y % 8 == x % 8 == 0 for y, x in predictor.origins)
+
+
+class Bright:
+    """A predictor that takes bright pixels for objects."""
+
+    multiple, classes = 8, 3
+
+    def __call__(self, images, origin, flips=False):
+        value = images[:, 0]
+        return PixelMaps(torch.stack([1 - value, 0 * value, value], 1), value, 0 * value)
+
+
+def peak_of_segmenting(side, folder):
+    """Peak of what NumPy takes for an image of squares beside its pixels, bytes; blocks with objects, and objects."""
+    square = np.pad(np.ones((16, 16), np.float32), 8)
+    pixels = np.tile(square, (side // 32, side // 32))[..., None]
+    maps, labels = ImageMaps.empty((side, side), Bright(), folder), zeros((side, side), np.int32, folder)
+    decoder = Consensus((DecoderParameters(smoothing=0, max_radius=8),))
+    tracemalloc.start()
+    try:
+        predict_maps(pixels, lambda part: np.moveaxis(part, -1, 0), Bright(), SegmentSettings(tile=128), maps)
+        found = sum(bool(block.labels.any()) for block in decode_blocks(maps, decoder, labels, core=128))
+        return tracemalloc.get_traced_memory()[1], found, int(labels.array.max())
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_image(tmp_path):
+    peak, *found = peak_of_segmenting(512, tmp_path)
+    larger, *more = peak_of_segmenting(1024, tmp_path)
+    assert (found, more) == ([16, 256], [64, 1024])
+    assert larger < 1.2 * peak
 
 
 def test_any_size_is_padded_and_cut_again():
