@@ -97,3 +97,16 @@ def stain(unpainted):
         unpainted / "results", open_dataset(unpainted / "data"), unpainted / "painter_state", LAYOUTS, PAINTER
     )
     return unpainted
+
+
+@pytest.fixture(scope="module")
+def anything_goes():
+    """Filters that drop next to nothing: no network here has learned what an object looks like."""
+    from fewstain.pairs.filters import Limits
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "fewstain.pairs.limits.Limits",
+            lambda **given: Limits(**(given | {"plausible": 0, "covered": 1, "copy": 2})),
+        )
+        yield

@@ -11,6 +11,8 @@ from fewstain.cli.run import run
 from fewstain.pairs.filters import Limits
 from fewstain.pairs.layouts import LayoutModel
 
+from .written import files
+
 SIDE = 32
 OPTIONS = ("--side", "32", "--steps", "2", "--batch-size", "1", "-n", "2")
 LIMITS = ("--min-agreement", "0", "--max-distance", "1e9")
@@ -26,10 +28,6 @@ def full():
 def changed_facts(results, **changes):
     file = results / "painter" / "layouts" / "layouts.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-
-
-def files(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture

@@ -9,10 +9,12 @@ import pytest
 import tifffile
 
 from fewstain.cli.run import run
-from fewstain.pairs.filters import Limits
 from fewstain.pairs.generators import batch_numbers, count_batches
 
 from .painted_discs import discs_of
+from .written import files
+
+pytestmark = pytest.mark.usefixtures("anything_goes")
 
 OPTIONS = (
     "--side",
@@ -26,21 +28,6 @@ OPTIONS = (
 )
 FAR = ("--max-distance", "1e9")
 LIMITS = ("--min-agreement", "0", *FAR)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _anything_goes():
-    """No network here has learned what an object looks like."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "fewstain.pairs.limits.Limits",
-            lambda **given: Limits(**(given | {"plausible": 0, "covered": 1, "copy": 2})),
-        )
-        yield
-
-
-def files(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def table(folder):
@@ -59,7 +46,7 @@ def layouts(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def made(stain, layouts, tmp_path_factory, _anything_goes):
+def made(stain, layouts, tmp_path_factory, anything_goes):
     """Pairs of these layouts, in one go."""
     out = tmp_path_factory.mktemp("made") / "pairs"
     assert run(["pairs", str(stain / "results"), "--out", str(out), "--layouts", str(layouts), *OPTIONS, *LIMITS]) == 0

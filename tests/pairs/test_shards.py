@@ -10,7 +10,10 @@ import pytest
 import torch
 
 from fewstain.cli.run import run
-from fewstain.pairs.filters import Limits
+
+from .written import files
+
+pytestmark = pytest.mark.usefixtures("anything_goes")
 
 OPTIONS = ("--side", "32", "--batch-size", "2", "-n", "5", "--steps", "2")
 FAR = ("--max-distance", "1e9")
@@ -20,21 +23,6 @@ KINDS = {
     "image": (("--kind", "image"), FAR),
     "edit": (("--kind", "edit", "--from", "DATA"), (*AGREEMENT, *FAR)),
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _anything_goes():
-    """No network here has learned what an object looks like."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "fewstain.pairs.limits.Limits",
-            lambda **given: Limits(**(given | {"plausible": 0, "covered": 1, "copy": 2})),
-        )
-        yield
-
-
-def files(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("kind", KINDS)
