@@ -12,7 +12,7 @@ from qtpy.QtTest import QTest
 from fewstain.images.read import read_labels
 from fewstain.viewer.inspect_widget import InspectWidget
 from fewstain.viewer.label_widget import LabelWidget
-from fewstain.viewer.session import start
+from fewstain.viewer.session import begin, suggest_new
 from fewstain.viewer.stage import clear
 from fewstain.viewer.study import locate
 
@@ -20,7 +20,8 @@ from fewstain.viewer.study import locate
 @pytest.fixture
 def both(viewer, project):
     """ "Label windows" with four windows, and then "Look at objects", which shows image b."""
-    start(locate(project.data), n=4, size=32)
+    study = locate(project.data)
+    begin(study, suggest_new(study, n=4, size=32))
     label = LabelWidget(viewer, project.data)
     inspect = InspectWidget(viewer, project.results)
     for widget in (label, inspect):
