@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from fewstain.images.write import write_image, write_labels, write_map
+from fewstain.pixels.decisions import read_objects
 from fewstain.pixels.measure import count_row, flag_images, measure
 from fewstain.provenance import write_record
 
@@ -86,3 +87,80 @@ def viewer(display, monkeypatch):
     viewer.window.resize(1200, 800)
     yield viewer
     viewer.close()
+
+
+@pytest.fixture
+def widget(viewer, project):
+    """The widget that objects are looked at in, with the results opened: image b, whose objects are less certain."""
+    pytest.importorskip("qtpy.QtWidgets", reason="libraries that Qt needs are missing", exc_type=ImportError)
+    from qtpy.QtTest import QTest
+
+    from fewstain.viewer.inspect_widget import InspectWidget
+
+    widget = InspectWidget(viewer, project.results)
+    viewer.window.add_dock_widget(widget, name="Look at objects")
+    QTest.qWait(300)
+    viewer.reset_view()
+    yield widget
+    widget.close_review()
+
+
+@pytest.fixture
+def hands(widget, project):
+    """What a person does to the widget, and sees of it."""
+    return Hands(widget, project.results)
+
+
+class Hands:
+    """Mouse, keys and brush on the canvas; each waits until the window has answered."""
+
+    def __init__(self, widget, results):
+        self.widget, self.results = widget, results
+        self.canvas = widget.viewer.window._qt_viewer.canvas.native
+
+    def click(self, y, x, *, shift=False):
+        """Click on a pixel of the image."""
+        from qtpy.QtCore import QPoint, Qt
+        from qtpy.QtTest import QTest
+
+        camera = self.widget.viewer.camera
+        place = QPoint(
+            round(self.canvas.width() / 2 + (x - camera.center[-1]) * camera.zoom),
+            round(self.canvas.height() / 2 + (y - camera.center[-2]) * camera.zoom),
+        )
+        modifier = Qt.KeyboardModifier.ShiftModifier if shift else Qt.KeyboardModifier.NoModifier
+        QTest.mouseClick(self.canvas, Qt.MouseButton.LeftButton, modifier, place)
+        QTest.keyRelease(self.canvas, Qt.Key.Key_Shift)  # Qt holds it until told otherwise, in the next window, too
+        QTest.qWait(50)
+
+    def press(self, letter, *, control=False):
+        """Press a key."""
+        from qtpy.QtCore import Qt
+        from qtpy.QtTest import QTest
+
+        modifier = Qt.KeyboardModifier.ControlModifier if control else Qt.KeyboardModifier.NoModifier
+        QTest.keyClick(self.canvas, getattr(Qt.Key, f"Key_{letter}"), modifier)
+        QTest.qWait(50)
+
+    def undo(self):
+        """Press Ctrl+Z."""
+        self.press("Z", control=True)
+
+    def stroke(self, y, x, *, size=4):
+        """Paint a dot in the colour at hand."""
+        from qtpy.QtTest import QTest
+
+        self.widget.layer.brush_size = size
+        self.widget.layer.paint((y, x), self.widget.layer.selected_label)
+        QTest.qWait(50)
+
+    def decisions(self, image="b"):
+        """Decision of each object in the table."""
+        table = self.widget.review.table
+        rows = table[table["image"] == image]
+        return dict(zip(rows["label"], rows["decision"], strict=True))
+
+    def kept(self, image="b"):
+        """Decisions as they lie beside the corrected mask."""
+        table = read_objects(self.results / "corrected" / f"{image}.csv").fillna({"decision": ""})
+        return dict(zip(table["label"], table["decision"], strict=True))
