@@ -11,12 +11,14 @@ from fewstain.pairs.segmenter_training import (
     UNLABELED,
     LabeledCrops,
     augmented,
+    geometry,
     labeled_crops,
     labeled_planes,
     near,
     segmentation_loss,
 )
 from fewstain.pixels.labeled_window import label_window
+from fewstain.pixels.views import Lights
 from fewstain.settings import SegmenterSettings
 
 SETTINGS = SegmenterSettings(crop=32, views=2)
@@ -58,7 +60,8 @@ def test_nothing_is_learned_near_a_held_out_window_of_the_same_image():
 
 def test_a_crop_has_thin_boundaries_at_every_zoom_and_the_kind_of_its_object_inside():
     planes = labeled_planes(window(square(), (40, 60), classes={1: 1}), margin=16)
-    seen = [augmented(planes, 32, np.random.default_rng(seed)) for seed in range(12)]
+    moves, lights = geometry(32).set_random_state(0), Lights(np.random.default_rng(0))
+    seen = [augmented(planes, moves, lights) for _ in range(12)]
     assert {key: tuple(each.shape) for key, each in seen[0].items()} == {
         "image": (1, 32, 32),
         "classes": (1, 32, 32),

@@ -23,7 +23,7 @@ from torch.nn import functional
 from fewstain.pixels.folds import within_margin
 from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.targets import INTERIOR, pixel_classes
-from fewstain.pixels.views import MOST_COPIES, other_light, plain_tensors, with_copies
+from fewstain.pixels.views import MOST_COPIES, Lights, plain_tensors, with_copies
 from fewstain.settings import SegmenterSettings
 
 SMOOTH, SHARP = "smooth", "sharp"  # planes that may be interpolated, and planes that may not
@@ -56,7 +56,8 @@ class LabeledCrops:
     def draw(self, n: int, random: np.random.Generator) -> Planes:
         """Draw `n` augmented crops: (n, 1 or C, crop, crop) maps."""
         sources = [self.pairs if place < self.pairs_share else self.labeled for place in random.random(n)]
-        drawn = [augmented(source[int(random.integers(len(source)))], self.crop, random) for source in sources]
+        moves, lights = geometry(self.crop).set_random_state(int(random.integers(2**32))), Lights(random)
+        drawn = [augmented(source[int(random.integers(len(source)))], moves, lights) for source in sources]
         return {key: torch.stack([each[key] for each in drawn]) for key in drawn[0]}
 
 
@@ -132,10 +133,19 @@ def labeled_planes(window: LabeledWindow, margin: int, ignored: NDArray[np.bool_
     return {SMOOTH: smooth[:, rows, columns], SHARP: planes[1:, rows, columns]}
 
 
-def augmented(planes: Planes, crop: int, random: np.random.Generator) -> Planes:
+def augmented(planes: Planes, moves: Compose, lights: Lights) -> Planes:
     """Cut a random crop, turned and zoomed at random and under other light, with its targets.
 
     The boundaries are drawn anew after zooming, so that they are as thin as ever.
+
+    Parameters
+    ----------
+    planes
+        See `labeled_planes`.
+    moves
+        `geometry` of the crop's side, told its random state.
+    lights
+        Show the image.
 
     Returns
     -------
@@ -143,7 +153,7 @@ def augmented(planes: Planes, crop: int, random: np.random.Generator) -> Planes:
         As `segmentation_loss` takes them, and "image".
     """
     with plain_tensors():
-        moved = geometry(crop).set_random_state(int(random.integers(2**32)))(planes)
+        moved = moves(planes)
     smooth, sharp = (torch.as_tensor(moved[key]) for key in (SMOOTH, SHARP))
     labels, kinds = (plane.numpy().round().astype(np.int64) for plane in sharp[:2])
     classes = pixel_classes(np.maximum(labels, 0))
@@ -151,7 +161,7 @@ def augmented(planes: Planes, crop: int, random: np.random.Generator) -> Planes:
     classes[inside] += kinds[inside]
     classes[labels == UNLABELED] = UNLABELED
     return {
-        "image": other_light(smooth[:-1], random),
+        "image": lights(smooth[:-1]),
         "classes": torch.from_numpy(classes)[None],
         "distance": smooth[-1:],
         "known": sharp[2:],
