@@ -68,7 +68,7 @@ def new_optimisers(
     rate, decay = settings.learning_rate, settings.weight_decay
     optimisers: list[Optimizer] = []
     if others:
-        optimisers.append(AdamW(others, lr=rate, weight_decay=decay, fused=others[0].is_cuda))
+        optimisers.append(AdamW(others, lr=rate, weight_decay=decay, fused=True))
     if matrices:
         optimisers.append(Muon(matrices, lr=rate, weight_decay=decay))
     return tuple(optimisers)
