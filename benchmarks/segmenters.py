@@ -1,7 +1,7 @@
 """What a segmenter gains by synthetic pairs and by the denoiser's weights; prints JSON.
 
     python benchmarks/segmenters.py RESULTS_DIR --stain-dir DIR/histology --out OUT_DIR
-        [--pairs PAIRS_DIR --name "layout first"] [--from-scratch] [--labels 24] [--seed 0]
+        [--pairs PAIRS_DIR --name "layout first"] [--network denoiser] [--labels 24] [--seed 0]
 
 Trains one segmenter on the windows that RESULTS_DIR was fitted to, with diffusion/ and pixels/ of that folder, and
 scores it on the stain's test/: alone, and with the ensemble. Its decoder is chosen on windows that it has not seen.
@@ -30,10 +30,15 @@ from fewstain.images.read import read_image, read_labels
 from fewstain.pairs.method import Method
 from fewstain.pairs.segmenter_fit import train_segmenter
 from fewstain.pixels.model import Model
-from fewstain.settings import SegmenterSettings
+from fewstain.settings import SegmenterNetwork, SegmenterSettings
 from fewstain.storage import read_json, write_json
 
 ROW_FILE = "row.json"
+STARTS = {
+    SegmenterNetwork.unet: "a U-Net's random weights",
+    SegmenterNetwork.denoiser: "the denoiser",
+    SegmenterNetwork.untrained: "random weights",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -47,7 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--pairs", type=Path, action="append", default=[], help="folder of synthetic pairs to learn from; repeatable"
     )
     parser.add_argument("--name", default="pairs", help="what the table calls these pairs")
-    parser.add_argument("--from-scratch", action="store_true", help="begin with random weights")
+    parser.add_argument(
+        "--network", type=SegmenterNetwork, choices=list(SegmenterNetwork), default=SegmenterNetwork.unet
+    )
+    parser.add_argument("--steps", type=int, default=SegmenterSettings().steps)
     options = parser.parse_args(arguments)
     row_file = options.out / ROW_FILE
     if not row_file.is_file():
@@ -59,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(options: argparse.Namespace, dataset: Dataset) -> dict[str, Any]:
     """Train a segmenter, and score it on the test images."""
-    settings = SegmenterSettings(from_scratch=options.from_scratch)
+    settings = SegmenterSettings(network=options.network, steps=options.steps)
     options.out.mkdir(parents=True, exist_ok=True)
     for part in ("diffusion", "pixels"):
         link = options.out / part
@@ -79,7 +87,7 @@ def run(options: argparse.Namespace, dataset: Dataset) -> dict[str, Any]:
     row: dict[str, Any] = {
         "stain": options.stain_dir.name,
         "pairs": " + ".join(learned),
-        "start": "random weights" if options.from_scratch else "the denoiser",
+        "start": STARTS[options.network],
         "labels": options.labels,
         "seed": options.seed,
         "steps": settings.steps,

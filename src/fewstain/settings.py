@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+UNET_MULTIPLE = 16  # pixels of the image to one cell of the coarsest of a U-Net's five levels
+
 
 class Preset(StrEnum):
     """How much computing a run may take: minutes on two cores, under an hour, or an evening on a GPU."""
@@ -14,6 +16,24 @@ class Preset(StrEnum):
     demo = "demo"
     cpu = "cpu"
     gpu = "gpu"
+
+
+class SegmenterNetwork(StrEnum):
+    """The segmenter's network, and the weights it begins with.
+
+    Attributes
+    ----------
+    unet
+        MONAI's U-Net, from random weights: it errs elsewhere than the ensemble, which reads the denoiser.
+    denoiser
+        The denoiser's U-Net, trained on.
+    untrained
+        The denoiser's U-Net, from random weights: what its training is worth to a segmenter.
+    """
+
+    unet = "unet"
+    denoiser = "denoiser"
+    untrained = "untrained"
 
 
 class Strict(BaseModel):
@@ -28,6 +48,9 @@ class Strict(BaseModel):
         if isinstance(value, bool) and info.field_name and cls.model_fields[info.field_name].annotation is not bool:
             raise ValueError("true, false, yes and no are no values for this key")
         return value
+
+
+Width = Annotated[int, Field(ge=8, multiple_of=8)]
 
 
 class TrainingSettings(Strict):
@@ -193,18 +216,23 @@ class PixelSettings(Strict):
 
 
 class SegmenterSettings(TrainingSettings):
-    """The segmenter: the denoiser's U-Net, trained on to map pixels in one pass."""
+    """The segmenter: a network that maps pixels in one pass, trained on labels, and on pairs where there are some."""
 
+    network: SegmenterNetwork = Field(
+        SegmenterNetwork.unet, description="from random weights, or the denoiser's, trained on"
+    )
+    features: tuple[Width, Width, Width, Width, Width, Width] = Field(
+        (24, 24, 48, 96, 192, 24), description="of network unet: width of the five levels and of the last layer"
+    )
     batch_size: int = Field(8, ge=1)
-    steps: int = Field(2400, ge=1)
+    steps: int = Field(10_500, ge=1)
     fold_steps: int = Field(
-        400, ge=1, description="steps of each training without a fold, for the choice of decoder and method"
+        1000, ge=1, description="steps of each training without a fold, for the choice of decoder and method"
     )
     warmup_steps: int = Field(20, ge=0)
     ema_decay: float = Field(0.99, ge=0, lt=1)
     views: int = Field(8, ge=0, description="views of each window to learn from, as of pixels, beside the window")
     pairs_share: float = Field(0.5, ge=0, le=1, description="of the crops, those of synthetic pairs, if there are some")
-    from_scratch: bool = Field(False, description="begin with random weights instead of the denoiser's")
     decoder_trials: int = Field(50, ge=1, description="as of pixels")
     decoders: int = Field(14, ge=1, le=50, description="as of pixels")
 
@@ -240,6 +268,11 @@ class Settings(Strict):
                     f"{key} is {pixels}, but must be a multiple of {stride} "
                     "(diffusion.unshuffle times 2 for every level of diffusion.channels after the first)"
                 )
+        if self.segmenter.network is SegmenterNetwork.unet and self.segmenter.crop % UNET_MULTIPLE:
+            raise ValueError(
+                f"segmenter.crop is {self.segmenter.crop}, but must be a multiple of {UNET_MULTIPLE}, or "
+                "segmenter.network be denoiser"
+            )
         timesteps = self.pixels.timesteps
         if len(set(timesteps)) < len(timesteps):
             raise ValueError(f"pixels.timesteps names a timestep twice: {list(timesteps)}")

@@ -14,6 +14,7 @@ from fewstain.pairs.method import Method
 from fewstain.pairs.methods import reason
 from fewstain.pairs.segmenter_fit import train_segmenter
 from fewstain.pairs.segmenter_record import WEIGHTS_FILE, read_segmenter_record
+from fewstain.settings import SegmenterNetwork
 from fewstain.storage import read_json, sha256_file, write_json
 
 
@@ -27,7 +28,7 @@ def test_what_is_written(trained, segmenter_settings):
     assert set(record.out_of_fold) == {"both", "ensemble", "segmenter"}
     assert record.out_of_fold["segmenter"]["n_images"] == 4
     assert record.out_of_fold["segmenter"]["AP50"] > 0.5  # 40 steps are enough for discs
-    assert record.settings == segmenter_settings.model_dump(mode="json")
+    assert record.settings == segmenter_settings
     asked = [(Method.both, ["a"]), (Method.segmenter, ["a"]), (Method.both, ["b"]), (Method.segmenter, ["b"])]
     assert len({record.compute_hash(method, classes) for method, classes in asked}) == 4
 
@@ -62,16 +63,16 @@ def test_the_command_tells_the_scores_and_why_what_was_chosen_will_segment(
     assert written == f"wrote {out}; {record.method} will segment: {reason(record.method, record.leads)}"
 
 
-def test_from_scratch_begins_with_other_weights(trained, tmp_path, segmenter_settings):
+def test_untrained_it_begins_with_other_weights_than_the_denoisers(trained, tmp_path, segmenter_settings):
     settings = segmenter_settings.model_copy(update={"steps": 1, "fold_steps": 1, "learning_rate": 1e-9})
     dataset, weights = open_dataset(trained / "data"), {}
-    for name, scratch in (("denoiser", False), ("scratch", True)):
-        chosen = settings.model_copy(update={"from_scratch": scratch})
+    for name in ("denoiser", "untrained"):
+        chosen = settings.model_copy(update={"network": SegmenterNetwork(name)})
         train_segmenter(trained / "results", dataset, tmp_path / name, tmp_path / f"{name}-state", chosen, seed=3)
         weights[name] = load_file(tmp_path / name / WEIGHTS_FILE)["unet.conv_in.weight"].numpy()
     denoiser = load_file(trained / "results" / "diffusion" / "unet" / "diffusion_pytorch_model.safetensors")
     np.testing.assert_allclose(weights["denoiser"], denoiser["conv_in.weight"].numpy(), atol=1e-6)
-    assert np.abs(weights["scratch"] - weights["denoiser"]).max() > 0.01
+    assert np.abs(weights["untrained"] - weights["denoiser"]).max() > 0.01
 
 
 def test_changed_labels_are_told(trained, tmp_path, segmenter_settings, discs):

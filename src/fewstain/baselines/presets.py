@@ -6,9 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fewstain.settings import Preset, Strict, TrainingSettings
-
-Width = Annotated[int, Field(ge=8, multiple_of=8)]
+from fewstain.settings import Preset, Strict, TrainingSettings, Width
 
 
 class MaeSettings(TrainingSettings):

@@ -11,7 +11,6 @@ from typing import Self
 import numpy as np
 import torch
 from monai.inferers import SlidingWindowInferer
-from monai.networks.nets import BasicUNet
 from torch import nn
 
 from fewstain.baselines.presets import UNetSettings
@@ -19,6 +18,7 @@ from fewstain.baselines.segmenter import single_maps
 from fewstain.diffusion.precision import choose_precision
 from fewstain.diffusion.progress import StepProgress
 from fewstain.pairs.segmenter_training import labeled_crops, segmentation_loss
+from fewstain.pairs.unet import new_unet
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.targets import INTERIOR
@@ -73,7 +73,7 @@ class UNetSegmenter:
         own = self.settings
         crops = labeled_crops(windows, SegmenterSettings(crop=own.crop, pairs_share=pairs_share), rng, pairs=pairs)
         precision = choose_precision()
-        network = _network([*windows, *pairs][0].image.shape[0], own.features).to(self.device).train()
+        network = new_unet([*windows, *pairs][0].image.shape[0], CLASSES, own.features).to(self.device).train()
         if precision.channels_last:
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(network.parameters(), lr=own.learning_rate, weight_decay=own.weight_decay)
@@ -123,16 +123,3 @@ def cosine_with_warmup(progress: float, warmup: float = 0.05) -> float:
     if progress < warmup:
         return (progress + 1e-3) / (warmup + 1e-3)
     return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
-
-
-def _network(channels: int, features: tuple[int, ...]) -> nn.Module:
-    # Group norm: a batch of 8 small crops says little of a batch norm's statistics, and instance norm would
-    # wash out how bright a crop is.
-    return BasicUNet(
-        spatial_dims=2,
-        in_channels=channels,
-        out_channels=CLASSES + 1,
-        features=features,
-        norm=("group", {"num_groups": 8}),
-        upsample="nontrainable",
-    )

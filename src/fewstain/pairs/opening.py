@@ -14,7 +14,7 @@ from fewstain.diffusion.network import load_denoiser
 from fewstain.errors import UserError
 from fewstain.pairs.joint import JointPredictor
 from fewstain.pairs.method import Method
-from fewstain.pairs.segmenter import Segmenter, SegmenterPredictor
+from fewstain.pairs.segmenter import SegmenterModule, SegmenterPredictor, build_segmenter
 from fewstain.pairs.segmenter_record import RECORD_FILE, WEIGHTS_FILE, SegmenterRecord, read_segmenter_record
 from fewstain.pixels.folder import load_pixels
 from fewstain.pixels.model import Model
@@ -72,8 +72,8 @@ def load(
     return Model(predictor, hashed, read_segment_settings(results_dir) or SegmentSettings())
 
 
-def load_segmenter(results_dir: Path, record: SegmenterRecord, pixels: PixelsRecord) -> Segmenter:
-    """Read the segmenter's weights into the denoiser's network.
+def load_segmenter(results_dir: Path, record: SegmenterRecord, pixels: PixelsRecord) -> SegmenterModule:
+    """Read the segmenter's weights into its network.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def load_segmenter(results_dir: Path, record: SegmenterRecord, pixels: PixelsRec
     path = results_dir / FOLDER / WEIGHTS_FILE
     if not path.is_file():
         raise UserError(f"{path}: no such file; run train-segmenter again, or restore it from a backup")
-    segmenter = Segmenter(load_denoiser(results_dir / "diffusion"), pixels.pixel_classes)
+    segmenter = build_segmenter(load_denoiser(results_dir / "diffusion"), pixels.pixel_classes, record.settings)
     try:
         segmenter.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, OSError) as fault:

@@ -1,4 +1,4 @@
-"""The segmenter: the denoiser's U-Net with another last layer, which maps an image in one pass."""
+"""The segmenter: a network that maps an image in one pass, the denoiser's U-Net with another last layer or another."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from torch.nn import functional
 
 from fewstain.diffusion.network import Denoiser
 from fewstain.diffusion.padding import pad_to_multiple
+from fewstain.pairs.unet import LabelUNet
 from fewstain.pixels.ensemble import PixelMaps
 from fewstain.pixels.predict import FLIPS
+from fewstain.settings import SegmenterNetwork, SegmenterSettings
 
 TIMESTEP_SHARE = 0.02  # of the noise schedule: the denoiser knows images as clean as this, and with all their detail
 
@@ -57,6 +59,26 @@ class Segmenter(nn.Module):
         return functional.pixel_shuffle(found, self.unshuffle)
 
 
+SegmenterModule = Segmenter | LabelUNet
+
+
+def build_segmenter(denoiser: Denoiser, classes: int, settings: SegmenterSettings) -> SegmenterModule:
+    """Make a segmenter, not trained yet; its last layer, or all of a U-Net, has random weights.
+
+    Parameters
+    ----------
+    denoiser
+        Of the same images; copied, or, for a U-Net, only asked for their channels.
+    classes
+        Number K of pixel classes.
+    settings
+        Which network.
+    """
+    if settings.network is SegmenterNetwork.unet:
+        return LabelUNet(denoiser.image_channels, classes, settings.features)
+    return Segmenter(denoiser, classes)
+
+
 class SegmenterPredictor:
     """Maps of images of any size; see `fewstain.pixels.predict.Predictor`.
 
@@ -68,7 +90,7 @@ class SegmenterPredictor:
         Run in bfloat16, as the ensemble's features are read; the maps are float32 all the same.
     """
 
-    def __init__(self, segmenter: Segmenter, *, autocast: bool = False) -> None:
+    def __init__(self, segmenter: SegmenterModule, *, autocast: bool = False) -> None:
         self.segmenter, self.autocast = segmenter.eval(), autocast
         self.multiple, self.classes = segmenter.multiple, segmenter.classes
 

@@ -25,7 +25,7 @@ from fewstain.diffusion.state import open_state
 from fewstain.evaluate.scores import ScoreSum
 from fewstain.pairs.method import Method
 from fewstain.pairs.methods import HeldOutMethod, best_method, held_out_methods, leads
-from fewstain.pairs.segmenter import Segmenter, SegmenterPredictor
+from fewstain.pairs.segmenter import SegmenterModule, SegmenterPredictor, build_segmenter
 from fewstain.pairs.segmenter_record import CONTENTS, WEIGHTS_FILE, SegmenterRecord
 from fewstain.pairs.segmenter_sources import Sources, read_sources
 from fewstain.pairs.segmenter_training import labeled_crops, loss_of_step
@@ -36,7 +36,7 @@ from fewstain.pixels.labeled_window import LabeledWindow
 from fewstain.pixels.nested import scores_of
 from fewstain.pixels.proposals import HeldOutMaps
 from fewstain.pixels.record import ONE_CLASS
-from fewstain.settings import SegmenterSettings
+from fewstain.settings import SegmenterNetwork, SegmenterSettings
 from fewstain.storage import sha256_file
 
 LIBRARIES = ("fewstain", "torch", "diffusers", "monai")
@@ -122,7 +122,7 @@ def compare(
 class TrainedSegmenter:
     """A segmenter with averaged weights, and its training's losses and seconds."""
 
-    network: Segmenter
+    network: SegmenterModule
     losses: list[float]
     seconds: float
 
@@ -176,13 +176,13 @@ def content_hash(window: LabeledWindow) -> str:
     return content.hexdigest()
 
 
-def new_segmenter(sources: Sources, settings: SegmenterSettings, seed: int) -> Segmenter:
-    """Make an untrained segmenter: of the denoiser's weights, or of random ones; the last layer is always random."""
+def new_segmenter(sources: Sources, settings: SegmenterSettings, seed: int) -> SegmenterModule:
+    """Make an untrained segmenter; see `build_segmenter`."""
     with seeded(seed):
         denoiser = sources.denoiser
-        if settings.from_scratch:
+        if settings.network is SegmenterNetwork.untrained:
             denoiser = build_denoiser(sources.settings, denoiser.image_channels)
-        return Segmenter(denoiser, sources.record.pixel_classes)
+        return build_segmenter(denoiser, sources.record.pixel_classes, settings)
 
 
 def write_segmenter(
@@ -207,7 +207,7 @@ def write_segmenter(
             decoders={method: each.decoder() for method, each in methods.items()},
             out_of_fold={str(method): scores_of(each) for method, each in scores.items()},
             leads={str(method): list(lead) for method, lead in ahead.items()},
-            settings=settings.model_dump(mode="json"),
+            settings=settings,
             seed=seed,
             n_labels=sources.record.n_labels,
             n_pairs=len(sources.pairs),

@@ -13,6 +13,7 @@ from fewstain.errors import UserError
 from fewstain.pairs.joint import SEGMENTER_SHARE
 from fewstain.pairs.method import Method
 from fewstain.pixels.consensus import Consensus
+from fewstain.settings import SegmenterSettings
 from fewstain.storage import misfit, read_json, write_json
 
 RECORD_FILE = "segmenter.json"
@@ -53,7 +54,7 @@ class SegmenterRecord:
     decoders: Mapping[str, Consensus]
     out_of_fold: Mapping[str, Any]
     leads: Mapping[str, Sequence[float]]
-    settings: Mapping[str, Any]
+    settings: SegmenterSettings
     seed: int
     n_labels: int
     n_pairs: int
@@ -71,7 +72,7 @@ class SegmenterRecord:
 
     def write(self, folder: Path) -> None:
         """Write `folder`/segmenter.json."""
-        write_json(folder / RECORD_FILE, asdict(self))
+        write_json(folder / RECORD_FILE, asdict(self) | {"settings": self.settings.model_dump(mode="json")})
 
 
 def read_segmenter_record(folder: Path) -> SegmenterRecord:
@@ -89,6 +90,7 @@ def read_segmenter_record(folder: Path) -> SegmenterRecord:
     try:
         converted = {
             "method": Method(values["method"]),
+            "settings": SegmenterSettings(**values["settings"]),
             "decoders": {Method(name): Consensus.from_dict(each) for name, each in values["decoders"].items()},
         }
         return SegmenterRecord(**(values | converted))
