@@ -37,7 +37,7 @@ def train(
         bool, typer.Option("--restart", help="Begin anew where settings or labels have changed, instead of refusing.")
     ] = False,
 ) -> None:
-    """Train the denoiser's network on to map pixels in one pass, and choose by out-of-fold scores what segments."""
+    """Train a network to map pixels in one pass, and choose by out-of-fold scores what segments."""
     settings = section_settings(SegmenterSettings, SECTION, preset, changes)
     start = time.monotonic()
     from accelerate.state import PartialState

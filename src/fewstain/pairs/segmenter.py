@@ -1,4 +1,4 @@
-"""The segmenter: a network that maps an image in one pass, the denoiser's U-Net with another last layer or another."""
+"""The segmenter, which maps an image in one pass: the denoiser's U-Net with another last layer, or one of its own."""
 
 from __future__ import annotations
 
