@@ -8,6 +8,7 @@ import torch
 from torch.nn.functional import avg_pool2d, interpolate
 
 from fewstain.dataset import Dataset, open_dataset
+from fewstain.demo import write_demo
 from fewstain.diffusion.latent.reconstruction import psnr, ssim
 from fewstain.diffusion.latent.vae_training import open_vae, train_vae
 from fewstain.diffusion.pictures import read_picture
@@ -66,16 +67,22 @@ def test_images_never_seen_come_back(tmp_path, make_dataset):
     assert psnr(images, vae.decode(vae.encode(images))) > psnr(images, coarse) + 2
 
 
-def test_real_test_images_come_back_above_the_stated_bound(tmp_path, shared_data):
-    """The bound of docs/diffusion.md, 34 dB and 0.89 of SSIM, is held after as few as 60 steps."""
+@pytest.mark.parametrize(("stain", "decibels", "likeness"), [("demo", 28, 0.6), ("histology", 34, 0.89)])
+def test_real_test_images_come_back_above_the_stated_bound(tmp_path, request, stain, decibels, likeness):
+    """The bounds of docs/diffusion.md are held after as few as 60 steps; what is lost of the demo's is its noise."""
+    if stain == "demo":
+        pytest.importorskip("mahotas")
+        root = write_demo(tmp_path / "demo")[0]
+    else:
+        root = request.getfixturevalue("shared_data") / stain
     settings = VaeSettings(crop=32, batch_size=4, steps=60, warmup_steps=10, ema_decay=0.9)
-    dataset = open_dataset(shared_data / "histology")
+    dataset = open_dataset(root)
     train_vae(dataset, tmp_path / "out", tmp_path / "state", settings)
     vae, record = open_vae(tmp_path / "out")
-    images = [read_picture(tmp_path / "out", record, each.image).planes[..., :256, :256] for each in dataset.test]
+    images = [read_picture(tmp_path / "out", record, each.image).planes[..., :256, :224] for each in dataset.test]
     again = [vae.decode(vae.encode(image)) for image in images]
-    assert np.mean([psnr(*pair) for pair in zip(images, again, strict=True)]) >= 34
-    assert np.mean([ssim(*pair) for pair in zip(images, again, strict=True)]) >= 0.89
+    assert np.mean([psnr(*pair) for pair in zip(images, again, strict=True)]) >= decibels
+    assert np.mean([ssim(*pair) for pair in zip(images, again, strict=True)]) >= likeness
 
 
 def test_changes_are_told(trained, tmp_path, vae_settings):
