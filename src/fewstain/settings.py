@@ -51,6 +51,7 @@ class Strict(BaseModel):
 
 
 Width = Annotated[int, Field(ge=8, multiple_of=8)]
+UNET_FEATURES = (24, 24, 48, 96, 192, 24)
 
 
 class TrainingSettings(Strict):
@@ -219,10 +220,11 @@ class SegmenterSettings(TrainingSettings):
     """The segmenter: a network that maps pixels in one pass, trained on labels, and on pairs where there are some."""
 
     network: SegmenterNetwork = Field(
-        SegmenterNetwork.unet, description="from random weights, or the denoiser's, trained on"
+        SegmenterNetwork.unet,
+        description="unet, from random weights; denoiser, the denoiser's, trained on; untrained, that from random ones",
     )
     features: tuple[Width, Width, Width, Width, Width, Width] = Field(
-        (24, 24, 48, 96, 192, 24), description="of network unet: width of the five levels and of the last layer"
+        UNET_FEATURES, description="of network unet: width of the five levels and of the last layer"
     )
     batch_size: int = Field(8, ge=1)
     steps: int = Field(10_500, ge=1)

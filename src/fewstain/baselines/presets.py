@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fewstain.settings import Preset, Strict, TrainingSettings, Width
+from fewstain.settings import UNET_FEATURES, Preset, Strict, TrainingSettings, Width
 
 
 class MaeSettings(TrainingSettings):
@@ -68,7 +68,7 @@ class UNetSettings(Strict):
     """The U-Net that learns from labels alone; how long is up to its budget."""
 
     features: tuple[Width, Width, Width, Width, Width, Width] = Field(
-        (24, 24, 48, 96, 192, 24), description="width of the five levels and of the last layer"
+        UNET_FEATURES, description="width of the five levels and of the last layer"
     )
     crop: int = Field(64, ge=32, multiple_of=16, description="side of a training crop, pixels")
     batch_size: int = Field(8, ge=1)
