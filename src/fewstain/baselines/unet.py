@@ -76,7 +76,8 @@ class UNetSegmenter:
         network = new_unet([*windows, *pairs][0].image.shape[0], CLASSES, own.features).to(self.device).train()
         if precision.channels_last:
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizer = torch.optim.AdamW(network.parameters(), lr=own.learning_rate, weight_decay=own.weight_decay)
+        rate, decay = own.learning_rate, own.weight_decay
+        optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay, fused=True)
         start, self.steps_done = time.monotonic(), 0
         with StepProgress("training U-Net, per cent", PERCENT, images_per_step=0) as shown:
             while (progress := self._progress(time.monotonic() - start)) < 1:
