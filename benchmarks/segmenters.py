@@ -1,7 +1,7 @@
 """What a segmenter gains by synthetic pairs and by the denoiser's weights; prints JSON.
 
     python benchmarks/segmenters.py RESULTS_DIR --stain-dir DIR/histology --out OUT_DIR
-        [--pairs PAIRS_DIR --name "layout first"] [--network denoiser] [--labels 24] [--seed 0]
+        [--pairs PAIRS_DIR --name "layout first"] [--network unet] [--labels 24] [--seed 0]
 
 Trains one segmenter on the windows that RESULTS_DIR was fitted to, with diffusion/ and pixels/ of that folder, and
 scores it on the stain's test/: alone, and with the ensemble. Its decoder is chosen on windows that it has not seen.
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--name", default="pairs", help="what the table calls these pairs")
     parser.add_argument(
-        "--network", type=SegmenterNetwork, choices=list(SegmenterNetwork), default=SegmenterNetwork.unet
+        "--network", type=SegmenterNetwork, choices=list(SegmenterNetwork), default=SegmenterNetwork.denoiser
     )
     parser.add_argument("--steps", type=int, default=SegmenterSettings().steps)
     options = parser.parse_args(arguments)

@@ -8,7 +8,6 @@ from fewstain.settings import (
     DiffusionSettings,
     PixelSettings,
     Preset,
-    SegmenterNetwork,
     SegmenterSettings,
     SegmentSettings,
     Settings,
@@ -29,9 +28,7 @@ _DEMO = Settings(
     pixels=PixelSettings(
         timesteps=(20, 80), components=8, members=3, views=4, steps=200, decoder_trials=40, decoder_views=2
     ),
-    # so short a training had better begin with the denoiser's weights
     segmenter=SegmenterSettings(
-        network=SegmenterNetwork.denoiser,
         steps=120,
         fold_steps=80,
         warmup_steps=10,
@@ -66,7 +63,6 @@ _GPU = Settings(
         decoder_trials=200,
     ),
     segmenter=SegmenterSettings(
-        network=SegmenterNetwork.denoiser,
         crop=128,
         batch_size=16,
         steps=3000,

@@ -14,7 +14,7 @@ CODE_VERSIONS = {
     "painter": 1,
     "pairs": 4,
     "gather": 3,
-    "segmenter": 16,
+    "segmenter": 17,
     "segment": 9,
     "corrections": 5,
     "evaluate": 2,

@@ -24,7 +24,6 @@ PIXELS = PixelSettings(
 @pytest.fixture(scope="session")
 def segmenter_settings():
     return SegmenterSettings(
-        network="denoiser",
         crop=32,
         batch_size=4,
         steps=40,
