@@ -46,5 +46,5 @@ def test_a_crop_that_it_cannot_halve_four_times_is_refused():
     with pytest.raises(
         UserError, match=r"segmenter\.crop is 72, but must be a multiple of 16, or segmenter\.network be"
     ):
-        resolve(Preset.cpu, {"segmenter": {"crop": 72}}, "config.yaml")
-    assert resolve(Preset.cpu, {"segmenter": {"crop": 72, "network": "denoiser"}}, "config.yaml").segmenter.crop == 72
+        resolve(Preset.cpu, {"segmenter": {"crop": 72, "network": "unet"}}, "config.yaml")
+    assert resolve(Preset.cpu, {"segmenter": {"crop": 72}}, "config.yaml").segmenter.crop == 72
