@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 import torch
 
@@ -37,9 +36,7 @@ def test_it_is_trained_beside_the_ensemble_and_segments_with_it(fitted, tmp_path
     both, alone = (fewstain.load(results, "cpu", method) for method in (Method.both, Method.segmenter))
     assert isinstance(both.predictor, JointPredictor)
     assert isinstance(alone.predictor.segmenter, LabelUNet)
-    labels = alone.segment(discs(8)[0]).labels
-    assert labels.max() > 2
-    assert np.count_nonzero(labels) > 0
+    assert alone.segment(discs(8)[0]).labels.max() > 2
 
 
 def test_a_crop_that_it_cannot_halve_four_times_is_refused():
