@@ -61,7 +61,7 @@ _CHANGES_NO_SCORE = {
 }
 
 METHOD_VERSIONS = (
-    dict.fromkeys(MethodName, 7)
+    dict.fromkeys(MethodName, 8)
     | dict.fromkeys(_OURS_ON_OTHER_FEATURES, 8)
     | dict.fromkeys((M.unet, M.unet_all), 11)
     | dict.fromkeys((M.datasetgan, M.datasetgan_annotated), 12)
